@@ -1,0 +1,175 @@
+//! Keys: an order-preserving encoding of the primary key, so that every merge compares bytes and no collation decides anything.
+//!
+//! The order is SQLite's: NULL, then numbers by value (1 and 1.0 are one key), then text, then blobs. Text compares as
+//! bytes after the column's collation was folded in. A row without a usable key is named by its digest and an ordinal.
+
+use serde::{Deserialize, Serialize};
+
+use super::row::RowDigest;
+use super::value::Value;
+
+const WHOLE_ROW: u8 = 0x01;
+const NUMBER: u8 = 0x10;
+const TEXT: u8 = 0x20;
+const BLOB: u8 = 0x30;
+
+/// What a column's collation makes equal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fold {
+    /// Bytes as they are.
+    #[default]
+    Binary,
+    /// ASCII letters without case.
+    Nocase,
+    /// Without trailing spaces (0x20 only).
+    Rtrim,
+}
+
+/// The key of a row; its byte order is the order of rows everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Vec<u8>);
+
+impl Key {
+    /// The key made of `parts`; `None` where one is NULL or stands outside the row, since such a row is named by its digest.
+    #[must_use]
+    pub fn of<'v>(parts: impl IntoIterator<Item = (&'v Value, Fold)>) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(16);
+        for (value, fold) in parts {
+            match value {
+                Value::Null | Value::Large(_) => return None,
+                Value::Integer(number) => push_integer(&mut bytes, *number),
+                Value::Real(number) => push_real(&mut bytes, *number),
+                Value::Text(text) => push_text(&mut bytes, text, fold),
+                Value::Blob(blob) => push_bytes(&mut bytes, BLOB, blob.iter().copied()),
+            }
+        }
+        Some(Self(bytes))
+    }
+
+    /// The key of the `ordinal`-th of the rows with this digest.
+    #[must_use]
+    pub fn of_row(digest: RowDigest, ordinal: u32) -> Self {
+        let mut bytes = Vec::with_capacity(21);
+        bytes.push(WHOLE_ROW);
+        bytes.extend_from_slice(&digest.0);
+        bytes.extend_from_slice(&ordinal.to_be_bytes());
+        Self(bytes)
+    }
+
+    /// The digest and the ordinal, where the key is made of the whole row.
+    #[must_use]
+    pub fn whole_row(&self) -> Option<(RowDigest, u32)> {
+        let (digest, ordinal) = self.0.strip_prefix(&[WHOLE_ROW])?.split_first_chunk::<16>()?;
+        Some((RowDigest(*digest), u32::from_be_bytes(ordinal.try_into().ok()?)))
+    }
+
+    /// The encoded bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A key from bytes that [`Key::as_bytes`] gave.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+/// The real nearest to the integer, then what is left over: at most 2^10, so 16 bits hold it.
+fn push_integer(bytes: &mut Vec<u8>, number: i64) {
+    #[allow(clippy::cast_precision_loss)]
+    let nearest = number as f64;
+    #[allow(clippy::cast_possible_truncation)]
+    let rest = (i128::from(number) - nearest as i128) as i16;
+    push_number(bytes, nearest, rest);
+}
+
+fn push_real(bytes: &mut Vec<u8>, number: f64) {
+    push_number(bytes, if number == 0.0 { 0.0 } else { number }, 0);
+}
+
+fn push_number(bytes: &mut Vec<u8>, nearest: f64, rest: i16) {
+    let bits = nearest.to_bits();
+    let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+    bytes.push(NUMBER);
+    bytes.extend_from_slice(&ordered.to_be_bytes());
+    bytes.extend_from_slice(&(rest.cast_unsigned() ^ 0x8000).to_be_bytes());
+}
+
+fn push_text(bytes: &mut Vec<u8>, text: &[u8], fold: Fold) {
+    match fold {
+        Fold::Binary => push_bytes(bytes, TEXT, text.iter().copied()),
+        Fold::Nocase => push_bytes(bytes, TEXT, text.iter().map(u8::to_ascii_lowercase)),
+        Fold::Rtrim => {
+            let kept = text.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
+            push_bytes(bytes, TEXT, text[..kept].iter().copied());
+        }
+    }
+}
+
+/// A zero byte is written as `00 FF`, the end as `00 00`: a prefix sorts before what it begins.
+fn push_bytes(bytes: &mut Vec<u8>, tag: u8, content: impl Iterator<Item = u8>) {
+    bytes.push(tag);
+    for byte in content {
+        bytes.push(byte);
+        if byte == 0 {
+            bytes.push(0xFF);
+        }
+    }
+    bytes.extend_from_slice(&[0, 0]);
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(value: &Value) -> Key {
+        Key::of([(value, Fold::Binary)]).unwrap()
+    }
+
+    #[test]
+    fn numbers_order_by_value_across_classes() {
+        let ordered = [
+            Value::Real(f64::NEG_INFINITY),
+            Value::Integer(i64::MIN),
+            Value::Integer(i64::MIN + 1),
+            Value::Real(-1.5),
+            Value::Integer(-1),
+            Value::Real(-0.5),
+            Value::Integer(0),
+            Value::Real(f64::MIN_POSITIVE),
+            Value::Integer((1 << 53) + 1),
+            Value::Real(9_007_199_254_740_994.0),
+            Value::Integer(i64::MAX),
+            Value::Real(9_223_372_036_854_775_808.0),
+            Value::Real(f64::INFINITY),
+            Value::text(""),
+            Value::text("a"),
+            Value::Text(b"a\0".to_vec()),
+            Value::text("b"),
+            Value::Blob(vec![]),
+        ];
+        for pair in ordered.windows(2) {
+            assert!(key(&pair[0]) < key(&pair[1]), "{pair:?}");
+        }
+        assert_eq!(key(&Value::Integer(1)), key(&Value::Real(1.0)));
+        assert_eq!(key(&Value::Real(0.0)), key(&Value::Real(-0.0)));
+    }
+
+    #[test]
+    fn collations_are_folded_into_the_key() {
+        let folded = |text: &str, fold| Key::of([(&Value::text(text), fold)]).unwrap();
+        assert_eq!(folded("ÄbC", Fold::Nocase), folded("Äbc", Fold::Nocase));
+        assert_ne!(folded("äb", Fold::Nocase), folded("Äb", Fold::Nocase));
+        assert_eq!(folded("a  ", Fold::Rtrim), folded("a", Fold::Rtrim));
+        assert_ne!(folded("a\t", Fold::Rtrim), folded("a", Fold::Rtrim));
+    }
+
+    #[test]
+    fn a_null_part_makes_no_key() {
+        assert!(Key::of([(&Value::Null, Fold::Binary)]).is_none());
+    }
+}

@@ -1,0 +1,310 @@
+//! What is protected: databases and trees of files, read as relations and written back.
+//!
+//! A source pushes its rows in key order ([`Snapshot::scan`]); what is stored is pulled. So a comparison needs neither
+//! threads nor buffers: each live row advances the stored side.
+
+use std::io::Read;
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Explain, Status};
+use crate::rows::{Class, Large, Relation, Row, Value};
+
+/// What went wrong with a source.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is nothing at that place.
+    #[error("{what} does not exist")]
+    Missing {
+        /// The path or URL, without secrets.
+        what: String,
+    },
+    /// It is not what it was taken for.
+    #[error("{what} is not {expected}: {why}")]
+    NotA {
+        /// The path or URL.
+        what: String,
+        /// What it should be.
+        expected: &'static str,
+        /// What was seen instead.
+        why: String,
+    },
+    /// Somebody holds a lock for too long.
+    #[error("{what} is locked by another process, for longer than {waited} seconds")]
+    Locked {
+        /// The path or URL.
+        what: String,
+        /// Seconds waited.
+        waited: u64,
+    },
+    /// This user may not do that.
+    #[error("{what} cannot be opened by this user: {why}")]
+    NotOurs {
+        /// The path or URL.
+        what: String,
+        /// Why.
+        why: String,
+        /// The command to use instead.
+        remedy: String,
+    },
+    /// Something is there already.
+    #[error("{what} exists already")]
+    Exists {
+        /// The path or URL.
+        what: String,
+    },
+    /// The stored data cannot be put there.
+    #[error("{model}: {why}")]
+    Unfit {
+        /// The model concerned.
+        model: String,
+        /// Why.
+        why: String,
+    },
+    /// The database said no.
+    #[error("{what}: {why}")]
+    Database {
+        /// The path or URL, and where it matters the model.
+        what: String,
+        /// The database's own words.
+        why: String,
+    },
+    /// The file system said no.
+    #[error("{what}: {source}")]
+    Io {
+        /// The path.
+        what: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The scheme of a URL is not known.
+    #[error("“{url}” is not a database URL that Backstop knows")]
+    Url {
+        /// The URL, without secrets.
+        url: String,
+    },
+}
+
+impl Explain for Error {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing { .. } => "Check the path; a relative one starts at the current folder.".into(),
+            Self::NotA { .. } => "Name the database file itself. An encrypted database cannot be read.".into(),
+            Self::Locked { .. } => "Find who holds it (fuser, lsof), or try again when the application is quiet.".into(),
+            Self::NotOurs { remedy, .. } => format!("Use: {remedy}"),
+            Self::Exists { .. } => "Name a place that does not exist yet, or move what is there away.".into(),
+            Self::Url { .. } => "Write sqlite:PATH.".into(),
+            Self::Unfit { .. } | Self::Database { .. } | Self::Io { .. } => return None,
+        })
+    }
+
+    fn status(&self) -> Status {
+        match self {
+            Self::Url { .. } => Status::Usage,
+            Self::Exists { .. } | Self::NotOurs { .. } => Status::Refused,
+            _ => Status::Failed,
+        }
+    }
+}
+
+/// The result of asking a source.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Takes values that are too large for a row, and gives what stands for them.
+pub trait Content {
+    /// Reads one large value to its end.
+    ///
+    /// # Errors
+    /// What reading or keeping it met.
+    fn keep(&self, class: Class, value: &mut dyn Read) -> std::io::Result<Large>;
+}
+
+/// Only looks: digests large values and keeps nothing. For comparisons.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Looking;
+
+impl Content for Looking {
+    fn keep(&self, class: Class, value: &mut dyn Read) -> std::io::Result<Large> {
+        let mut hasher = blake3::Hasher::new();
+        let length = std::io::copy(value, &mut hasher)?;
+        let content = crate::rows::Digest(*hasher.finalize().as_bytes());
+        Ok(Large { class, length, content, chunks: Vec::new() })
+    }
+}
+
+/// Gives back what stands for a large value.
+pub trait Resolve {
+    /// Writes the whole content of `large` to `to`.
+    ///
+    /// # Errors
+    /// What reading or writing it met.
+    fn fetch(&self, large: &Large, to: &mut dyn std::io::Write) -> std::io::Result<()>;
+}
+
+/// What a source is, so that a restore can tell that it is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `sqlite` or `files`.
+    pub engine: String,
+    /// Where it stands: URL or folder, without secrets.
+    pub place: String,
+    /// What tells it from others of its kind (SQLite: application_id and a digest of the schema).
+    pub marks: String,
+}
+
+/// One object of a database's schema that is made by a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaObject {
+    /// `table`, `index`, `view`, `trigger`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The table it belongs to.
+    pub table: String,
+    /// The statement that makes it.
+    pub sql: String,
+}
+
+/// Everything of a database that is not rows of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// Objects in the order in which they can be made.
+    pub objects: Vec<SchemaObject>,
+    /// Pragmas that are data, by name.
+    pub pragmas: Vec<(String, String)>,
+    /// The counters of AUTOINCREMENT: table and value.
+    pub sequences: Vec<(String, i64)>,
+}
+
+/// A foreign key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The model that refers.
+    pub from: String,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// The model referred to.
+    pub to: String,
+    /// The columns referred to.
+    pub to_columns: Vec<String>,
+}
+
+/// A set of columns whose values are unique together (partial and expression indexes are none).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unique {
+    /// The model.
+    pub model: String,
+    /// Its columns.
+    pub columns: Vec<String>,
+}
+
+/// A source at one moment.
+pub trait Snapshot {
+    /// What it is.
+    fn identity(&self) -> Identity;
+    /// Its models, in name order.
+    fn relations(&self) -> &[Relation];
+    /// What is needed to make an empty copy.
+    fn definition(&self) -> &Definition;
+    /// Foreign keys between the models.
+    fn references(&self) -> &[Reference];
+    /// Unique columns of the models, primary keys left out.
+    fn uniques(&self) -> &[Unique];
+    /// What fixes the moment (SQLite: change counter, schema cookie), as a JSON object.
+    fn consistency(&self) -> serde_json::Value;
+
+    /// Pushes the rows of `relation` in the order of their keys until `each` breaks.
+    ///
+    /// Rows that could not be read are left out and named in the answer: the model is then not whole.
+    ///
+    /// # Errors
+    /// What makes the whole relation unreadable.
+    fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>>;
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// The model.
+    pub model: String,
+    /// The record or file; empty where it is not known.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A foreign key whose parent is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The model that refers.
+    pub model: String,
+    /// The model referred to.
+    pub parent: String,
+    /// How many rows.
+    pub rows: u64,
+}
+
+/// Changes a database in one transaction. Dropped without [`Writer::commit`], nothing was changed.
+pub trait Writer {
+    /// The models as they are now, inside the transaction.
+    fn relations(&self) -> &[Relation];
+    /// The row as it is now, found by the key columns (else the hidden rowid) of `like`.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn read(&mut self, relation: &Relation, like: &Row) -> Result<Option<Row>>;
+    /// Inserts a row; its hidden rowid is used where it is free.
+    ///
+    /// # Errors
+    /// What the database says: a constraint that refuses the row.
+    fn insert(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()>;
+    /// Writes `columns` of the row found as `like`, with the values of `row`.
+    ///
+    /// # Errors
+    /// What the database says; also when not exactly one row was found.
+    fn update(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()>;
+    /// Deletes the row found as `like`.
+    ///
+    /// # Errors
+    /// What the database says; also when not exactly one row was found.
+    fn delete(&mut self, relation: &Relation, like: &Row) -> Result<()>;
+    /// Foreign keys that are violated now and were not when the transaction began; derived tables are rebuilt before.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn violations(&mut self) -> Result<Vec<Violation>>;
+    /// Makes it all last.
+    ///
+    /// # Errors
+    /// What the database says; nothing was changed then.
+    fn commit(self: Box<Self>) -> Result<()>;
+}
+
+/// Fills a new, empty copy. Dropped without [`Creator::finish`], what it made is removed.
+pub trait Creator {
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// What the target says.
+    fn add(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()>;
+    /// Makes indexes, views and triggers, sets counters and pragmas, flushes; answers what could not be made, by name.
+    ///
+    /// # Errors
+    /// What the target says.
+    fn finish(self: Box<Self>) -> Result<Vec<String>>;
+}
+
+/// A value of text or bytes as a row holds it: inside, or as content of its own.
+///
+/// # Errors
+/// What keeping a large one met.
+pub fn value_of(class: Class, bytes: &[u8], content: &dyn Content) -> std::io::Result<Value> {
+    if bytes.len() > crate::rows::LARGE {
+        return content.keep(class, &mut &bytes[..]).map(Value::Large);
+    }
+    Ok(match class {
+        Class::Text => Value::Text(bytes.to_vec()),
+        Class::Blob => Value::Blob(bytes.to_vec()),
+    })
+}
