@@ -1,1 +1,3 @@
-fn main(){}
+//! The `backstop` program.
+
+fn main() {}

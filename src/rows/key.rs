@@ -121,7 +121,6 @@ fn push_bytes(bytes: &mut Vec<u8>, tag: u8, content: impl Iterator<Item = u8>) {
     bytes.extend_from_slice(&[0, 0]);
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
