@@ -98,7 +98,7 @@ fn cached_digests_pass_through_blocks_in_order() {
     let mut stored: Vec<_> = entries.iter().filter_map(|(key, digest)| blocks.push(key.clone(), *digest)).collect();
     stored.extend(blocks.finish());
     assert!(stored.len() > 3);
-    let read = |stored: &[Vec<u8>]| cache::Entries::new(stored.to_vec().into_iter().map(Ok::<_, Damage>)).collect::<Result<Vec<_>, _>>();
+    let read = |stored: &[Vec<u8>]| cache::Entries::new(stored.iter().cloned().map(Ok::<_, Damage>)).collect::<Result<Vec<_>, _>>();
     assert_eq!(read(&stored).unwrap(), entries);
     stored.swap(1, 2);
     assert!(read(&stored).is_err());
