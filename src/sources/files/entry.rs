@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
 
+use super::beneath::type_of;
 use super::relation::{Attributes, Entry, Kind};
 use crate::rows::Value;
 use crate::sources::Resolve;
@@ -38,18 +39,27 @@ pub(super) fn make(folder: &OwnedFd, name: &[u8], entry: &Entry<'_>, content: &d
     Ok(None)
 }
 
-/// Sets owner, mode and time of what stands under `name`, links not followed; owners only where we may.
+/// Sets owner, mode and time of what stands under `name`, if it is of this kind; owners only where we may.
+///
+/// A name can become a link to elsewhere at any moment, and there is no change of mode that does not follow one. So the entry itself is
+/// held open first, and reached by the name the system has for what is open.
 pub(super) fn set(folder: impl AsFd, name: &[u8], kind: Kind, attributes: &Attributes) -> io::Result<()> {
+    let held = rustix::fs::openat(&folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    if Kind::of(type_of(&rustix::fs::fstat(&held)?)) != Some(kind) {
+        return Err(Errno::NOENT.into());
+    }
     if rustix::process::geteuid().is_root() {
         let (owner, group) = owners(attributes);
-        rustix::fs::chownat(&folder, name, owner, group, AtFlags::SYMLINK_NOFOLLOW)?;
+        rustix::fs::chownat(&held, "", owner, group, AtFlags::EMPTY_PATH)?;
     }
-    // A symbolic link has no mode of its own. Only what we know to be none is changed by name.
-    if kind != Kind::Symlink {
-        rustix::fs::chmodat(&folder, name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
+    if kind == Kind::Symlink {
+        let Some(times) = times(attributes) else { return Ok(()) };
+        return Ok(rustix::fs::utimensat(&folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)?);
     }
+    let itself = format!("/proc/self/fd/{}", held.as_raw_fd());
+    rustix::fs::chmodat(CWD, &itself, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
     if let Some(times) = times(attributes) {
-        rustix::fs::utimensat(&folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        rustix::fs::utimensat(CWD, &itself, &times, AtFlags::empty())?;
     }
     Ok(())
 }

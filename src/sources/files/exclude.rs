@@ -21,7 +21,10 @@ struct Glob {
 enum Token {
     Byte(u8),
     One,
-    Set { not: bool, ranges: Vec<(u8, u8)> },
+    Set {
+        not: bool,
+        ranges: Vec<(u8, u8)>,
+    },
     /// Any bytes but `/`.
     Star,
     /// Any bytes.

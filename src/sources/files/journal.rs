@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
-use super::relation::{Attributes, Kind, Time};
+use super::relation::{Attributes, Kind, Time, is_inside};
 
 /// Longer than two paths can be.
 const LONGEST: u32 = 1 << 20;
@@ -194,7 +194,7 @@ fn decode(bytes: &[u8]) -> io::Result<Record> {
 fn decode_whole(bytes: &[u8]) -> Option<Record> {
     let (tag, mut rest) = bytes.split_first()?;
     let record = match tag {
-        b'/' => Record::Root(take_path(&mut rest)?),
+        b'/' => Record::Root(take_bytes(&mut rest)?),
         b'd' => Record::Folder { path: take_path(&mut rest)? },
         b'>' => Record::Rename { temporary: take_path(&mut rest)?, path: take_path(&mut rest)? },
         b'-' => Record::Remove { path: take_path(&mut rest)? },
@@ -203,9 +203,7 @@ fn decode_whole(bytes: &[u8]) -> Option<Record> {
             let kind = *KINDS.get(usize::from(*rest.split_off_first()?))?;
             let [mode, uid, gid] = [take_u32(&mut rest)?, take_u32(&mut rest)?, take_u32(&mut rest)?];
             let mtime = match rest.split_off(..8) {
-                Some(seconds) => {
-                    Some(Time { seconds: i64::from_le_bytes(seconds.try_into().ok()?), nanoseconds: take_u32(&mut rest)? })
-                }
+                Some(seconds) => Some(Time { seconds: i64::from_le_bytes(seconds.try_into().ok()?), nanoseconds: take_u32(&mut rest)? }),
                 None => None,
             };
             Record::Attributes { path, kind, attributes: Attributes { mode, uid, gid, mtime } }
@@ -221,7 +219,12 @@ fn take_u32(rest: &mut &[u8]) -> Option<u32> {
     Some(u32::from_le_bytes(rest.split_off(..4)?.try_into().ok()?))
 }
 
+/// A path of the tree: no journal leads out of it.
 fn take_path(rest: &mut &[u8]) -> Option<Vec<u8>> {
+    take_bytes(rest).filter(|path| is_inside(path))
+}
+
+fn take_bytes(rest: &mut &[u8]) -> Option<Vec<u8>> {
     let length = u64::from_le_bytes(rest.split_off(..8)?.try_into().ok()?);
     Some(rest.split_off(..usize::try_from(length).ok()?)?.to_vec())
 }

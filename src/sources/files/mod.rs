@@ -3,19 +3,23 @@
 //! [`Tree`] reads one, [`create`] fills a new folder from rows, [`Apply`] changes a live tree all at once.
 //! Nothing here follows a symbolic link out of the root: every folder is opened name by name.
 
-//APPLY1
+pub mod apply;
 mod beneath;
+mod carry;
+#[cfg(test)]
+mod crash_tests;
 mod create;
 mod entry;
 mod exclude;
 mod journal;
 pub mod relation;
+mod steps;
 mod walk;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-//APPLY2
+pub use apply::{Applied, Apply, Left, Operation, Sealed, State, discard, roll_forward, state};
 pub use create::create;
 pub use exclude::Exclude;
 pub use relation::relation;

@@ -2,6 +2,8 @@
 //!
 //! A folder's times stand in hidden columns of their own: a preview does not compare them, a restore puts them back.
 
+use rustix::fs::FileType;
+
 use crate::rows::{Column, Fold, KeyKind, Relation, RelationKind, Role, Row, Value};
 use crate::sources::{Error, Result};
 
@@ -79,6 +81,21 @@ impl Kind {
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("file", |(_, name)| name)
+    }
+
+    /// The kind of an entry of this type; none for a type that is not known.
+    #[must_use]
+    pub fn of(file_type: FileType) -> Option<Self> {
+        Some(match file_type {
+            FileType::RegularFile => Self::File,
+            FileType::Directory => Self::Dir,
+            FileType::Symlink => Self::Symlink,
+            FileType::Fifo => Self::Fifo,
+            FileType::Socket => Self::Socket,
+            FileType::CharacterDevice => Self::CharDevice,
+            FileType::BlockDevice => Self::BlockDevice,
+            FileType::Unknown => return None,
+        })
     }
 
     fn named(name: &[u8]) -> Option<Self> {

@@ -162,23 +162,18 @@ impl<'t> Walk<'t> {
     /// The values of an entry, and whether it stood still meanwhile.
     fn read(&self, folder: &OwnedFd, name: &[u8], path: &[u8]) -> Result<(Vec<Value>, bool), Failure> {
         let found = stat(folder, name)?;
-        let kind = match type_of(&found) {
-            FileType::RegularFile => {
+        let kind = Kind::of(type_of(&found)).ok_or_else(|| io::Error::other("its kind is not known"))?;
+        match kind {
+            Kind::File => {
                 let (stat, content, steady) = self.read_file(folder, name, path)?;
-                return Ok((self.values(path, Kind::File, &stat, content, Value::Null), steady));
+                Ok((self.values(path, kind, &stat, content, Value::Null), steady))
             }
-            FileType::Directory => Kind::Dir,
-            FileType::Symlink => {
+            Kind::Symlink => {
                 let target = rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes();
-                return Ok((self.values(path, Kind::Symlink, &found, Value::Null, Value::Text(target)), true));
+                Ok((self.values(path, kind, &found, Value::Null, Value::Text(target)), true))
             }
-            FileType::Fifo => Kind::Fifo,
-            FileType::Socket => Kind::Socket,
-            FileType::CharacterDevice => Kind::CharDevice,
-            FileType::BlockDevice => Kind::BlockDevice,
-            FileType::Unknown => return Err(Failure::Entry(io::Error::other("its kind is not known"))),
-        };
-        Ok((self.values(path, kind, &found, Value::Null, Value::Null), true))
+            _ => Ok((self.values(path, kind, &found, Value::Null, Value::Null), true)),
+        }
     }
 
     fn read_file(&self, folder: &OwnedFd, name: &[u8], path: &[u8]) -> Result<(Stat, Value, bool), Failure> {
@@ -257,7 +252,7 @@ fn open_file(folder: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Errno> {
 }
 
 fn unchanged(a: &Stat, b: &Stat) -> bool {
-    let marks = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
+    let marks = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec);
     marks(a) == marks(b)
 }
 
