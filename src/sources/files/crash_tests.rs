@@ -130,7 +130,7 @@ fn crash_at(steps: u32, again: u32) -> bool {
         assert_eq!(result.unwrap().left, []);
     } else if scene.journal.exists() {
         let begun = state(&scene.journal).unwrap();
-        let forward = begun == State::Begun || (begun == State::Sealed && steps % 2 == 0);
+        let forward = begun == State::Begun || (begun == State::Sealed && steps.is_multiple_of(2));
         let finish =
             || if forward { roll_forward(&scene.journal).map(|applied| assert_eq!(applied.left, [])) } else { discard(&scene.journal) };
         crash_after(Some(again));
