@@ -290,7 +290,8 @@ pub(super) fn read_entries(keys: &Keys, vault: VaultId, size: u64, bytes: &[u8])
         return Err(damaged("it belongs to another vault or epoch"));
     }
     let footer = bytes.len().checked_sub(FOOTER).and_then(|at| bytes.get(at..)).unwrap_or_default();
-    let tail = tail_length(footer, size).and_then(|length| bytes.get(bytes.len().checked_sub(length)?..)).ok_or_else(|| damaged("its end is"))?;
+    let tail =
+        tail_length(footer, size).and_then(|length| bytes.get(bytes.len().checked_sub(length)?..)).ok_or_else(|| damaged("its end is"))?;
     let trailer = &tail[..tail.len() - FOOTER];
     if footer[8..12] != checksum(head, trailer) {
         return Err(damaged("its trailer does not match its checksum"));

@@ -1,0 +1,1 @@
+//! Statements about the vault, through real locations.
