@@ -52,11 +52,6 @@ impl<'b> Cursor<'b> {
         Ok(Self { left, what })
     }
 
-    /// Bytes not yet taken.
-    pub(super) fn left(&self) -> usize {
-        self.left.len()
-    }
-
     pub(super) fn take(&mut self, length: usize) -> Result<&'b [u8], Damage> {
         let (taken, left) = self.left.split_at_checked(length).ok_or(Damage::Short { what: self.what })?;
         self.left = left;

@@ -1,8 +1,8 @@
-//! What a decoder found wrong with stored bytes.
+//! What is wrong with stored bytes, or with rows that are to be stored.
 
 use crate::error::Explain;
 
-/// Stored bytes that cannot be what was written.
+/// Bytes that cannot be what was written, or rows that cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// The first bytes are not those of its kind.
@@ -59,12 +59,23 @@ pub enum Damage {
         /// The model.
         relation: String,
     },
+    /// A row is not one of its relation, or stands where none can.
+    #[error("a record of {relation} cannot be stored: {why}")]
+    Unfit {
+        /// The model.
+        relation: String,
+        /// Why.
+        why: &'static str,
+    },
 }
 
 impl Explain for Damage {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Version { .. } => "Use the version of Backstop that wrote it, or a newer one.".into(),
+            Self::Order { .. } | Self::Unfit { .. } => {
+                "Check what the records came from (SQLite: PRAGMA integrity_check; a vault: `backstop verify`), then try again.".into()
+            }
             _ => "Run `backstop verify`: another location may hold whole bytes.".into(),
         })
     }

@@ -4,9 +4,13 @@
 //! This module names content by [`Digest`] and knows nothing of packs, files or databases.
 
 mod bytes;
+pub mod cache;
+pub mod changes;
 pub mod cutter;
 pub mod damage;
+pub mod difference;
 pub mod key;
+pub mod merge;
 pub mod row;
 pub mod run;
 pub mod schema;
@@ -19,3 +23,6 @@ pub use row::{Change, RelationDigest, Row, RowDigest};
 pub use run::{Run, RunKind};
 pub use schema::{Column, KeyKind, Relation, RelationKind, Role};
 pub use value::{Class, Digest, LARGE, Large, Value};
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use super::key::Key;
 use super::value::Digest;
 
 pub use reader::{RunReader, Segments};
-pub use writer::{RunWriter, WriteError};
+pub use writer::RunWriter;
 
 /// What a chunk of a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,8 +27,8 @@ pub enum ChunkKind {
 
 /// Keeps chunks.
 pub trait Store {
-    /// What keeping met.
-    type Error;
+    /// What keeping met; changes that are out of order or do not fit their relation are [`Damage`].
+    type Error: From<Damage>;
     /// Keeps a chunk and names it; the same bytes of the same kind have the same name.
     ///
     /// # Errors

@@ -3,58 +3,18 @@
 //! Memory: one segment of changes (at most [`SEGMENT_WEIGHT_MAX`] bytes and a row) and one part of the index.
 
 use super::{ChunkKind, Run, RunKind, SegmentRef, Store, index};
-use crate::error::Explain;
 use crate::rows::cutter::{Cutter, SEGMENT_WEIGHT, TARGET_MAX, target_for};
 use crate::rows::key::Key;
 use crate::rows::row::compared_digest;
 use crate::rows::schema::Relation;
 use crate::rows::segment::{self, CELLS_MAX};
 use crate::rows::value::Digest;
-use crate::rows::{Change, Row};
+use crate::rows::{Change, Damage, Row};
 
 /// A segment ends here whatever its keys say: rows 64 times as heavy as those that the target was made for would fill the memory.
 const SEGMENT_WEIGHT_MAX: usize = 4 << 20;
 /// References that a part of the index aims at: about 32 KiB.
 const INDEX_TARGET: u32 = 256;
-
-/// What stops the writing of a run.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError<E> {
-    /// A key came that does not follow the one before.
-    #[error("the records of {relation} did not come in the order of their keys")]
-    Order {
-        /// The model.
-        relation: String,
-    },
-    /// A row is not one of its relation, or a base run was given a delete.
-    #[error("a record of {relation} cannot be stored: {why}")]
-    Unfit {
-        /// The model.
-        relation: String,
-        /// Why.
-        why: &'static str,
-    },
-    /// The store said no.
-    #[error(transparent)]
-    Store(E),
-}
-
-impl<E: Explain> Explain for WriteError<E> {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Order { .. } => Some("The source may be damaged: check it (SQLite: PRAGMA integrity_check), then try again.".into()),
-            Self::Unfit { .. } => None,
-            Self::Store(error) => error.hint(),
-        }
-    }
-
-    fn status(&self) -> crate::error::Status {
-        match self {
-            Self::Store(error) => error.status(),
-            _ => crate::error::Status::Failed,
-        }
-    }
-}
 
 /// Takes the changes of a relation in strictly ascending key order and stores them.
 pub struct RunWriter<'a, S: Store + ?Sized> {
@@ -99,11 +59,17 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         }
     }
 
+    /// Whether the run is a base.
+    #[must_use]
+    pub fn kind(&self) -> RunKind {
+        self.run.kind
+    }
+
     /// Takes the next change.
     ///
     /// # Errors
     /// A key out of order, a row that is not one of the relation, or what storing met.
-    pub fn push(&mut self, change: Change) -> Result<(), WriteError<S::Error>> {
+    pub fn push(&mut self, change: Change) -> Result<(), S::Error> {
         self.check(&change)?;
         match &change {
             Change::Upsert(_) => self.run.rows += 1,
@@ -125,7 +91,7 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
     ///
     /// # Errors
     /// What storing met.
-    pub fn finish(mut self) -> Result<Run, WriteError<S::Error>> {
+    pub fn finish(mut self) -> Result<Run, S::Error> {
         if self.cutter.is_none() {
             self.measured()?;
         }
@@ -140,7 +106,7 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         self.cutter = Some(cutter);
     }
 
-    fn measured(&mut self) -> Result<(), WriteError<S::Error>> {
+    fn measured(&mut self) -> Result<(), S::Error> {
         self.aim(target_for(self.weight.div_ceil(self.waiting.len().max(1))));
         self.weight = 0;
         for change in std::mem::take(&mut self.waiting) {
@@ -149,10 +115,10 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         Ok(())
     }
 
-    fn check(&self, change: &Change) -> Result<(), WriteError<S::Error>> {
-        let unfit = |why| Err(WriteError::Unfit { relation: self.relation.name.clone(), why });
+    fn check(&self, change: &Change) -> Result<(), S::Error> {
+        let unfit = |why| Err(Damage::Unfit { relation: self.relation.name.clone(), why }.into());
         if self.last.as_ref().is_some_and(|last| last >= change.key()) {
-            return Err(WriteError::Order { relation: self.relation.name.clone() });
+            return Err(Damage::Order { relation: self.relation.name.clone() }.into());
         }
         match change {
             Change::Upsert(row) if row.values.len() != self.relation.columns.len() => unfit("it has not one value for each column"),
@@ -162,7 +128,7 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         }
     }
 
-    fn append(&mut self, change: Change) -> Result<(), WriteError<S::Error>> {
+    fn append(&mut self, change: Change) -> Result<(), S::Error> {
         self.weight += weight(&change);
         let mut ends = self.cutter.as_mut().is_some_and(|cutter| cutter.ends_after(change.key()));
         self.waiting.push(change);
@@ -171,7 +137,7 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         if ends { self.end_segment() } else { Ok(()) }
     }
 
-    fn end_segment(&mut self) -> Result<(), WriteError<S::Error>> {
+    fn end_segment(&mut self) -> Result<(), S::Error> {
         let changes = std::mem::take(&mut self.waiting);
         self.weight = 0;
         let (Some(first), Some(last)) = (changes.first(), changes.last()) else {
@@ -189,7 +155,7 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         if ends { self.end_index() } else { Ok(()) }
     }
 
-    fn end_index(&mut self) -> Result<(), WriteError<S::Error>> {
+    fn end_index(&mut self) -> Result<(), S::Error> {
         let segments = std::mem::take(&mut self.segments);
         self.segments_weight = 0;
         self.index_cutter.restart();
@@ -201,9 +167,9 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         Ok(())
     }
 
-    fn put(&mut self, kind: ChunkKind, bytes: &[u8]) -> Result<Digest, WriteError<S::Error>> {
+    fn put(&mut self, kind: ChunkKind, bytes: &[u8]) -> Result<Digest, S::Error> {
         self.run.bytes += bytes.len() as u64;
-        self.store.put(kind, bytes).map_err(WriteError::Store)
+        self.store.put(kind, bytes)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::rows::bytes::{Cursor, unzigzag};
 use crate::rows::{Change, Class, Damage, Key, KeyKind, Large, Relation, Row, Value, row::compared_digest};
 
 use super::{
-    BLOB, CELLS_MAX, CHANGES_MAX, DELETED, INTEGER, KEYED, LARGE_BLOB, LARGE_TEXT, MAGIC, NULL, PLAIN, REAL, RUNS, TEXT, VERSION, WHOLE,
+    BLOB, CELLS_MAX, CHANGES_MAX, DELETED, INTEGER, KEYED, LARGE_BLOB, LARGE_TEXT, MAGIC, PLAIN, REAL, RUNS, TEXT, VERSION, WHOLE,
 };
 
 const MISSING: Damage = Damage::Short { what: "segment" };
@@ -103,12 +103,11 @@ fn column(cursor: &mut Cursor<'_>, rows: &mut [Vec<Value>]) -> Result<(), Damage
     for (row, &tag) in rows.iter_mut().zip(&tags) {
         let short = Damage::Short { what: "column" };
         row.push(match tag {
-            NULL => Value::Null,
             INTEGER => Value::Integer(integers.next().ok_or(short)?),
             REAL => Value::Real(reals.next().ok_or(short)?),
             TEXT => Value::Text(cursor.take(lengths.next().ok_or(short)?)?.to_vec()),
             BLOB => Value::Blob(cursor.take(lengths.next().ok_or(short)?)?.to_vec()),
-            // Filled in below: large values stand behind the bytes of all the others.
+            // NULL, and large values, which are filled in below: they stand behind the bytes of all the others.
             _ => Value::Null,
         });
     }
