@@ -3,6 +3,7 @@
 //! In memory a chunk takes about 90 bytes (32 of name, 20 of place, the table's slack): a million chunks, some 60 GB of rows and
 //! files, take 90 MB. Fragments in the vault are never changed; each names its packs whole.
 
+use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 
 use super::error::{Error, Result};
@@ -94,10 +95,11 @@ impl Index {
         for entry in &pack.entries {
             let Entry { chunk, kind, codec, offset, stored, plain } = *entry;
             let place = Place { pack: number, offset, stored, plain, kind, codec };
-            if self.chunks.contains_key(&chunk) {
-                self.again.entry(chunk).or_default().push(place);
-            } else {
-                self.chunks.insert(chunk, place);
+            match self.chunks.entry(chunk) {
+                Slot::Occupied(_) => self.again.entry(chunk).or_default().push(place),
+                Slot::Vacant(slot) => {
+                    slot.insert(place);
+                }
             }
         }
     }
@@ -130,7 +132,7 @@ impl Index {
     #[must_use]
     pub fn chunks_in(&self, pack: &Digest) -> Vec<Entry> {
         let Some(&number) = self.by_id.get(pack) else { return Vec::new() };
-        let first = self.chunks.iter().map(|(chunk, place)| (chunk, place));
+        let first = self.chunks.iter();
         let again = self.again.iter().flat_map(|(chunk, places)| places.iter().map(move |place| (chunk, place)));
         let here = first.chain(again).filter(|(_, place)| place.pack == number);
         let mut entries: Vec<_> = here

@@ -11,6 +11,7 @@ mod codec;
 mod crypto;
 mod error;
 mod holds;
+mod impact;
 mod index;
 mod keys;
 mod limits;
@@ -27,6 +28,7 @@ mod setup;
 mod sites;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
 pub use error::{Error, Result};
@@ -40,6 +42,7 @@ pub use recovery::RecoveryWords;
 pub use replicate::{CatchUp, LocationStatus};
 pub use secret::Secret;
 pub use setup::{NewKeys, Unlock};
+pub use verify::{Finding, VerifyEvent, VerifyReport};
 pub use writer::{Committed, Figures, Put, Writer};
 
 use crate::clock::SharedClock;

@@ -193,8 +193,6 @@ pub struct PackBuilder {
 /// A pack, finished and checked.
 #[derive(Debug)]
 pub struct Pack {
-    /// What it is for.
-    pub kind: PackKind,
     /// BLAKE3 of its bytes.
     pub id: Digest,
     /// Its bytes.
@@ -247,11 +245,11 @@ impl PackBuilder {
         if read != self.entries || read.iter().any(|entry| open_chunk(keys, self.vault, entry, slice(&self.bytes, entry)).is_none()) {
             return Err(Error::damaged("a new pack", "it does not read back as it was built; this machine's memory may be faulty"));
         }
-        Ok(Pack { kind: self.kind, id, bytes: self.bytes, entries: self.entries })
+        Ok(Pack { id, bytes: self.bytes, entries: self.entries })
     }
 }
 
-fn slice<'b>(bytes: &'b [u8], entry: &Entry) -> &'b [u8] {
+pub(super) fn slice<'b>(bytes: &'b [u8], entry: &Entry) -> &'b [u8] {
     bytes.get(entry.offset as usize..entry.offset as usize + entry.stored as usize).unwrap_or_default()
 }
 
