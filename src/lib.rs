@@ -18,3 +18,4 @@ pub mod clock;
 pub mod error;
 pub mod rows;
 pub mod sources;
+pub mod vault;

@@ -1,8 +1,8 @@
 //! Runs and their merge against a naive model.
 
 use super::*;
-use crate::rows::merge;
 use crate::rows::run::{RunReader, Segments};
+use crate::rows::{merge, segment};
 
 fn read(chunks: &Chunks, relation: &Relation, run: &Run) -> Result<Vec<Change>, Damage> {
     RunReader::new(chunks, relation, run).collect()
@@ -147,6 +147,26 @@ fn a_lost_or_exchanged_chunk_is_told_and_the_rest_is_read() {
     chunks.0.borrow_mut().insert(segments[1].chunk, kept);
     let fewer = Run { index: Vec::new(), ..run };
     assert!(matches!(super::runs::read(&chunks, &relation, &fewer), Err(Damage::Mismatch { .. })));
+}
+
+#[test]
+fn a_segment_that_is_not_what_the_index_says_is_told() {
+    let (chunks, relation) = (Chunks::default(), books(true));
+    let run = write(&chunks, &relation, RunKind::Base, 16, &shelf(500));
+    let last = segments(&chunks, &run).pop().unwrap();
+    let whole = segment::decode(&relation, &chunks.0.borrow()[&last.chunk]).unwrap();
+    assert!(whole.len() > 2, "{whole:?}");
+    let told = |changes: &[Change]| {
+        chunks.0.borrow_mut().insert(last.chunk, segment::encode(&relation, changes));
+        RunReader::new(&chunks, &relation, &run).find(&last.last).unwrap_err()
+    };
+    let mut shorter = whole.clone();
+    shorter.remove(1);
+    assert!(matches!(told(&shorter), Damage::Mismatch { what: "rows of a segment", .. }));
+    let mut other = whole;
+    other.pop();
+    other.push(Change::Upsert(book(5000, "")));
+    assert_eq!(told(&other), Damage::Form { what: "reference to a segment" });
 }
 
 #[test]
