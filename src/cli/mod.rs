@@ -3,9 +3,22 @@
 //! Each command group has a file with its arguments; [`args`] holds what all share. [`output`] prints, [`home`] and
 //! [`secrets`] decide where the home and the passphrase come from.
 
+pub mod alerts;
+pub mod app;
+pub mod args;
+pub mod audit;
+pub mod backup;
+pub mod backups;
+pub mod config;
+pub mod console;
+pub mod demo_command;
 pub mod home;
+pub mod jobs;
 pub mod output;
+pub mod restore;
+pub mod restores;
 pub mod secrets;
 pub mod table;
 pub mod text;
 pub mod units;
+pub mod vault;
