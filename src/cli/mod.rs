@@ -1,7 +1,7 @@
 //! The command line: arguments and text over the engine.
 //!
 //! Each command group has a file with its arguments; [`args`] holds what all share. [`output`] prints, [`home`] and
-//! [`secrets`] decide where the home and the passphrase come from.
+//! [`secrets`] decide where the home and the passphrase come from, [`demo`] builds the application of the demonstration.
 
 pub mod alerts;
 pub mod app;
@@ -11,6 +11,7 @@ pub mod backup;
 pub mod backups;
 pub mod config;
 pub mod console;
+pub mod demo;
 pub mod demo_command;
 pub mod home;
 pub mod jobs;
