@@ -1,6 +1,6 @@
 //! The command line: arguments and text over the engine.
 //!
-//! Each command group has a file with its arguments; [`args`] holds what all share. [`output`] prints, [`home`] and
+//! Each command group has a file with its arguments; [`args`] holds what all share. [`start`] begins, [`output`] prints, [`home`] and
 //! [`secrets`] decide where the home and the passphrase come from, [`demo`] builds the application of the demonstration.
 
 pub mod alerts;
@@ -19,6 +19,7 @@ pub mod output;
 pub mod restore;
 pub mod restores;
 pub mod secrets;
+pub mod start;
 pub mod table;
 pub mod text;
 pub mod units;
