@@ -17,4 +17,7 @@ pub struct Console {
     /// Draw with ASCII characters alone.
     #[arg(long)]
     pub ascii: bool,
+    /// Use the mouse; the terminal's own selection then needs Shift.
+    #[arg(long)]
+    pub mouse: bool,
 }

@@ -16,6 +16,7 @@ pub mod demo_command;
 pub mod home;
 pub mod jobs;
 pub mod output;
+pub mod progress;
 pub mod restore;
 pub mod restores;
 pub mod secrets;
