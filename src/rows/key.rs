@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::row::RowDigest;
-use super::value::Value;
+use super::value::{LARGE, Value};
 
 const WHOLE_ROW: u8 = 0x01;
 const NUMBER: u8 = 0x10;
@@ -31,13 +31,14 @@ pub enum Fold {
 pub struct Key(Vec<u8>);
 
 impl Key {
-    /// The key made of `parts`; `None` where one is NULL or stands outside the row, since such a row is named by its digest.
+    /// The key made of `parts`; `None` where one is NULL or too large to stand in a row, since such a row is named by its digest.
     #[must_use]
     pub fn of<'v>(parts: impl IntoIterator<Item = (&'v Value, Fold)>) -> Option<Self> {
         let mut bytes = Vec::with_capacity(16);
         for (value, fold) in parts {
             match value {
                 Value::Null | Value::Large(_) => return None,
+                Value::Text(content) | Value::Blob(content) if content.len() > LARGE => return None,
                 Value::Integer(number) => push_integer(&mut bytes, *number),
                 Value::Real(number) => push_real(&mut bytes, *number),
                 Value::Text(text) => push_text(&mut bytes, text, fold),
@@ -170,5 +171,11 @@ mod tests {
     #[test]
     fn a_null_part_makes_no_key() {
         assert!(Key::of([(&Value::Null, Fold::Binary)]).is_none());
+    }
+
+    #[test]
+    fn a_part_too_large_for_a_row_makes_no_key_however_it_is_held() {
+        assert!(Key::of([(&Value::Blob(vec![1; LARGE]), Fold::Binary)]).is_some());
+        assert!(Key::of([(&Value::Blob(vec![1; LARGE + 1]), Fold::Binary)]).is_none());
     }
 }

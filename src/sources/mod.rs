@@ -3,6 +3,8 @@
 //! A source pushes its rows in key order ([`Snapshot::scan`]); what is stored is pulled. So a comparison needs neither
 //! threads nor buffers: each live row advances the stored side.
 
+pub mod files;
+
 use std::io::Read;
 use std::ops::ControlFlow;
 

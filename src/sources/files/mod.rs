@@ -1,0 +1,100 @@
+//! A tree of files as a relation: one row an entry, its key the path below the root.
+//!
+//! [`Tree`] reads one, [`create`] fills a new folder from rows, [`Apply`] changes a live tree all at once.
+//! Nothing here follows a symbolic link out of the root: every folder is opened name by name.
+
+pub mod apply;
+mod beneath;
+mod carry;
+#[cfg(test)]
+mod crash_tests;
+mod create;
+mod entry;
+mod exclude;
+mod journal;
+pub mod relation;
+mod steps;
+mod walk;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+pub use apply::{Applied, Apply, Left, Operation, Sealed, State, discard, roll_forward, state};
+pub use create::create;
+pub use exclude::Exclude;
+pub use relation::relation;
+
+use super::{Content, Definition, Error, Identity, Reference, Result, Snapshot, Unique, Unread};
+use crate::rows::{Relation, Row};
+
+/// What of a tree is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Globs of what is left out.
+    pub exclude: Vec<String>,
+    /// Whether what is mounted below the root is left out.
+    pub one_file_system: bool,
+}
+
+/// A tree of files, to be read.
+#[derive(Debug)]
+pub struct Tree {
+    root: PathBuf,
+    relations: [Relation; 1],
+    definition: Definition,
+    exclude: Exclude,
+    one_file_system: bool,
+}
+
+impl Tree {
+    /// The tree at `root`, under this label. A root that is a symbolic link stands for the folder it points to.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] and [`Error::NotA`] where there is no folder, and for a glob that cannot be read.
+    pub fn new(label: &str, root: &Path, options: &Options) -> Result<Self> {
+        let root = beneath::real_folder(root)?;
+        let exclude = Exclude::new(&options.exclude)?;
+        let one_file_system = options.one_file_system;
+        Ok(Self { root, relations: [relation(label)], definition: Definition::default(), exclude, one_file_system })
+    }
+
+    /// The folder it stands in.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+impl Snapshot for Tree {
+    fn identity(&self) -> Identity {
+        Identity { engine: "files".into(), place: self.root.to_string_lossy().into_owned(), marks: String::new() }
+    }
+
+    fn relations(&self) -> &[Relation] {
+        &self.relations
+    }
+
+    fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    fn references(&self) -> &[Reference] {
+        &[]
+    }
+
+    fn uniques(&self) -> &[Unique] {
+        &[]
+    }
+
+    /// A tree has no moment of its own: each file is read as it is when its turn comes.
+    fn consistency(&self) -> serde_json::Value {
+        serde_json::json!({ "moment": "each file when it is read" })
+    }
+
+    fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>> {
+        if relation.name != self.relations[0].name {
+            return Err(Error::Missing { what: format!("the tree “{}”", relation.name) });
+        }
+        walk::Walk::new(self, content)?.run(each)
+    }
+}
