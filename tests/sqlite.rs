@@ -119,8 +119,12 @@ fn told(path: &Path) -> Vec<String> {
         let mut columns: Vec<String> =
             strings(&format!("SELECT name FROM pragma_table_xinfo('{}') WHERE hidden <> 1", table.replace('\'', "''")));
         columns.extend((!without_rowid && !columns.iter().any(|name| name.eq_ignore_ascii_case("rowid"))).then(|| "rowid".to_owned()));
-        let cells =
-            columns.iter().map(|column| format!("typeof({0}) || ':' || hex(CAST({0} AS BLOB)) || ':' || quote({0})", quoted(column)));
+        let cells = columns.iter().map(|column| {
+            format!(
+                "typeof({0}) || ':' || hex(CAST({0} AS BLOB)) || ':' || CASE typeof({0}) WHEN 'real' THEN quote({0}) ELSE '' END",
+                quoted(column)
+            )
+        });
         let cell = cells.collect::<Vec<_>>().join(" || ',' || ");
         told.extend(
             strings(&format!("SELECT {cell} AS told FROM {} ORDER BY told", quoted(&table)))

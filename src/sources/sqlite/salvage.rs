@@ -11,8 +11,8 @@ const MOST_RANGES: usize = 250;
 pub enum Readable {
     /// The whole table, by whatever index serves.
     All,
-    /// These stretches of rowids, without any index.
-    Ranges(Vec<(i64, i64)>),
+    /// These stretches, each by its first rowid and its number of rows, without any index.
+    Ranges(Vec<(i64, u64)>),
 }
 
 impl Readable {
@@ -23,10 +23,11 @@ impl Readable {
         let (Self::Ranges(ranges), Some(rowid)) = (self, rowid) else { return table.into() };
         let rowid = quoted(rowid);
         let named = columns.iter().map(|column| format!("{column} AS {column}")).collect::<Vec<_>>().join(", ");
-        let parts = ranges.iter().map(|(first, last)| {
+        let parts = ranges.iter().map(|(first, rows)| {
             // The smallest integer has no literal of its own.
             let first = if *first == i64::MIN { "(-9223372036854775807 - 1)".to_owned() } else { first.to_string() };
-            format!("SELECT {named} FROM {table} NOT INDEXED WHERE {rowid} BETWEEN {first} AND {last}")
+            let stretch = format!("{table} NOT INDEXED WHERE {rowid} >= {first} ORDER BY {rowid} LIMIT {rows}");
+            format!("SELECT * FROM (SELECT {named} FROM {stretch})")
         });
         let joined = parts.collect::<Vec<_>>().join(" UNION ALL ");
         if joined.is_empty() { format!("(SELECT {named} FROM {table} WHERE 0)") } else { format!("({joined})") }
@@ -35,8 +36,9 @@ impl Readable {
 
 /// What was found.
 pub struct Found {
-    /// Stretches that can be read, ascending.
-    pub ranges: Vec<(i64, i64)>,
+    /// Stretches that can be read, ascending: the first rowid and the number of rows. Asking for what ends at
+    /// a rowid would step into the damaged page behind it.
+    pub ranges: Vec<(i64, u64)>,
     /// Stretches in which rows may be lost.
     pub lost: Vec<(i64, i64)>,
 }
@@ -66,9 +68,9 @@ pub fn find(connection: &Connection, table: &str, columns: &str, rowid: &str) ->
     let mut found = Found { ranges: Vec::new(), lost: Vec::new() };
     let mut start = i64::MIN;
     loop {
-        let (last, damaged) = walk_from(connection, &walk, start)?;
-        if let Some(last) = last {
-            found.ranges.push((start, last));
+        let (last, rows, damaged) = walk_from(connection, &walk, start)?;
+        if rows > 0 {
+            found.ranges.push((start, rows));
         }
         let Some(gap) = last.map_or(Some(start), |last| last.checked_add(1)).filter(|_| damaged) else { return Ok(found) };
         let probe = format!("{walk} LIMIT 1");
@@ -85,20 +87,21 @@ pub fn find(connection: &Connection, table: &str, columns: &str, rowid: &str) ->
     }
 }
 
-/// The last rowid that could be read from `start` on, and whether damage ended it.
-fn walk_from(connection: &Connection, sql: &str, start: i64) -> rusqlite::Result<(Option<i64>, bool)> {
-    let mut last = None;
+/// The last rowid that could be read from `start` on, how many there were, and whether damage ended it.
+fn walk_from(connection: &Connection, sql: &str, start: i64) -> rusqlite::Result<(Option<i64>, u64, bool)> {
+    let (mut last, mut count) = (None, 0);
     let mut step = || -> rusqlite::Result<()> {
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([start])?;
         while let Some(row) = rows.next()? {
             last = Some(row.get(0)?);
+            count += 1;
         }
         Ok(())
     };
     match step() {
-        Ok(()) => Ok((last, false)),
-        Err(error) if is_damage(&error) => Ok((last, true)),
+        Ok(()) => Ok((last, count, false)),
+        Err(error) if is_damage(&error) => Ok((last, count, true)),
         Err(error) => Err(error),
     }
 }
