@@ -102,10 +102,7 @@ impl SqliteCreator {
         }
         let mut supplied = BTreeSet::new();
         loop {
-            let error = match self.connection.execute(&object.sql, []) {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
+            let Err(error) = self.connection.execute(&object.sql, []) else { return Ok(()) };
             let collation = missing(&error, "collation sequence");
             let function = missing(&error, "function");
             let Some(name) = collation.as_ref().or(function.as_ref()) else { return Err(error) };

@@ -193,11 +193,14 @@ fn recovered_copy(path: &Path, wait: Duration, scratch: &Path) -> Result<Opened>
     Ok(Opened { connection, copy: Some(folder) })
 }
 
+/// Size and modification time.
+type Seen = (u64, i64, i64);
+
 /// What changes when somebody writes the database or takes its journal away: times and sizes of both, and the change counter.
-fn moment(path: &Path) -> std::io::Result<(Vec<Option<(u64, i64, i64)>>, [u8; 4])> {
+fn moment(path: &Path) -> std::io::Result<([Option<Seen>; 2], [u8; 4])> {
     let mut counter = [0; 4];
     File::open(path)?.read_exact_at(&mut counter, 24)?;
     let seen =
         ["", "-journal"].map(|suffix| fs::metadata(beside(path, suffix)).ok().map(|file| (file.len(), file.mtime(), file.mtime_nsec())));
-    Ok((seen.to_vec(), counter))
+    Ok((seen, counter))
 }

@@ -37,6 +37,9 @@ enum Stopped {
     Failed(Error),
 }
 
+/// Makes a row of the values and gives it on.
+type Take<'t> = dyn FnMut(&mut Pass<'_>, Vec<Value>) -> Result<ControlFlow<()>> + 't;
+
 /// One pass: where it stands, so that a second one goes on behind it.
 struct Pass<'p> {
     table: &'p Table,
@@ -45,6 +48,8 @@ struct Pass<'p> {
     last: Option<Key>,
     unread: Vec<Unread>,
     broken_off: bool,
+    /// True for the second pass, which sees again what the first one gave.
+    again: bool,
 }
 
 impl SqliteSnapshot {
@@ -110,12 +115,7 @@ impl SqliteSnapshot {
         })
     }
 
-    fn rows(
-        &self,
-        sql: &str,
-        pass: &mut Pass<'_>,
-        take: &mut dyn FnMut(&mut Pass<'_>, Vec<Value>) -> Result<ControlFlow<()>>,
-    ) -> Result<(), Stopped> {
+    fn rows(&self, sql: &str, pass: &mut Pass<'_>, take: &mut Take<'_>) -> Result<(), Stopped> {
         let model = pass.table.relation.name.clone();
         let stopped = |error: rusqlite::Error| {
             if salvage::is_damage(&error) { Stopped::Damage(error.to_string()) } else { Stopped::Failed(self.said(&model, &error)) }
@@ -152,6 +152,7 @@ impl SqliteSnapshot {
         if found.lost.is_empty() {
             pass.unread.push(unread(String::new(), &format!("{why}; an index is damaged, its table was read without it")));
         }
+        pass.again = true;
         match self.pass(pass, &Readable::Ranges(found.ranges)) {
             Ok(()) => Ok(()),
             Err(Stopped::Damage(why)) => {
@@ -178,21 +179,19 @@ impl Pass<'_> {
         Ok((self.each)(row))
     }
 
-    /// A second pass sees again what the first one gave; otherwise equal keys are a broken unique index, and a smaller one is no order at all.
+    /// A second pass passes over what was given; otherwise equal keys are a broken unique index, and a smaller one is no order at all.
     fn out_of_order(&mut self, row: &Row) -> Result<ControlFlow<()>> {
         let model = self.table.relation.name.clone();
-        if self.unread.is_empty() && self.last.as_ref() != Some(&row.key) {
-            return Err(Error::Database {
-                what: model,
-                why: "its rows do not come in the order of their keys; check the database (PRAGMA integrity_check)".into(),
-            });
+        if self.again {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if self.last.as_ref() != Some(&row.key) {
+            let why = "its rows do not come in the order of their keys; check the database (PRAGMA integrity_check)";
+            return Err(Error::Database { what: model, why: why.into() });
         }
         if self.unread.is_empty() {
-            self.unread.push(Unread {
-                model,
-                what: String::new(),
-                why: "two records have one key; check the database (PRAGMA integrity_check)".into(),
-            });
+            let why = "two records have one key; check the database (PRAGMA integrity_check)";
+            self.unread.push(Unread { model, what: String::new(), why: why.into() });
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -306,7 +305,7 @@ impl Snapshot for SqliteSnapshot {
 
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>> {
         let table = self.table(&relation.name)?;
-        let mut pass = Pass { table, content, each, last: None, unread: Vec::new(), broken_off: false };
+        let mut pass = Pass { table, content, each, last: None, unread: Vec::new(), broken_off: false, again: false };
         match self.pass(&mut pass, &Readable::All) {
             Ok(()) => {}
             Err(Stopped::Damage(why)) => self.salvage(&mut pass, &why)?,
