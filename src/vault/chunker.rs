@@ -122,6 +122,6 @@ mod tests {
     #[test]
     fn cuts_never_change() {
         let lengths: Vec<_> = pieces(1, &noise(6 << 20)).iter().map(Vec::len).collect();
-        assert_eq!(format!("{lengths:?}"), "GOLDEN");
+        assert_eq!(format!("{lengths:?}"), "[1820872, 1087556, 580402, 1188158, 318414, 1296054]");
     }
 }

@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_pack_never_change() {
         let (_, pack) = pack();
-        assert_eq!(pack.id.to_string(), "GOLDEN");
+        assert_eq!(pack.id.to_string(), "8ede5f2a2065fc9310ce4441f085a8600ce7f99faabf5436f2533bef8af19b47");
     }
 
     #[test]

@@ -184,7 +184,11 @@ fn many_threads_may_put_at_once() {
     let writer = vault.writer().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..50).for_each(|seed| drop(writer.put(ChunkKind::Content, &noise(seed, 1000)).unwrap())));
+            scope.spawn(|| {
+                for seed in 0..50 {
+                    writer.put(ChunkKind::Content, &noise(seed, 1000)).unwrap();
+                }
+            });
         }
     });
     assert_eq!(writer.figures().chunks_new, 50);

@@ -15,7 +15,7 @@ use super::manifest::{Manifest, RelationRecord, SourceRecord};
 use super::{BackupId, ChunkKind, NewKeys, Result, Secret, Unlock, Vault, Writer};
 use crate::clock::{ManualClock, SharedClock};
 use crate::rows::row::RelationDigest;
-use crate::rows::run::{RunKind, RunReader, RunWriter, WriteError};
+use crate::rows::run::{RunKind, RunReader, RunWriter};
 use crate::rows::{Change, Class, Column, Digest, Fold, KeyKind, Relation, RelationKind, Role, Row, Value, merge};
 
 fn clock() -> SharedClock {
@@ -64,15 +64,11 @@ fn orders(seed: u64) -> Vec<Row> {
 fn record(writer: &Writer<'_>, vault: &Vault, relation: Relation, rows: Vec<Row>) -> Result<RelationRecord> {
     let mut digest = RelationDigest::default();
     let mut run = RunWriter::new(writer, &relation, RunKind::Base, &vault.boundary_key(), 64);
-    let fault = |error| match error {
-        WriteError::Store(error) => error,
-        other => panic!("{other:?}"),
-    };
     for row in rows {
         digest.push(row.digest());
-        run.push(Change::Upsert(row)).map_err(fault)?;
+        run.push(Change::Upsert(row))?;
     }
-    let run = run.finish().map_err(fault)?;
+    let run = run.finish()?;
     let (rows, digest) = digest.finish();
     Ok(RelationRecord { relation, runs: vec![run], rows, digest, whole: true })
 }
@@ -87,7 +83,7 @@ fn back_up(vault: &Vault, seed: u64) -> Result<BackupId> {
     let rows = vec![Row::new(&tree, vec![Value::text("photo.jpg"), Value::Large(photo)], 0)];
     let files = record(&writer, vault, tree, rows)?;
     let source = SourceRecord { identity: serde_json::json!({}), definition, relations: vec![table, files] };
-    let mut manifest = blank(vec![source]);
+    let mut manifest = Manifest { reason: Some(seed.to_string()), ..blank(vec![source]) };
     Ok(writer.commit(&mut manifest)?.id)
 }
 
