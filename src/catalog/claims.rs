@@ -192,10 +192,7 @@ impl Catalog {
         let now = self.now();
         let sql = format!("{update} WHERE id = :id AND claim = :claim AND status = 'running'");
         let mut all = values.to_vec();
-        all.extend_from_slice(named_params! { ":id": claim.job, ":claim": claim.number });
-        if update.contains(":now") {
-            all.push((":now", &now));
-        }
+        all.extend_from_slice(named_params! { ":id": claim.job, ":claim": claim.number, ":now": now });
         self.write(|change| {
             if change.prepare_cached(&sql)?.execute(all.as_slice())? == 0 {
                 return Err(Error::Superseded { job: claim.job.clone(), claim: claim.number });

@@ -7,22 +7,22 @@
 //!
 //! A file a group of tables: the struct of a row, what can be asked, what can be changed.
 
-//mod alerts;
+mod alerts;
 mod apps;
-//mod audit;
+mod audit;
 mod backups;
 mod claims;
 mod configurations;
 mod error;
-//mod health;
+mod health;
 mod jobs;
 mod open;
-//mod operators;
+mod operators;
 mod page;
 mod record;
 mod resolve;
 mod restores;
-//mod settings;
+mod settings;
 mod vaults;
 mod words;
 
@@ -31,21 +31,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, InterruptHandle, OptionalExtension, Transaction, TransactionBehavior};
 
-//pub use alerts::{Alert, AlertCounts, AlertEvent, AlertFilter, News, RaiseAlert, Raised};
+pub use alerts::{Alert, AlertCounts, AlertEvent, AlertFilter, News, RaiseAlert, Raised};
 pub use apps::{App, FilesRoot, NewApp};
-//pub use audit::{AuditCheck, AuditEntry, AuditFilter, Broken, NewAuditEntry};
+pub use audit::{AuditCheck, AuditEntry, AuditFilter, Broken, NewAuditEntry};
 pub use backups::{Backup, BackupCopy, BackupFilter, BackupModel, NewBackup};
+pub use claims::{Claim, Claimant, Outcome, Progress};
 pub use configurations::{Configuration, ConfigurationFilter, ConfigurationStats, NewConfiguration};
 pub use error::{Error, Result};
-//pub use health::{AppHealth, BackupSummary, Day, TrendPoint};
-pub use claims::{Claim, Claimant, Outcome, Progress};
+pub use health::{AppHealth, BackupSummary, Day, TrendPoint};
 pub use jobs::{Job, JobFilter, LogLine, NewJob};
-//pub use operators::Operator;
+pub use operators::Operator;
 pub use page::{Cursor, Listed, Order, PAGE_LIMIT, Page};
 pub use record::{Json, Time};
 pub use resolve::Kind;
 pub use restores::{NewPlan, NewRestore, Plan, Restore, RestoreChange, RestoreFilter, RestoreOutcome};
-//pub use settings::{Lease, LeaseClaim};
+pub use settings::{Lease, LeaseClaim};
 pub use vaults::{Location, LocationState, NewLocation, NewVault, Vault};
 pub use words::{
     AlertEventKind, AlertStatus, AlertType, AuditOutcome, BackupType, CopyState, JobKind, Level, Origin, PlanState, Role, Severity, Status,
@@ -180,3 +180,6 @@ fn breaks_unique(error: &rusqlite::Error) -> bool {
 
 #[cfg(test)]
 mod testing;
+
+#[cfg(test)]
+mod tests;

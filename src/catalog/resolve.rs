@@ -135,3 +135,48 @@ fn texts(connection: &Connection, sql: &str, text: &str) -> Result<Vec<String>> 
     let rows = statement.query_map([text], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Home;
+    use super::super::{JobKind, NewJob, Origin};
+    use super::*;
+    use crate::error::Explain;
+
+    #[test]
+    fn a_thing_is_named_by_its_name_its_id_or_a_unique_beginning() {
+        let home = Home::new();
+        let app = home.app("school");
+        for text in ["school", app.as_str(), &app[..20], &app[..20].to_uppercase()] {
+            assert_eq!(home.catalog.resolve(Kind::App, text).unwrap(), app, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_goes_before_a_beginning_of_an_id() {
+        let home = Home::new();
+        let other = home.app("other");
+        let named = home.app(&other[..8]);
+        assert_eq!(home.catalog.resolve(Kind::App, &other[..8]).unwrap(), named);
+    }
+
+    #[test]
+    fn what_is_not_there_says_how_to_list_what_is() {
+        let home = Home::new();
+        home.app("school");
+        for text in ["shop", "", "%", "fff"] {
+            let error = home.catalog.resolve(Kind::App, text).unwrap_err();
+            assert_eq!(error.to_string(), format!("there is no app '{text}'"));
+            assert_eq!(error.hint().unwrap(), "list them with: backstop app list");
+        }
+    }
+
+    #[test]
+    fn an_ambiguous_id_names_the_first_candidates() {
+        let home = Home::new();
+        let ids: Vec<String> = (0..7).map(|_| home.catalog.add_job(&NewJob::new(JobKind::Verify, Origin::Manual)).unwrap().id).collect();
+        let error = home.catalog.resolve(Kind::Job, &ids[0][..8]).unwrap_err();
+        let Error::Ambiguous { candidates, .. } = error else { panic!("{error}") };
+        assert_eq!((&candidates[..CANDIDATES], candidates[CANDIDATES].as_str()), (&ids[..CANDIDATES], "…"));
+    }
+}
