@@ -14,6 +14,7 @@
 //!
 //! [`clock`] and [`error`] stand under all of them: the injected time and the form of an error.
 
+pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod error;
