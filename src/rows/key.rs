@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::row::RowDigest;
-use super::value::Value;
+use super::value::{LARGE, Value};
 
 const WHOLE_ROW: u8 = 0x01;
 const NUMBER: u8 = 0x10;
@@ -38,6 +38,7 @@ impl Key {
         for (value, fold) in parts {
             match value {
                 Value::Null | Value::Large(_) => return None,
+                Value::Text(content) | Value::Blob(content) if content.len() > LARGE => return None,
                 Value::Integer(number) => push_integer(&mut bytes, *number),
                 Value::Real(number) => push_real(&mut bytes, *number),
                 Value::Text(text) => push_text(&mut bytes, text, fold),

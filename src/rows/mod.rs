@@ -3,12 +3,26 @@
 //! Everything that can be protected is a relation: rows with a key. A table is one, and so is a tree of files.
 //! This module names content by [`Digest`] and knows nothing of packs, files or databases.
 
+mod bytes;
+pub mod cache;
+pub mod changes;
+pub mod cutter;
+pub mod damage;
+pub mod difference;
 pub mod key;
+pub mod merge;
 pub mod row;
+pub mod run;
 pub mod schema;
+pub mod segment;
 pub mod value;
 
+pub use damage::Damage;
 pub use key::{Fold, Key};
-pub use row::{Change, Row, RowDigest};
+pub use row::{Change, RelationDigest, Row, RowDigest};
+pub use run::{Run, RunKind};
 pub use schema::{Column, KeyKind, Relation, RelationKind, Role};
 pub use value::{Class, Digest, LARGE, Large, Value};
+
+#[cfg(test)]
+mod tests;
