@@ -6,6 +6,7 @@
 //! and no catalog: both are reached through the traits and closures given here.
 
 pub mod checks;
+pub mod draft;
 pub mod findings;
 pub mod judge;
 pub mod plan;
@@ -90,6 +91,9 @@ pub enum Error {
     /// The live data cannot be read or written.
     #[error(transparent)]
     Source(#[from] sources::Error),
+    /// Rows are not what they must be.
+    #[error("the records cannot be compared: {0}")]
+    Rows(#[from] crate::rows::Damage),
     /// Scratch space failed.
     #[error("the scratch space of the preview failed: {0}")]
     Scratch(#[from] rusqlite::Error),
@@ -159,7 +163,7 @@ impl Explain for Error {
             Self::Safety(_) => "Make one location of the vault reachable, with space on it, then restore again.".into(),
             Self::Scratch(_) | Self::File(_) => "Make space in the temporary folder and the home.".into(),
             Self::Unknown { .. } => "Check the name and the key.".into(),
-            Self::Unsound { .. } | Self::Mismatch { .. } | Self::Cancelled => return None,
+            Self::Rows(_) | Self::Unsound { .. } | Self::Mismatch { .. } | Self::Cancelled => return None,
         })
     }
 

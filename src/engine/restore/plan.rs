@@ -269,8 +269,10 @@ pub struct Plan {
     pub request: Request,
     /// Whether it takes back an earlier restore.
     pub undo: bool,
-    /// What the live source was.
-    pub live: Identity,
+    /// What the live sources were.
+    pub live: Vec<Identity>,
+    /// The source of each of `relations`, as its place in `live`.
+    pub sources: Vec<usize>,
     /// The live models with records in the spool's blocks: block's `model` is the place here.
     pub relations: Vec<Relation>,
     /// The foreign keys among them.
