@@ -31,7 +31,7 @@ pub enum Fold {
 pub struct Key(Vec<u8>);
 
 impl Key {
-    /// The key made of `parts`; `None` where one is NULL or stands outside the row, since such a row is named by its digest.
+    /// The key made of `parts`; `None` where one is NULL or too large to stand in a row, since such a row is named by its digest.
     #[must_use]
     pub fn of<'v>(parts: impl IntoIterator<Item = (&'v Value, Fold)>) -> Option<Self> {
         let mut bytes = Vec::with_capacity(16);
@@ -171,5 +171,11 @@ mod tests {
     #[test]
     fn a_null_part_makes_no_key() {
         assert!(Key::of([(&Value::Null, Fold::Binary)]).is_none());
+    }
+
+    #[test]
+    fn a_part_too_large_for_a_row_makes_no_key_however_it_is_held() {
+        assert!(Key::of([(&Value::Blob(vec![1; LARGE]), Fold::Binary)]).is_some());
+        assert!(Key::of([(&Value::Blob(vec![1; LARGE + 1]), Fold::Binary)]).is_none());
     }
 }

@@ -4,14 +4,16 @@ use super::run::{Run, RunWriter, Store};
 use super::{Change, Key, Row, RunKind};
 
 /// Merges changes that each come in key order; the newest wins, deletes are kept. It ends with the first error.
-pub struct Merged<I: Iterator> {
+pub struct Merged<I, E> {
     sources: Vec<I>,
     heads: Vec<Option<Change>>,
     begun: bool,
     over: bool,
+    /// Met while looking ahead: what stands before it is given first.
+    error: Option<E>,
 }
 
-impl<I, E> Merged<I>
+impl<I, E> Merged<I, E>
 where
     I: Iterator<Item = Result<Change, E>>,
 {
@@ -19,32 +21,35 @@ where
     #[must_use]
     pub fn new(newest_first: Vec<I>) -> Self {
         let heads = newest_first.iter().map(|_| None).collect();
-        Self { sources: newest_first, heads, begun: false, over: false }
+        Self { sources: newest_first, heads, begun: false, over: false, error: None }
     }
 
-    fn advance(&mut self, source: usize) -> Result<Option<Change>, E> {
-        let next = self.sources[source].next().transpose()?;
-        Ok(std::mem::replace(&mut self.heads[source], next))
-    }
-
-    fn begin(&mut self) -> Result<(), E> {
-        self.begun = true;
-        (0..self.sources.len()).try_for_each(|source| self.advance(source).map(drop))
+    /// Takes the head of a source; the next change becomes its head.
+    fn advance(&mut self, source: usize) -> Option<Change> {
+        let next = self.sources[source].next().transpose().unwrap_or_else(|error| {
+            self.error.get_or_insert(error);
+            None
+        });
+        std::mem::replace(&mut self.heads[source], next)
     }
 
     /// The change of the newest source that has the smallest key; all others that have the key go on.
     fn pull(&mut self) -> Result<Option<Change>, E> {
         if !self.begun {
-            self.begin()?;
+            self.begun = true;
+            (0..self.sources.len()).for_each(|source| drop(self.advance(source)));
+        }
+        if let Some(error) = self.error.take() {
+            return Err(error);
         }
         let Some(newest) = self.smallest() else {
             return Ok(None);
         };
-        let change = self.advance(newest)?;
+        let change = self.advance(newest);
         if let Some(key) = change.as_ref().map(Change::key) {
             for older in newest + 1..self.sources.len() {
                 if key_at(&self.heads, older) == Some(key) {
-                    self.advance(older)?;
+                    self.advance(older);
                 }
             }
         }
@@ -68,7 +73,7 @@ fn key_at(heads: &[Option<Change>], source: usize) -> Option<&Key> {
     heads[source].as_ref().map(Change::key)
 }
 
-impl<I, E> Iterator for Merged<I>
+impl<I, E> Iterator for Merged<I, E>
 where
     I: Iterator<Item = Result<Change, E>>,
 {

@@ -53,6 +53,8 @@ impl Change {
 
 impl Row {
     /// A row of `relation`, its key made from its values; `ordinal` counts rows that have the same values where there is no key.
+    ///
+    /// Whoever counts takes equal rows in the order of their hidden values, so that the same table always gives the same rows.
     #[must_use]
     pub fn new(relation: &Relation, values: Vec<Value>, ordinal: u32) -> Self {
         let key = relation.key_of(&values).unwrap_or_else(|| Key::of_row(compared_digest(relation, &values), ordinal));

@@ -3,6 +3,9 @@
 //! A source pushes its rows in key order ([`Snapshot::scan`]); what is stored is pulled. So a comparison needs neither
 //! threads nor buffers: each live row advances the stored side.
 
+pub mod sqlite;
+pub mod url;
+
 use std::io::Read;
 use std::ops::ControlFlow;
 
@@ -221,6 +224,16 @@ pub trait Snapshot {
     /// # Errors
     /// What makes the whole relation unreadable.
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>>;
+
+    /// A row of `model` that holds `values` in `columns`, as the source's own equality has it: who holds a unique value, whether a parent is there.
+    ///
+    /// NULL equals nothing. A source without unique columns and references (files) holds none.
+    ///
+    /// # Errors
+    /// What the source says, also about a column or model it does not have.
+    fn holds(&self, _model: &str, _columns: &[String], _values: &[Value]) -> Result<Option<Row>> {
+        Ok(None)
+    }
 }
 
 /// Something that could not be read.
@@ -274,6 +287,13 @@ pub trait Writer {
     /// # Errors
     /// What the database says.
     fn violations(&mut self) -> Result<Vec<Violation>>;
+    /// Moves the counter of `model` to `value` where it stands lower; a source or model without a counter is left as it is.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn raise_sequence(&mut self, _model: &str, _value: i64) -> Result<()> {
+        Ok(())
+    }
     /// Makes it all last.
     ///
     /// # Errors

@@ -1,0 +1,105 @@
+//! Segments and blocks of the digest cache: round trips, and bytes that were damaged.
+
+use super::*;
+use crate::rows::{RowDigest, cache, segment};
+
+/// Every third row as a delete.
+fn with_deletes(table: BTreeMap<Key, Row>) -> Vec<Change> {
+    let change = |(index, row): (usize, Row)| if index % 3 == 2 { Change::Delete(row.key) } else { Change::Upsert(row) };
+    table.into_values().enumerate().map(change).collect()
+}
+
+fn reject_or_differ(decoded: Result<Vec<Change>, Damage>) {
+    if let Ok(changes) = decoded {
+        assert!(changes.windows(2).all(|pair| pair[0].key() < pair[1].key()));
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(64))]
+
+    #[test]
+    fn every_value_comes_back_as_it_was(rows in rows(40), keyed: bool) {
+        let relation = books(keyed);
+        let changes = with_deletes(table(&relation, rows));
+        let bytes = segment::encode(&relation, &changes);
+        let decoded = segment::decode(&relation, &bytes).unwrap();
+        prop_assert!(same_all(&changes, &decoded), "{changes:?}\n{decoded:?}");
+        prop_assert_eq!(segment::encode(&relation, &decoded), bytes);
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic(rows in rows(20), keyed: bool, flips in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4)) {
+        let relation = books(keyed);
+        let mut bytes = segment::encode(&relation, &with_deletes(table(&relation, rows)));
+        for (place, byte) in flips {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        reject_or_differ(segment::decode(&relation, &bytes));
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_read(tail in proptest::collection::vec(any::<u8>(), 0..200), keyed: bool) {
+        reject_or_differ(segment::decode(&books(keyed), &[b"BSsg\x01", &tail[..]].concat()));
+        let _ = cache::decode(&[b"BSdc\x01", &tail[..]].concat());
+    }
+
+    #[test]
+    fn a_shortened_segment_is_refused(rows in rows(10), keyed: bool, end: proptest::sample::Index) {
+        let relation = books(keyed);
+        let bytes = segment::encode(&relation, &with_deletes(table(&relation, rows)));
+        prop_assert!(segment::decode(&relation, &bytes[..end.index(bytes.len())]).is_err());
+    }
+
+    #[test]
+    fn cached_digests_come_back(keys in proptest::collection::btree_map(proptest::collection::vec(0..3_u8, 0..8), any::<[u8; 16]>(), 0..60), damaged: proptest::sample::Index) {
+        let entries: Vec<_> = keys.into_iter().map(|(key, digest)| (Key::from_bytes(key), RowDigest(digest))).collect();
+        let mut bytes = cache::encode(&entries);
+        prop_assert_eq!(cache::decode(&bytes).unwrap(), entries);
+        let damaged = damaged.index(bytes.len());
+        bytes[damaged] ^= 0x55;
+        let _ = cache::decode(&bytes);
+    }
+}
+
+#[test]
+fn few_bytes_never_become_many_rows() {
+    let relation = books(true);
+    let head = |changes: &[u8]| [b"BSsg\x01", changes].concat();
+    let too_many = head(&[0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 4]);
+    assert!(matches!(segment::decode(&relation, &too_many), Err(Damage::Limit { .. })));
+    let mut wide = relation.clone();
+    wide.columns = (0..1000).map(|index| column(&index.to_string(), Role::Data, Fold::Binary)).collect();
+    let nulls = head(&[0x80, 0x80, 0x01, 0xE8, 0x07, 0, 0x80, 0x80, 0x01, 0]);
+    assert!(matches!(segment::decode(&wide, &nulls), Err(Damage::Limit { what: "cells of a segment", .. })));
+}
+
+#[test]
+fn another_kind_a_newer_version_and_other_columns_are_told_apart() {
+    let relation = books(true);
+    let bytes = segment::encode(&relation, &[Change::Upsert(book(1, "a"))]);
+    let mut newer = bytes.clone();
+    newer[4] = 2;
+    assert_eq!(segment::decode(&relation, &newer).unwrap_err(), Damage::Version { what: "segment", found: 2, known: 1 });
+    assert!(matches!(segment::decode(&relation, b"BSix\x01\0\0"), Err(Damage::Magic { .. })));
+    let mut other = relation.clone();
+    other.columns.pop();
+    assert!(matches!(segment::decode(&other, &bytes), Err(Damage::Mismatch { .. })));
+    let mut hostile = relation;
+    hostile.key = KeyKind::Columns(vec![4]);
+    assert!(matches!(segment::decode(&hostile, &bytes), Err(Damage::Limit { .. })));
+}
+
+#[test]
+fn cached_digests_pass_through_blocks_in_order() {
+    let mut blocks = cache::Blocks::default();
+    let entries: Vec<_> = (0..10_000).map(|id| (book(id, "").key, book(id, "").digest())).collect();
+    let mut stored: Vec<_> = entries.iter().filter_map(|(key, digest)| blocks.push(key.clone(), *digest)).collect();
+    stored.extend(blocks.finish());
+    assert!(stored.len() > 3);
+    let read = |stored: &[Vec<u8>]| cache::Entries::new(stored.iter().cloned().map(Ok::<_, Damage>)).collect::<Result<Vec<_>, _>>();
+    assert_eq!(read(&stored).unwrap(), entries);
+    stored.swap(1, 2);
+    assert!(read(&stored).is_err());
+}

@@ -1,0 +1,302 @@
+//! A database made anew: built under a temporary name beside its place, flushed, and put there in one step.
+//!
+//! What needs a collation, a function or a module that only the application has is made as far as it can be made
+//! exactly, and named.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, params, params_from_iter};
+
+use super::derived::{Virtual, recognise};
+use super::schema;
+use super::values::{Bound, quoted, quoted_list};
+use crate::rows::{Relation, Row};
+use crate::sources::{Creator, Definition, Error, Resolve, Result, SchemaObject};
+
+pub(super) struct SqliteCreator {
+    path: PathBuf,
+    // Before the file, so that it is closed before the file is removed.
+    connection: Connection,
+    file: tempfile::NamedTempFile,
+    definition: Definition,
+    inserts: HashMap<String, String>,
+    /// Collations that stand in for the application's.
+    collations: BTreeSet<String>,
+    /// Objects that only a row in `sqlite_schema` can bring back.
+    verbatim: Vec<SchemaObject>,
+    missed: Vec<String>,
+}
+
+impl SqliteCreator {
+    pub(super) fn begin(path: &Path, definition: &Definition) -> Result<Self> {
+        let failed = |source| Error::Io { what: path.display().to_string(), source };
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let file = tempfile::Builder::new().prefix(".backstop-").suffix(".partial").tempfile_in(folder).map_err(failed)?;
+        let connection = Connection::open(file.path()).map_err(|error| database(path, &error))?;
+        let mut creator = Self {
+            path: path.into(),
+            connection,
+            file,
+            definition: definition.clone(),
+            inserts: HashMap::new(),
+            collations: BTreeSet::new(),
+            verbatim: Vec::new(),
+            missed: Vec::new(),
+        };
+        creator.configure()?;
+        for object in definition.objects.iter().filter(|object| object.kind == "table") {
+            creator.table(object)?;
+        }
+        Ok(creator)
+    }
+
+    /// No journal on the disk: what is not finished is removed. Rows that break a check today were let in by the application once.
+    fn configure(&self) -> Result<()> {
+        self.config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        self.config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, true)?;
+        self.config(DbConfig::SQLITE_DBCONFIG_DQS_DML, true)?;
+        for name in ["page_size", "encoding", "auto_vacuum"] {
+            if let Some(value) = self.pragma(name) {
+                self.run(&format!("PRAGMA {name} = '{}'", value.replace('\'', "''")))?;
+            }
+        }
+        self.run(
+            "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
+             PRAGMA temp_store = FILE; BEGIN",
+        )
+    }
+
+    fn config(&self, setting: DbConfig, on: bool) -> Result<()> {
+        self.connection.set_db_config(setting, on).map(drop).map_err(|error| database(&self.path, &error))
+    }
+
+    fn pragma(&self, name: &str) -> Option<&str> {
+        self.definition.pragmas.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn run(&self, sql: &str) -> Result<()> {
+        self.connection.execute_batch(sql).map_err(|error| database(&self.path, &error))
+    }
+
+    fn table(&mut self, object: &SchemaObject) -> Result<()> {
+        match self.make(object) {
+            Ok(()) => Ok(()),
+            Err(error) if missing(&error, "module").is_some() => {
+                let module = missing(&error, "module").unwrap_or_default();
+                self.missed.push(format!("{}: made, but its module {module} is the application's own and was not tried", object.name));
+                self.verbatim.push(object.clone());
+                Ok(())
+            }
+            Err(error) => Err(Error::Unfit { model: object.name.clone(), why: error.to_string() }),
+        }
+    }
+
+    /// Makes an object; a collation or function it lacks is put in the place of the application's, and it is tried again.
+    fn make(&mut self, object: &SchemaObject) -> rusqlite::Result<()> {
+        if !object.sql.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("CREATE ")) {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
+        let mut supplied = BTreeSet::new();
+        loop {
+            let Err(error) = self.connection.execute(&object.sql, []) else { return Ok(()) };
+            let collation = missing(&error, "collation sequence");
+            let function = missing(&error, "function");
+            let Some(name) = collation.as_ref().or(function.as_ref()) else { return Err(error) };
+            if !supplied.insert(name.clone()) {
+                return Err(error);
+            }
+            match &collation {
+                Some(name) => {
+                    self.connection.create_collation(name.as_str(), |a: &str, b: &str| a.cmp(b))?;
+                    self.collations.insert(name.to_ascii_lowercase());
+                }
+                None => stand_in(&self.connection, name)?,
+            }
+        }
+    }
+
+    fn index(&mut self, object: &SchemaObject) -> Result<()> {
+        if let Err(error) = self.make(object) {
+            self.missed.push(format!("index {} of {}: {error}", object.name, object.table));
+        } else if let Some(collation) = self.foreign_collation(&object.name)? {
+            self.run(&format!("DROP INDEX {}", quoted(&object.name)))?;
+            let why = format!("it needs the collation {collation}, which only the application has");
+            self.missed.push(format!("index {} of {}: {why}", object.name, object.table));
+        }
+        Ok(())
+    }
+
+    /// The first collation of an index for which a stand-in was used.
+    fn foreign_collation(&self, index: &str) -> Result<Option<String>> {
+        let said = |error| database(&self.path, &error);
+        let mut statement = self.connection.prepare("SELECT coll FROM pragma_index_xinfo(?, 'main') WHERE key").map_err(said)?;
+        let used =
+            statement.query_map([index], |row| row.get::<_, String>(0)).map_err(said)?.collect::<Result<Vec<_>, _>>().map_err(said)?;
+        Ok(used.into_iter().find(|name| self.collations.contains(&name.to_ascii_lowercase())))
+    }
+
+    /// Unique constraints make indexes of their own, which cannot be left out; only the application can put them into its order.
+    fn constraints(&mut self) -> Result<()> {
+        if self.collations.is_empty() {
+            return Ok(());
+        }
+        let said = |error| database(&self.path, &error);
+        let found = {
+            let mut statement = self
+                .connection
+                .prepare("SELECT t.name, i.name FROM main.sqlite_schema t, pragma_index_list(t.name, 'main') i WHERE t.type = 'table' AND i.origin <> 'c'")
+                .map_err(said)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(said)?;
+            rows.collect::<Result<Vec<(String, String)>, _>>().map_err(said)?
+        };
+        for (table, index) in found {
+            if let Some(collation) = self.foreign_collation(&index)? {
+                let remedy = "run REINDEX in the application before it is used";
+                self.missed
+                    .push(format!("{table}: its unique key needs the collation {collation}, which only the application has; {remedy}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Full text that is made from other tables is made again; full text without content cannot be.
+    fn full_text(&mut self) -> Result<()> {
+        let tables: Vec<SchemaObject> = self.definition.objects.iter().filter(|object| is_virtual(object)).cloned().collect();
+        for object in tables {
+            match recognise(&object.sql) {
+                Virtual::Contentless => self.missed.push(format!("{}: made empty; its full text keeps no content to restore", object.name)),
+                Virtual::External(_) => {
+                    let name = quoted(&object.name);
+                    if let Err(error) = self.connection.execute(&format!("INSERT INTO {name}({name}) VALUES ('rebuild')"), []) {
+                        self.missed.push(format!("{}: its full text was not rebuilt: {error}", object.name));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn objects_behind_rows(&mut self) -> Result<()> {
+        for object in self.definition.objects.clone() {
+            match object.kind.as_str() {
+                "table" => {}
+                "index" => self.index(&object)?,
+                _ if self.make(&object).is_err() => self.verbatim.push(object),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn sequences(&self) -> Result<()> {
+        let said = |error| database(&self.path, &error);
+        if !self
+            .connection
+            .prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'")
+            .and_then(|mut found| found.exists([]))
+            .map_err(said)?
+        {
+            return Ok(());
+        }
+        self.run("DELETE FROM sqlite_sequence")?;
+        for (table, value) in &self.definition.sequences {
+            self.connection.execute("INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", params![table, value]).map_err(said)?;
+        }
+        Ok(())
+    }
+
+    /// A view, trigger or virtual table has no pages of its own: its row in the schema is all of it.
+    fn verbatim(&self) -> Result<()> {
+        if self.verbatim.is_empty() {
+            return Ok(());
+        }
+        self.run("PRAGMA writable_schema = ON")?;
+        for object in &self.verbatim {
+            let sql = "INSERT INTO main.sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, 0, ?)";
+            let added = self.connection.execute(sql, params![object.kind, object.name, object.table, object.sql]);
+            added.map_err(|error| database(&self.path, &error))?;
+        }
+        self.run("PRAGMA writable_schema = OFF")
+    }
+
+    /// Pragmas that are data, then the journal mode, which a transaction cannot change.
+    fn pragmas(&self) -> Result<()> {
+        for name in ["user_version", "application_id"] {
+            if let Some(value) = self.pragma(name).and_then(|value| value.parse::<i64>().ok()) {
+                self.run(&format!("PRAGMA {name} = {value}"))?;
+            }
+        }
+        self.run("COMMIT")?;
+        let wal = self.pragma("journal_mode").is_some_and(|mode| mode.eq_ignore_ascii_case("wal"));
+        if wal { self.run("PRAGMA journal_mode = WAL") } else { Ok(()) }
+    }
+}
+
+impl Creator for SqliteCreator {
+    fn add(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
+        let insert = self.inserts.entry(relation.name.clone()).or_insert_with(|| {
+            let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
+            let places = vec!["?"; relation.columns.len()].join(", ");
+            format!("INSERT INTO {}({columns}) VALUES ({places})", quoted(&relation.name))
+        });
+        let values = row.values.iter().map(|value| Bound::new(value, &relation.name, content)).collect::<Result<Vec<_>>>()?;
+        let said = |error: rusqlite::Error| Error::Unfit { model: relation.name.clone(), why: error.to_string() };
+        self.connection.prepare_cached(insert).and_then(|mut insert| insert.execute(params_from_iter(&values))).map(drop).map_err(said)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Vec<String>> {
+        self.constraints()?;
+        self.full_text()?;
+        self.objects_behind_rows()?;
+        self.sequences()?;
+        self.verbatim()?;
+        self.pragmas()?;
+        let Self { path, connection, file, missed, .. } = *self;
+        connection.close().map_err(|(_, error)| database(&path, &error))?;
+        // A schema that cannot be read again would be found by the application only.
+        let again = Connection::open(file.path()).and_then(|again| schema::Schema::load(&again).map(drop));
+        again.map_err(|error| database(&path, &error))?;
+        let failed = |source| Error::Io { what: path.display().to_string(), source };
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist_noclobber(&path).map_err(|error| match error.error.kind() {
+            std::io::ErrorKind::AlreadyExists => Error::Exists { what: path.display().to_string() },
+            _ => failed(error.error),
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        Ok(missed)
+    }
+}
+
+fn is_virtual(object: &SchemaObject) -> bool {
+    object.kind == "table" && object.sql.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("CREATE VIRTUAL"))
+}
+
+/// The name of the thing of this kind that a statement lacked, as SQLite's message gives it.
+fn missing(error: &rusqlite::Error, kind: &str) -> Option<String> {
+    let message = match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message,
+        rusqlite::Error::SqlInputError { msg, .. } => msg,
+        _ => return None,
+    };
+    let (_, name) = message.split_once(&format!("no such {kind}: "))?;
+    Some(name.trim_end_matches("()").to_owned())
+}
+
+/// Lets a statement that names the function be made; computing with it fails, so nothing wrong is ever stored.
+fn stand_in(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    let why = format!("it needs the function {name}, which only the application has");
+    connection.create_scalar_function(name, -1, flags, move |_| -> rusqlite::Result<i64> {
+        Err(rusqlite::Error::UserFunctionError(why.clone().into()))
+    })
+}
+
+fn database(path: &Path, error: &rusqlite::Error) -> Error {
+    Error::Database { what: path.display().to_string(), why: error.to_string() }
+}

@@ -1,0 +1,90 @@
+//! SQLite databases: read without a trace, written in one transaction, made anew.
+//!
+//! The application's file is opened read-only, never checkpointed, and read in one transaction. Values move through
+//! the typed interface only. Two connections of one process to one file share POSIX locks: nothing here opens and
+//! closes the file beside SQLite while a connection of ours may be open.
+
+mod creator;
+mod derived;
+mod functions;
+mod open;
+mod reader;
+mod salvage;
+mod schema;
+mod values;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Creator, Definition, Error, Identity, Result, Writer};
+pub use reader::SqliteSnapshot;
+
+/// A SQLite database by its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sqlite {
+    path: PathBuf,
+}
+
+impl Sqlite {
+    /// The database at `path`; nothing is opened.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        // Absolute, so that a name like `file:x` is never taken for a URI.
+        Self { path: std::path::absolute(&path).unwrap_or(path) }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True where something is at its path.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.path.symlink_metadata().is_ok()
+    }
+
+    /// Opens it, reads its schema, and answers what it is; `scratch` takes a copy where a dead transaction must be rolled back.
+    ///
+    /// # Errors
+    /// As [`Sqlite::snapshot`].
+    pub fn validate(&self, wait: Duration, scratch: &Path) -> Result<Identity> {
+        self.snapshot(wait, scratch).map(|snapshot| super::Snapshot::identity(&snapshot))
+    }
+
+    /// Opens it for reading, as it is at this moment. It is neither checkpointed nor written.
+    ///
+    /// A journal that a dead process left is copied with the database into `scratch` and rolled back there.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::NotA`], [`Error::NotOurs`], [`Error::Locked`] after `wait`, and what SQLite says.
+    pub fn snapshot(&self, wait: Duration, scratch: &Path) -> Result<SqliteSnapshot> {
+        SqliteSnapshot::open(&self.path, wait, scratch)
+    }
+
+    /// Opens it for writing and takes the write lock. No trigger and no foreign-key action runs.
+    ///
+    /// # Errors
+    /// As [`Sqlite::snapshot`].
+    pub fn writer(&self, wait: Duration) -> Result<Box<dyn Writer>> {
+        writer::SqliteWriter::open(&self.path, wait).map(|writer| Box::new(writer) as Box<dyn Writer>)
+    }
+
+    /// Begins a new database with the tables of `definition`, under a temporary name beside its path.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] where the path, or a log or journal of an earlier database there, exists; what SQLite says.
+    pub fn create(&self, definition: &Definition) -> Result<Box<dyn Creator>> {
+        if let Some(taken) = ["", "-wal", "-shm", "-journal"]
+            .iter()
+            .map(|suffix| open::beside(&self.path, suffix))
+            .find(|path| path.symlink_metadata().is_ok())
+        {
+            return Err(Error::Exists { what: taken.display().to_string() });
+        }
+        creator::SqliteCreator::begin(&self.path, definition).map(|creator| Box::new(creator) as Box<dyn Creator>)
+    }
+}

@@ -1,0 +1,347 @@
+//! A database at one moment: one read transaction, rows in the order of their keys.
+//!
+//! SQLite's own order is used where it provably is ours: rowids, and BINARY or RTRIM text in a UTF-8 database. Everything
+//! else is sorted by a function that computes our key. The order is checked row by row either way.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+
+use super::functions;
+use super::open;
+use super::salvage::{self, Readable};
+use super::schema::{Schema, Table, UniqueIndex};
+use super::values::{Bound, collation, equals, quoted, quoted_list, read};
+use crate::rows::{Digest, Fold, Key, KeyKind, LARGE, Relation, Row, RowDigest, Value, row::compared_digest};
+use crate::sources::{Content, Definition, Error, Identity, Looking, Reference, Result, Snapshot, Unique, Unread};
+
+/// A SQLite database as it was when it was opened.
+pub struct SqliteSnapshot {
+    path: PathBuf,
+    wait: Duration,
+    // Before the copy, so that it is closed before its files are removed.
+    connection: Connection,
+    _copy: Option<tempfile::TempDir>,
+    schema: Schema,
+    relations: Vec<Relation>,
+    uniques: Vec<Unique>,
+    utf8: bool,
+}
+
+/// Why a pass over a table ended early.
+enum Stopped {
+    Damage(String),
+    Failed(Error),
+}
+
+/// Makes a row of the values and gives it on.
+type Take<'t> = dyn FnMut(&mut Pass<'_>, Vec<Value>) -> Result<ControlFlow<()>> + 't;
+
+/// One pass: where it stands, so that a second one goes on behind it.
+struct Pass<'p> {
+    table: &'p Table,
+    content: &'p dyn Content,
+    each: &'p mut dyn FnMut(Row) -> ControlFlow<()>,
+    last: Option<Key>,
+    unread: Vec<Unread>,
+    broken_off: bool,
+    /// True for the second pass, which sees again what the first one gave.
+    again: bool,
+}
+
+impl SqliteSnapshot {
+    pub(super) fn open(path: &Path, wait: Duration, scratch: &Path) -> Result<Self> {
+        let opened = open::read_only(path, wait, scratch)?;
+        let connection = opened.connection;
+        let said = |error| open::said(path, wait, &error);
+        // A name that is no column must be an error here and not a piece of text.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(said)?;
+        functions::register(&connection).map_err(said)?;
+        let schema = Schema::load(&connection).map_err(said)?;
+        let relations = schema.tables.iter().map(|table| table.relation.clone()).collect();
+        let utf8 = schema.definition.pragmas.iter().any(|(name, value)| name == "encoding" && value == "UTF-8");
+        let uniques = schema.uniques();
+        Ok(Self { path: path.into(), wait, connection, _copy: opened.copy, schema, relations, uniques, utf8 })
+    }
+
+    fn table(&self, model: &str) -> Result<&Table> {
+        let found = self.schema.tables.iter().find(|table| table.relation.name == model);
+        found.ok_or_else(|| Error::Unfit { model: model.into(), why: "the database has no such table".into() })
+    }
+
+    fn said(&self, model: &str, error: &rusqlite::Error) -> Error {
+        match open::said(&self.path, self.wait, error) {
+            Error::Database { what, why } => Error::Database { what: format!("{what}: {model}"), why },
+            other => other,
+        }
+    }
+
+    fn pragma(&self, name: &str) -> serde_json::Value {
+        self.connection
+            .query_row(&format!("PRAGMA main.{name}"), [], |row| row.get::<_, i64>(0))
+            .map_or(serde_json::Value::Null, Into::into)
+    }
+
+    /// The rows without a usable key, then those with one: the order of [`Key`].
+    fn pass(&self, pass: &mut Pass<'_>, from: &Readable) -> Result<(), Stopped> {
+        let plan = Plan::new(pass.table, self.utf8, from);
+        if let Some(sql) = plan.unkeyed {
+            self.unkeyed(pass, &sql)?;
+        }
+        match plan.keyed {
+            Some(sql) if !pass.broken_off => self.keyed(pass, &sql),
+            _ => Ok(()),
+        }
+    }
+
+    fn unkeyed(&self, pass: &mut Pass<'_>, sql: &str) -> Result<(), Stopped> {
+        let mut before: Option<(RowDigest, u32)> = None;
+        self.rows(sql, pass, &mut |pass, values| {
+            let relation = &pass.table.relation;
+            let digest = compared_digest(relation, &values);
+            let ordinal = before.filter(|(last, _)| *last == digest).map_or(0, |(_, ordinal)| ordinal + 1);
+            before = Some((digest, ordinal));
+            pass.push(Row { key: Key::of_row(digest, ordinal), values })
+        })
+    }
+
+    fn keyed(&self, pass: &mut Pass<'_>, sql: &str) -> Result<(), Stopped> {
+        self.rows(sql, pass, &mut |pass, values| {
+            let row = Row::new(&pass.table.relation, values, 0);
+            pass.push(row)
+        })
+    }
+
+    fn rows(&self, sql: &str, pass: &mut Pass<'_>, take: &mut Take<'_>) -> Result<(), Stopped> {
+        let model = pass.table.relation.name.clone();
+        let stopped = |error: rusqlite::Error| {
+            if salvage::is_damage(&error) { Stopped::Damage(error.to_string()) } else { Stopped::Failed(self.said(&model, &error)) }
+        };
+        let mut statement = self.connection.prepare(sql).map_err(stopped)?;
+        let width = pass.table.relation.columns.len();
+        let mut rows = statement.query([]).map_err(stopped)?;
+        while let Some(row) = rows.next().map_err(stopped)? {
+            let values = cells(row, width, pass.content).map_err(|error| match error {
+                Cell::Sqlite(error) => stopped(error),
+                Cell::Content(source) => Stopped::Failed(Error::Io { what: model.clone(), source }),
+            })?;
+            if take(pass, values).map_err(Stopped::Failed)?.is_break() {
+                pass.broken_off = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// After damage: finds what can be read, goes on behind the last row given, and names what is lost.
+    fn salvage(&self, pass: &mut Pass<'_>, why: &str) -> Result<()> {
+        let model = pass.table.relation.name.clone();
+        let unread = |what: String, why: &str| Unread { model: model.clone(), what, why: why.into() };
+        let Some(rowid) = pass.table.rowid.as_deref().filter(|_| !pass.table.is_virtual) else {
+            pass.unread.push(unread(String::new(), &format!("{why}; the records behind the damage were not read")));
+            return Ok(());
+        };
+        let found =
+            salvage::find(&self.connection, &model, &self.own_columns(pass.table), rowid).map_err(|error| self.said(&model, &error))?;
+        for (first, last) in &found.lost {
+            pass.unread.push(unread(salvage::between(rowid, *first, *last), why));
+        }
+        if found.lost.is_empty() {
+            pass.unread.push(unread(String::new(), &format!("{why}; an index is damaged, its table was read without it")));
+        }
+        pass.again = true;
+        match self.pass(pass, &Readable::Ranges(found.ranges)) {
+            Ok(()) => Ok(()),
+            Err(Stopped::Damage(why)) => {
+                pass.unread.push(unread(String::new(), &why));
+                Ok(())
+            }
+            Err(Stopped::Failed(error)) => Err(error),
+        }
+    }
+
+    fn own_columns(&self, table: &Table) -> String {
+        quoted_list(table.relation.columns.iter().map(|column| column.name.as_str()))
+    }
+}
+
+impl Pass<'_> {
+    fn push(&mut self, row: Row) -> Result<ControlFlow<()>> {
+        if let Some(last) = &self.last
+            && row.key <= *last
+        {
+            return self.out_of_order(&row);
+        }
+        self.last = Some(row.key.clone());
+        Ok((self.each)(row))
+    }
+
+    /// A second pass passes over what was given; otherwise equal keys are a broken unique index, and a smaller one is no order at all.
+    fn out_of_order(&mut self, row: &Row) -> Result<ControlFlow<()>> {
+        let model = self.table.relation.name.clone();
+        if self.again {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if self.last.as_ref() != Some(&row.key) {
+            let why = "its rows do not come in the order of their keys; check the database (PRAGMA integrity_check)";
+            return Err(Error::Database { what: model, why: why.into() });
+        }
+        if self.unread.is_empty() {
+            let why = "two records have one key; check the database (PRAGMA integrity_check)";
+            self.unread.push(Unread { model, what: String::new(), why: why.into() });
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// The statements of a pass.
+struct Plan {
+    unkeyed: Option<String>,
+    keyed: Option<String>,
+}
+
+impl Plan {
+    fn new(table: &Table, utf8: bool, from: &Readable) -> Self {
+        let relation = &table.relation;
+        let columns: Vec<String> = relation.columns.iter().map(|column| quoted(&column.name)).collect();
+        let from = from.source(&quoted(&relation.name), &columns, table.rowid.as_deref());
+        let columns = columns.join(", ");
+        let select = |condition: &str, order: &str| format!("SELECT {columns} FROM {from} WHERE {condition} ORDER BY {order}");
+        let whole = whole_row_order(table);
+        match &relation.key {
+            KeyKind::WholeRow => Self { unkeyed: Some(select("1", &whole)), keyed: None },
+            KeyKind::Columns(parts) if table.rowid_is_key => {
+                Self { unkeyed: None, keyed: Some(select("1", &quoted(&relation.columns[parts[0]].name))) }
+            }
+            KeyKind::Columns(parts) => {
+                let (usable, order) = if utf8 && !parts.iter().any(|&part| relation.columns[part].fold == Fold::Nocase) {
+                    own_order(relation, parts)
+                } else {
+                    computed_order(relation, parts)
+                };
+                Self { unkeyed: Some(select(&format!("NOT ({usable})"), &whole)), keyed: Some(select(&usable, &order)) }
+            }
+        }
+    }
+}
+
+/// Identical rows stand in the order of their rowids, so that their ordinals stay.
+fn whole_row_order(table: &Table) -> String {
+    let visible = table.relation.visible().map(|column| table.relation.columns[column].name.as_str());
+    let hidden = table.relation.columns.iter().find(|column| column.is_hidden());
+    let row = format!("backstop_row({})", quoted_list(visible));
+    hidden.map_or(row.clone(), |hidden| format!("{row}, {}", quoted(&hidden.name)))
+}
+
+/// The condition for a usable key, and the order that the key's index has. NOCASE is not here: SQLite stops at a NUL in it.
+fn own_order(relation: &Relation, parts: &[usize]) -> (String, String) {
+    let columns = || parts.iter().map(|&part| &relation.columns[part]);
+    let usable = columns().map(|column| {
+        let name = quoted(&column.name);
+        format!("{name} IS NOT NULL AND octet_length({name}) <= {LARGE}")
+    });
+    let order = columns().map(|column| format!("{} COLLATE {}", quoted(&column.name), collation(column.fold)));
+    (usable.collect::<Vec<_>>().join(" AND "), order.collect::<Vec<_>>().join(", "))
+}
+
+fn computed_order(relation: &Relation, parts: &[usize]) -> (String, String) {
+    let columns = || parts.iter().map(|&part| &relation.columns[part]);
+    let folds = functions::folds(columns().map(|column| column.fold));
+    let key = format!("backstop_key('{folds}', {})", quoted_list(columns().map(|column| column.name.as_str())));
+    (format!("{key} IS NOT NULL"), key)
+}
+
+/// What reading a cell met.
+pub(super) enum Cell {
+    Sqlite(rusqlite::Error),
+    Content(std::io::Error),
+}
+
+/// The first `width` cells of a row.
+pub(super) fn cells(row: &rusqlite::Row<'_>, width: usize, content: &dyn Content) -> Result<Vec<Value>, Cell> {
+    (0..width).map(|index| read(row.get_ref(index).map_err(Cell::Sqlite)?, content).map_err(Cell::Content)).collect()
+}
+
+impl Snapshot for SqliteSnapshot {
+    fn identity(&self) -> Identity {
+        let application = self.pragma("application_id");
+        let mut objects: Vec<_> = self.schema.definition.objects.iter().map(|object| (&object.kind, &object.name, &object.sql)).collect();
+        objects.sort();
+        let schema = Digest::of(serde_json::json!(objects).to_string().as_bytes());
+        let place = format!("sqlite:{}", self.path.display());
+        Identity { engine: "sqlite".into(), place, marks: format!("application_id={application} schema={schema}") }
+    }
+
+    fn relations(&self) -> &[Relation] {
+        &self.relations
+    }
+
+    fn definition(&self) -> &Definition {
+        &self.schema.definition
+    }
+
+    fn references(&self) -> &[Reference] {
+        &self.schema.references
+    }
+
+    fn uniques(&self) -> &[Unique] {
+        &self.uniques
+    }
+
+    /// The change counter is read through `sqlite_dbpage` where the library has it; in WAL mode it does not move.
+    fn consistency(&self) -> serde_json::Value {
+        let first_page = "SELECT substr(data, 25, 4) FROM sqlite_dbpage('main') WHERE pgno = 1";
+        let counter = self.connection.query_row(first_page, [], |row| row.get::<_, [u8; 4]>(0)).ok().map(u32::from_be_bytes);
+        serde_json::json!({
+            "change_counter": counter,
+            "schema_cookie": self.pragma("schema_version"),
+            "page_count": self.pragma("page_count"),
+            "freelist_count": self.pragma("freelist_count"),
+        })
+    }
+
+    fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>> {
+        let table = self.table(&relation.name)?;
+        let mut pass = Pass { table, content, each, last: None, unread: Vec::new(), broken_off: false, again: false };
+        match self.pass(&mut pass, &Readable::All) {
+            Ok(()) => {}
+            Err(Stopped::Damage(why)) => self.salvage(&mut pass, &why)?,
+            Err(Stopped::Failed(error)) => return Err(error),
+        }
+        Ok(pass.unread)
+    }
+
+    fn holds(&self, model: &str, columns: &[String], values: &[Value]) -> Result<Option<Row>> {
+        let table = self.table(model)?;
+        if values.iter().any(Value::is_null) {
+            return Ok(None);
+        }
+        if columns.is_empty() || columns.len() != values.len() {
+            return Err(Error::Unfit { model: model.into(), why: "as many values as columns are looked up, and at least one".into() });
+        }
+        let sql = format!("SELECT {} FROM {} WHERE {} LIMIT 1", self.own_columns(table), quoted(model), condition(table, columns, values));
+        let said = |error: rusqlite::Error| self.said(model, &error);
+        let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
+        let found = statement
+            .query_row(params_from_iter(values.iter().map(Bound::Inline)), |row| Ok(cells(row, table.relation.columns.len(), &Looking)));
+        match found.optional().map_err(said)? {
+            None => Ok(None),
+            Some(Ok(values)) => Ok(Some(Row::new(&table.relation, values, 0))),
+            Some(Err(Cell::Sqlite(error))) => Err(said(error)),
+            Some(Err(Cell::Content(source))) => Err(Error::Io { what: model.into(), source }),
+        }
+    }
+}
+
+/// Compares as the unique index over these columns does, else as the columns themselves do.
+fn condition(table: &Table, columns: &[String], values: &[Value]) -> String {
+    let index: Option<&UniqueIndex> = table.unique.iter().find(|index| index.columns == columns);
+    let parts = columns.iter().zip(values).enumerate().map(|(place, (column, value))| {
+        let collation = index.and_then(|index| index.collations.get(place)).map(|collation| quoted(collation));
+        equals(column, value, collation.as_deref())
+    });
+    parts.collect::<Vec<_>>().join(" AND ")
+}

@@ -1,0 +1,267 @@
+//! What a database is made of: its models with their keys, foreign keys and unique columns, and the statements that make it.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Result, params};
+
+use super::derived::{Virtual, recognise};
+use crate::rows::{Column, Fold, KeyKind, Relation, RelationKind, Role};
+use crate::sources::{Definition, Reference, SchemaObject, Unique};
+
+/// A model, and what SQLite knows of it beyond its relation.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The model.
+    pub relation: Relation,
+    /// The name under which the rowid is read, where rows have one: hidden, the key, or neither visible nor stored.
+    pub rowid: Option<String>,
+    /// True where the key is the rowid itself, so that SQLite's order is ours.
+    pub rowid_is_key: bool,
+    /// True for a virtual table.
+    pub is_virtual: bool,
+    /// Unique indexes: columns, and the collation of each.
+    pub unique: Vec<UniqueIndex>,
+}
+
+/// A unique index over columns, without a condition.
+#[derive(Clone, Debug)]
+pub struct UniqueIndex {
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// The collation of each.
+    pub collations: Vec<String>,
+    primary: bool,
+}
+
+/// Everything but the rows.
+pub struct Schema {
+    /// The models, in name order.
+    pub tables: Vec<Table>,
+    /// What makes an empty copy.
+    pub definition: Definition,
+    /// Foreign keys.
+    pub references: Vec<Reference>,
+    /// Full-text tables that are made from others: their name and what they are made from.
+    pub external: Vec<(String, String)>,
+}
+
+impl Schema {
+    /// Reads it all.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn load(connection: &Connection) -> Result<Self> {
+        let kinds = kinds(connection)?;
+        let objects = objects(connection, &kinds)?;
+        let mut tables = Vec::new();
+        let mut external = Vec::new();
+        for object in objects.iter().filter(|object| object.kind == "table") {
+            let made = is_virtual(&kinds, &object.name).then(|| recognise(&object.sql));
+            match &made {
+                Some(Virtual::External(content)) => external.push((object.name.clone(), content.clone())),
+                Some(Virtual::Contentless | Virtual::Other(_)) => {}
+                None | Some(Virtual::FullText | Virtual::RTree) => {
+                    let without_rowid = kinds.get(&object.name).is_some_and(|kind| kind.without_rowid);
+                    tables.push(table(connection, &object.name, without_rowid, made.as_ref())?);
+                }
+            }
+        }
+        tables.sort_by(|a, b| a.relation.name.cmp(&b.relation.name));
+        let references = references(connection, &tables)?;
+        let definition = Definition { objects, pragmas: pragmas(connection)?, sequences: sequences(connection)? };
+        Ok(Self { tables, definition, references, external })
+    }
+
+    /// Unique columns of the models; what is the key is left out.
+    #[must_use]
+    pub fn uniques(&self) -> Vec<Unique> {
+        let mut uniques = Vec::new();
+        for table in &self.tables {
+            let key: Vec<&str> = table.relation.key_columns().iter().map(|&column| table.relation.columns[column].name.as_str()).collect();
+            for index in table.unique.iter().filter(|index| !index.primary && index.columns != key) {
+                uniques.push(Unique { model: table.relation.name.clone(), columns: index.columns.clone() });
+            }
+        }
+        uniques.dedup();
+        uniques
+    }
+}
+
+struct Kind {
+    kind: String,
+    without_rowid: bool,
+}
+
+fn is_virtual(kinds: &HashMap<String, Kind>, name: &str) -> bool {
+    kinds.get(name).is_some_and(|kind| kind.kind == "virtual")
+}
+
+fn kinds(connection: &Connection) -> Result<HashMap<String, Kind>> {
+    let mut statement = connection.prepare("SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'")?;
+    statement.query_map([], |row| Ok((row.get(0)?, Kind { kind: row.get(1)?, without_rowid: row.get(2)? })))?.collect()
+}
+
+/// Everything with a statement of its own, tables first, in the order in which it was made. What SQLite or a virtual table makes by itself is left out.
+fn objects(connection: &Connection, kinds: &HashMap<String, Kind>) -> Result<Vec<SchemaObject>> {
+    let mut statement = connection.prepare(
+        "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+         ORDER BY CASE type WHEN 'table' THEN sql LIKE 'CREATE VIRTUAL%' WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, rowid",
+    )?;
+    let all =
+        statement.query_map([], |row| Ok(SchemaObject { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql: row.get(3)? }))?;
+    let is_shadow = |object: &SchemaObject| kinds.get(&object.table).is_some_and(|kind| kind.kind == "shadow");
+    all.filter(|object| !object.as_ref().is_ok_and(is_shadow)).collect()
+}
+
+struct Info {
+    name: String,
+    declared: String,
+    not_null: bool,
+    key_part: u32,
+    hidden: u8,
+}
+
+fn table(connection: &Connection, name: &str, without_rowid: bool, made: Option<&Virtual>) -> Result<Table> {
+    let mut statement = connection.prepare("SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?, 'main')")?;
+    let infos = statement.query_map([name], |row| {
+        Ok(Info { name: row.get(0)?, declared: row.get(1)?, not_null: row.get(2)?, key_part: row.get(3)?, hidden: row.get(4)? })
+    })?;
+    let infos = infos.collect::<Result<Vec<_>>>()?;
+    let rowid = ["rowid", "oid", "_rowid_"].into_iter().find(|alias| !infos.iter().any(|info| info.name.eq_ignore_ascii_case(alias)));
+    let rowid = rowid.filter(|_| !without_rowid).map(ToOwned::to_owned);
+    let (unique, primary_index) = unique_indexes(connection, name)?;
+    let mut columns: Vec<Column> = infos.iter().filter(|info| info.hidden == 0).map(column).collect();
+    let mut primary: Vec<&Info> = infos.iter().filter(|info| info.key_part > 0).collect();
+    primary.sort_by_key(|info| info.key_part);
+    let alias = !without_rowid && !primary_index && primary.len() == 1 && made.is_none();
+
+    let (key, rowid_is_key) = match made {
+        Some(Virtual::RTree) => (KeyKind::Columns(vec![0]), true),
+        Some(_) => {
+            columns.insert(0, rowid_column(rowid.as_deref(), Role::Data));
+            (KeyKind::Columns(vec![0]), true)
+        }
+        None => {
+            let names = key_names(&primary, &unique, &infos);
+            let key = names.iter().map(|name| columns.iter().position(|column| column.name == *name)).collect::<Option<Vec<_>>>();
+            fold_columns(&mut columns, &names, &unique);
+            if !alias && rowid.is_some() {
+                columns.push(rowid_column(rowid.as_deref(), Role::Hidden));
+            }
+            (key.filter(|key| !key.is_empty()).map_or(KeyKind::WholeRow, KeyKind::Columns), alias)
+        }
+    };
+    for &part in if let KeyKind::Columns(parts) = &key { parts.as_slice() } else { &[] } {
+        columns[part].not_null |= rowid_is_key || without_rowid;
+    }
+    let relation = Relation { name: name.into(), module: String::new(), kind: RelationKind::Table, columns, key };
+    Ok(Table { relation, rowid, rowid_is_key, is_virtual: made.is_some(), unique })
+}
+
+fn column(info: &Info) -> Column {
+    Column { name: info.name.clone(), declared: info.declared.clone(), role: Role::Data, fold: Fold::Binary, not_null: info.not_null }
+}
+
+fn rowid_column(name: Option<&str>, role: Role) -> Column {
+    let name = name.unwrap_or("rowid").to_owned();
+    Column { name, declared: "INTEGER".into(), role, fold: Fold::Binary, not_null: role == Role::Data }
+}
+
+/// The primary key's columns, else those of the smallest unique index without NULLs.
+fn key_names(primary: &[&Info], unique: &[UniqueIndex], infos: &[Info]) -> Vec<String> {
+    if !primary.is_empty() {
+        return primary.iter().map(|info| info.name.clone()).collect();
+    }
+    let place = |name: &String| infos.iter().position(|info| info.hidden == 0 && info.not_null && info.name == *name);
+    let usable = unique.iter().filter_map(|index| Some((index.columns.iter().map(place).collect::<Option<Vec<_>>>()?, index)));
+    let smallest = usable.min_by_key(|(places, _)| (places.len(), places.clone()));
+    smallest.map(|(_, index)| index.columns.clone()).unwrap_or_default()
+}
+
+/// The collation that decides which keys are equal is the index's, which may differ from the column's own.
+fn fold_columns(columns: &mut [Column], key: &[String], unique: &[UniqueIndex]) {
+    let Some(index) = unique.iter().find(|index| index.columns == key) else { return };
+    for (name, collation) in index.columns.iter().zip(&index.collations) {
+        if let Some(column) = columns.iter_mut().find(|column| column.name == *name) {
+            column.fold = match collation.to_ascii_uppercase().as_str() {
+                "NOCASE" => Fold::Nocase,
+                "RTRIM" => Fold::Rtrim,
+                _ => Fold::Binary,
+            };
+        }
+    }
+}
+
+/// The unique indexes over columns alone, the primary key's first, and whether the primary key has one.
+fn unique_indexes(connection: &Connection, table: &str) -> Result<(Vec<UniqueIndex>, bool)> {
+    let mut list = connection.prepare(
+        "SELECT name, origin = 'pk' FROM pragma_index_list(?, 'main') WHERE \"unique\" AND NOT partial ORDER BY origin <> 'pk', name",
+    )?;
+    let names = list.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(String, bool)>>>()?;
+    let has_primary = names.iter().any(|(_, primary)| *primary);
+    let mut parts = connection.prepare("SELECT name, coll FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno")?;
+    let mut found = Vec::new();
+    for (name, primary) in names {
+        let parts = parts.query_map([&name], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(Option<String>, String)>>>()?;
+        let (columns, collations): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        if let Some(columns) = columns.into_iter().collect::<Option<Vec<String>>>() {
+            found.push(UniqueIndex { columns, collations, primary });
+        }
+    }
+    Ok((found, has_primary))
+}
+
+fn references(connection: &Connection, tables: &[Table]) -> Result<Vec<Reference>> {
+    let mut statement =
+        connection.prepare("SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?, 'main') ORDER BY id, seq")?;
+    let mut references: Vec<Reference> = Vec::new();
+    for table in tables {
+        let from = &table.relation;
+        let mut last = None;
+        let mut rows = statement.query(params![from.name])?;
+        while let Some(row) = rows.next()? {
+            let (id, parent, column): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let parent = tables.iter().map(|table| &table.relation).find(|other| other.name.eq_ignore_ascii_case(&parent));
+            let Some(parent) = parent else { continue };
+            if last.replace(id) != Some(id) {
+                let to = parent.name.clone();
+                references.push(Reference { from: from.name.clone(), columns: Vec::new(), to, to_columns: Vec::new() });
+            }
+            let Some(reference) = references.last_mut() else { continue };
+            let to: Option<String> = row.get(3)?;
+            let implied = parent.key_columns().get(reference.columns.len()).map(|&part| parent.columns[part].name.clone());
+            reference.columns.push(spelled(from, column));
+            reference.to_columns.extend(to.map(|to| spelled(parent, to)).or(implied));
+        }
+    }
+    Ok(references)
+}
+
+/// A column's name as its table spells it.
+fn spelled(relation: &Relation, name: String) -> String {
+    relation.columns.iter().find(|column| column.name.eq_ignore_ascii_case(&name)).map_or(name, |column| column.name.clone())
+}
+
+/// The pragmas that are data, in the order in which a new database takes them.
+fn pragmas(connection: &Connection) -> Result<Vec<(String, String)>> {
+    let mut pragmas = Vec::new();
+    for name in ["page_size", "encoding", "auto_vacuum", "user_version", "application_id", "journal_mode"] {
+        let value = connection.query_row(&format!("PRAGMA main.{name}"), [], |row| {
+            Ok(match row.get_ref(0)? {
+                rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                other => other.as_str()?.to_owned(),
+            })
+        })?;
+        pragmas.push((name.into(), value));
+    }
+    Ok(pragmas)
+}
+
+fn sequences(connection: &Connection) -> Result<Vec<(String, i64)>> {
+    if !connection.prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'")?.exists([])? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection
+        .prepare("SELECT name, seq FROM main.sqlite_sequence WHERE typeof(name) = 'text' AND typeof(seq) = 'integer' ORDER BY rowid")?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}

@@ -1,0 +1,330 @@
+//! Changes to a live database, in one transaction, with neither triggers nor foreign-key actions.
+//!
+//! A cascade would delete children that nobody previewed, so foreign keys are off and checked by hand: what is violated
+//! now and was not before is a violation. The journal mode is left alone and the log is never checkpointed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
+
+use super::functions;
+use super::open;
+use super::reader::{Cell, cells};
+use super::schema::{Schema, Table};
+use super::values::{Bound, collation, equals, quoted, quoted_list};
+use crate::rows::{Column, KeyKind, Relation, Row, Value, row::compared_digest};
+use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
+
+/// Above this many violations from before, they are only counted: 1 M numbers take about 20 MiB.
+const MOST_REMEMBERED: usize = 1_000_000;
+
+pub(super) struct SqliteWriter {
+    path: PathBuf,
+    wait: Duration,
+    connection: Connection,
+    schema: Schema,
+    relations: Vec<Relation>,
+    before: BTreeMap<String, Option<Broken>>,
+    /// Models written since derived tables were last rebuilt.
+    touched: HashSet<String>,
+}
+
+/// Violated references of one model: by parent and number of the foreign key.
+type Broken = BTreeMap<(String, i64), Rows>;
+
+#[derive(Default)]
+struct Rows {
+    count: u64,
+    rowids: HashSet<i64>,
+}
+
+impl SqliteWriter {
+    pub(super) fn open(path: &Path, wait: Duration) -> Result<Self> {
+        let owner = open::is_there(path)?.uid();
+        open::may_open(path, owner)?;
+        let connection = begin(path, wait).map_err(|error| open::refused(path, owner, wait, &error))?;
+        let said = |error| open::said(path, wait, &error);
+        let schema = Schema::load(&connection).map_err(said)?;
+        let relations = schema.tables.iter().map(|table| table.relation.clone()).collect();
+        let mut writer = Self { path: path.into(), wait, connection, schema, relations, before: BTreeMap::new(), touched: HashSet::new() };
+        writer.before = writer.broken(None)?;
+        Ok(writer)
+    }
+
+    fn said(&self, model: &str, error: &rusqlite::Error) -> Error {
+        match open::said(&self.path, self.wait, error) {
+            Error::Database { what, why } => Error::Database { what: format!("{what}: {model}"), why },
+            other => other,
+        }
+    }
+
+    fn table(&self, relation: &Relation) -> Result<&Table> {
+        let found = self.schema.tables.iter().find(|table| table.relation.name == relation.name);
+        found.ok_or_else(|| Error::Unfit { model: relation.name.clone(), why: "the database has no such table".into() })
+    }
+
+    /// Every violated reference; a model whose references cannot be checked (a parent without a unique key) has none to compare with.
+    fn broken(&self, among: Option<&BTreeMap<String, Option<Broken>>>) -> Result<BTreeMap<String, Option<Broken>>> {
+        let mut all = BTreeMap::new();
+        let mut statement = self
+            .connection
+            .prepare("SELECT rowid, parent, fkid FROM pragma_foreign_key_check(?)")
+            .map_err(|error| self.said("foreign keys", &error))?;
+        let mut remembered = 0;
+        for table in &self.schema.tables {
+            let model = &table.relation.name;
+            if among.is_some_and(|before| before.get(model).is_some_and(Option::is_none)) {
+                continue;
+            }
+            match broken_of(&mut statement, model, &mut remembered) {
+                Ok(found) => all.insert(model.clone(), Some(found)),
+                Err(_) if among.is_none() => all.insert(model.clone(), None),
+                Err(error) => return Err(self.said(model, &error)),
+            };
+        }
+        Ok(all)
+    }
+
+    fn select(&self, relation: &Relation, place: &Place<'_>) -> Result<Option<Row>> {
+        let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
+        let sql = format!("SELECT {columns} FROM {} WHERE {} LIMIT 1", quoted(&relation.name), place.condition);
+        let said = |error: rusqlite::Error| self.said(&relation.name, &error);
+        let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
+        let width = relation.columns.len();
+        let found = statement.query_row(params_from_iter(place.bound()), |row| Ok(cells(row, width, &Looking)));
+        match found.optional().map_err(said)? {
+            None => Ok(None),
+            Some(Ok(values)) => Ok(Some(Row::new(relation, values, 0))),
+            Some(Err(Cell::Sqlite(error))) => Err(said(error)),
+            Some(Err(Cell::Content(source))) => Err(Error::Io { what: relation.name.clone(), source }),
+        }
+    }
+
+    /// The live row that `like` names: by its key; without one, where its rowid still holds the same values, else by them.
+    fn find(&self, relation: &Relation, like: &Row) -> Result<Option<Row>> {
+        let table = self.table(relation)?;
+        if let Some(place) = Place::by_key(table, relation, like) {
+            return self.select(relation, &place);
+        }
+        let same = |row: &Row| compared_digest(relation, &row.values) == compared_digest(relation, &like.values);
+        if let Some(place) = Place::by_rowid(relation, like)
+            && let Some(row) = self.select(relation, &place)?.filter(same)
+        {
+            return Ok(Some(row));
+        }
+        Ok(self.select(relation, &Place::by_values(relation, like))?.filter(same))
+    }
+
+    /// Runs a statement on the one row that `like` names.
+    fn on_one(&mut self, relation: &Relation, like: &Row, what: &str, set: &[Bound<'_>]) -> Result<()> {
+        let not_one =
+            |rows: usize| Error::Unfit { model: relation.name.clone(), why: format!("{rows} rows were found where one was meant") };
+        let live = self.find(relation, like)?.ok_or_else(|| not_one(0))?;
+        let place = Place::by_key(self.table(relation)?, relation, &live)
+            .or_else(|| Place::by_rowid(relation, &live))
+            .unwrap_or_else(|| Place::by_values(relation, &live));
+        let sql = format!("{what} WHERE {}", place.condition);
+        let parameters = set.iter().map(|value| value as &dyn rusqlite::ToSql);
+        let place_values: Vec<Bound<'_>> = place.bound().collect();
+        let all = parameters.chain(place_values.iter().map(|value| value as &dyn rusqlite::ToSql));
+        let changed = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(all)));
+        self.touched.insert(relation.name.clone());
+        match changed.map_err(|error| self.said(&relation.name, &error))? {
+            1 => Ok(()),
+            rows => Err(not_one(rows)),
+        }
+    }
+
+    fn is_free(&self, relation: &Relation, rowid: &str, value: &Value) -> Result<bool> {
+        let sql = format!("SELECT 1 FROM {} WHERE {} = ?", quoted(&relation.name), quoted(rowid));
+        let found = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.exists([Bound::Inline(value)]));
+        found.map(|taken| !taken).map_err(|error| self.said(&relation.name, &error))
+    }
+
+    /// Full text over a touched table is made anew; over a view, after any change, since a view may show every table.
+    fn rebuild(&mut self) -> Result<()> {
+        if self.touched.is_empty() {
+            return Ok(());
+        }
+        for (name, content) in &self.schema.external {
+            let is_table = self.schema.tables.iter().any(|table| table.relation.name.eq_ignore_ascii_case(content));
+            if is_table && !self.touched.iter().any(|model| model.eq_ignore_ascii_case(content)) {
+                continue;
+            }
+            let table = quoted(name);
+            let rebuilt = self.connection.execute(&format!("INSERT INTO {table}({table}) VALUES ('rebuild')"), []);
+            rebuilt.map_err(|error| self.said(name, &error))?;
+        }
+        self.touched.clear();
+        Ok(())
+    }
+}
+
+/// Everything is set before the transaction begins, since inside it `foreign_keys` does nothing, and checked to be set.
+fn begin(path: &Path, wait: Duration) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(wait)?;
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false),
+        (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+    ] {
+        if connection.set_db_config(setting, on)? != on {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
+    }
+    functions::register(&connection)?;
+    connection.execute_batch(
+        "PRAGMA mmap_size = 0; PRAGMA temp_store = FILE; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+    )?;
+    Ok(connection)
+}
+
+fn broken_of(statement: &mut rusqlite::Statement<'_>, model: &str, remembered: &mut usize) -> rusqlite::Result<Broken> {
+    let mut broken = Broken::new();
+    let mut rows = statement.query([model])?;
+    while let Some(row) = rows.next()? {
+        let entry = broken.entry((row.get(1)?, row.get(2)?)).or_default();
+        entry.count += 1;
+        if let Some(rowid) = row.get::<_, Option<i64>>(0)?.filter(|_| *remembered < MOST_REMEMBERED) {
+            entry.rowids.insert(rowid);
+            *remembered += 1;
+        }
+    }
+    Ok(broken)
+}
+
+/// How many of `now` were not there before: by rowid where all are known, else by their number.
+fn new_rows(now: &Rows, before: Option<&Rows>) -> u64 {
+    let Some(before) = before else { return now.count };
+    if now.rowids.len() as u64 == now.count && before.rowids.len() as u64 == before.count {
+        return now.rowids.difference(&before.rowids).count() as u64;
+    }
+    now.count.saturating_sub(before.count)
+}
+
+/// A condition for one row, and its values.
+struct Place<'v> {
+    condition: String,
+    values: Vec<&'v Value>,
+}
+
+impl<'v> Place<'v> {
+    fn of(parts: impl Iterator<Item = (String, &'v Value)>) -> Self {
+        let (conditions, values): (Vec<_>, Vec<_>) = parts.unzip();
+        Self { condition: conditions.join(" AND "), values }
+    }
+
+    /// By the key's columns under the collation that the key folds; `None` where one is NULL or there is no key.
+    fn by_key(table: &Table, relation: &Relation, row: &'v Row) -> Option<Self> {
+        let KeyKind::Columns(parts) = &relation.key else { return None };
+        if parts.iter().any(|&part| row.values[part].is_null()) {
+            return None;
+        }
+        Some(Self::of(parts.iter().map(|&part| {
+            let column = &relation.columns[part];
+            let folded = (!table.is_virtual).then(|| collation(column.fold));
+            (equals(&column.name, &row.values[part], folded), &row.values[part])
+        })))
+    }
+
+    fn by_rowid(relation: &Relation, row: &'v Row) -> Option<Self> {
+        let hidden = relation.columns.iter().position(Column::is_hidden)?;
+        let value = row.values.get(hidden).filter(|value| matches!(value, Value::Integer(_)))?;
+        Some(Self::of(std::iter::once((equals(&relation.columns[hidden].name, value, None), value))))
+    }
+
+    fn by_values(relation: &Relation, row: &'v Row) -> Self {
+        Self::of(relation.visible().map(|column| {
+            let value = &row.values[column];
+            (equals(&relation.columns[column].name, value, Some("BINARY")), value)
+        }))
+    }
+
+    fn bound(&self) -> impl Iterator<Item = Bound<'v>> {
+        self.values.iter().map(|value| Bound::Inline(value))
+    }
+}
+
+impl Writer for SqliteWriter {
+    fn relations(&self) -> &[Relation] {
+        &self.relations
+    }
+
+    fn read(&mut self, relation: &Relation, like: &Row) -> Result<Option<Row>> {
+        let ordinal = like.key.whole_row().map_or(0, |(_, ordinal)| ordinal);
+        Ok(self.find(relation, like)?.map(|row| Row::new(relation, row.values, ordinal)))
+    }
+
+    fn insert(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
+        let mut columns = Vec::with_capacity(relation.columns.len());
+        for (index, column) in relation.columns.iter().enumerate() {
+            if !column.is_hidden() || (!row.values[index].is_null() && self.is_free(relation, &column.name, &row.values[index])?) {
+                columns.push(index);
+            }
+        }
+        let names = quoted_list(columns.iter().map(|&column| relation.columns[column].name.as_str()));
+        let places = vec!["?"; columns.len()].join(", ");
+        let sql = format!("INSERT INTO {}({names}) VALUES ({places})", quoted(&relation.name));
+        let values = columns.iter().map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
+        let added = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(&values)));
+        self.touched.insert(relation.name.clone());
+        match added.map_err(|error| self.said(&relation.name, &error))? {
+            1 => Ok(()),
+            rows => Err(Error::Unfit { model: relation.name.clone(), why: format!("{rows} rows were inserted where one was meant") }),
+        }
+    }
+
+    fn update(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
+        if columns.is_empty() {
+            return Ok(());
+        }
+        let set = columns.iter().map(|&column| format!("{} = ?", quoted(&relation.columns[column].name))).collect::<Vec<_>>().join(", ");
+        let values = columns.iter().map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
+        self.on_one(relation, like, &format!("UPDATE {} SET {set}", quoted(&relation.name)), &values)
+    }
+
+    fn delete(&mut self, relation: &Relation, like: &Row) -> Result<()> {
+        self.on_one(relation, like, &format!("DELETE FROM {}", quoted(&relation.name)), &[])
+    }
+
+    fn violations(&mut self) -> Result<Vec<Violation>> {
+        self.rebuild()?;
+        let mut violations: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for (model, broken) in self.broken(Some(&self.before))? {
+            let before = self.before.get(&model).and_then(Option::as_ref);
+            for (reference, now) in broken.iter().flatten() {
+                *violations.entry((model.clone(), reference.0.clone())).or_default() +=
+                    new_rows(now, before.and_then(|before| before.get(reference)));
+            }
+        }
+        let new = violations.into_iter().filter(|(_, rows)| *rows > 0);
+        Ok(new.map(|((model, parent), rows)| Violation { model, parent, rows }).collect())
+    }
+
+    fn raise_sequence(&mut self, model: &str, value: i64) -> Result<()> {
+        let counts = |object: &crate::sources::SchemaObject| {
+            object.kind == "table" && object.name == model && object.sql.to_ascii_uppercase().contains("AUTOINCREMENT")
+        };
+        if !self.schema.definition.objects.iter().any(counts) {
+            return Ok(());
+        }
+        let raised = self.connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1", params![model, value]);
+        let said = |error: rusqlite::Error| self.said(model, &error);
+        if raised.map_err(said)? == 0 {
+            self.connection.execute("INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", params![model, value]).map_err(said)?;
+        }
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<()> {
+        self.rebuild()?;
+        self.connection.flush_prepared_statement_cache();
+        self.connection.execute_batch("COMMIT").map_err(|error| self.said("commit", &error))
+    }
+}
