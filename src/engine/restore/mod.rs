@@ -19,9 +19,6 @@ pub mod spool;
 pub mod strategy;
 pub mod undo;
 
-#[cfg(test)]
-mod tests;
-
 use crate::error::{Explain, Status};
 use crate::rows::{Key, Relation, Row};
 use crate::sources::{self, Resolve, Violation};

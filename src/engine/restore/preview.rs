@@ -31,7 +31,8 @@ pub fn preview(
     let mut draft = Draft::new(request, lives)?;
     unknown_names(&draft.request, stored)?;
     another_source(&mut draft);
-    for held in stored.relations().iter().filter(|held| draft.request.scope.takes(&held.relation)) {
+    let scope = draft.request.scope.clone();
+    for held in stored.relations().iter().filter(|held| scope.takes(&held.relation)) {
         let fit = draft.place(&held.relation.name).filter(|&model| fits(&mut draft, held, model));
         match fit {
             Some(model) => compare(&mut draft, stored, held, model, progress)?,

@@ -168,7 +168,7 @@ impl<'v> Safety<'v> {
         let mut next = move || -> Result<Option<Image>> {
             let (head, tail) = (peek(&mut before)?, peek(&mut after)?);
             let Some(key) = [head, tail].into_iter().flatten().min() else { return Ok(None) };
-            let mut pull = |rows: &mut Side<'v>| rows.next_if(|row| row.as_ref().is_ok_and(|row| row.key == key)).transpose();
+            let pull = |rows: &mut Side<'v>| rows.next_if(|row| row.as_ref().is_ok_and(|row| row.key == key)).transpose();
             Ok(Some(Image { before: pull(&mut before)?, after: pull(&mut after)?, key: key.clone() }))
         };
         let mut head = next()?;
