@@ -35,7 +35,12 @@ impl Memory {
         let snapshot = database.snapshot();
         for relation in snapshot.relations() {
             let mut rows = Vec::new();
-            snapshot.scan(relation, &memory, &mut |row| { rows.push(row); ControlFlow::Continue(()) }).unwrap();
+            snapshot
+                .scan(relation, &memory, &mut |row| {
+                    rows.push(row);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
             rows.into_iter().for_each(|row| memory.put(relation, row));
             memory.holds(relation);
         }
@@ -116,10 +121,12 @@ impl Database {
         let snapshot = self.snapshot();
         let mut image = String::new();
         for relation in snapshot.relations() {
-            snapshot.scan(relation, &Looking, &mut |row| {
-                image += &format!("{} {:?}\n", relation.name, row.values);
-                ControlFlow::Continue(())
-            }).unwrap();
+            snapshot
+                .scan(relation, &Looking, &mut |row| {
+                    image += &format!("{} {:?}\n", relation.name, row.values);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
         }
         image
     }
@@ -156,11 +163,13 @@ impl Planned {
         let kept = Memory::default();
         let images = Images::gather(&self.plan, &mut reader, &[&database.snapshot()], &kept).unwrap();
         for relation in images.models() {
-            images.each(&relation.name, &mut |image| {
-                image.before.into_iter().for_each(|row| before.put(relation, row));
-                image.after.into_iter().for_each(|row| after.put(relation, row));
-                Ok(())
-            }).unwrap();
+            images
+                .each(&relation.name, &mut |image| {
+                    image.before.into_iter().for_each(|row| before.put(relation, row));
+                    image.after.into_iter().for_each(|row| after.put(relation, row));
+                    Ok(())
+                })
+                .unwrap();
             before.holds(relation);
             after.holds(relation);
         }
@@ -211,7 +220,18 @@ fn the_figures_of_a_preview_are_exact_and_nothing_is_touched() {
     let merge = plan(&database, &stored, request(Strategy::Merge)).plan;
     let json = serde_json::to_value(merge.summary()).unwrap();
     let customer = &json["models"][0];
-    for (name, figure) in [("total", 4), ("new", 1), ("existing", 3), ("identical", 0), ("conflicts", 3), ("live_only", 1), ("create", 1), ("update", 1), ("skip", 2), ("delete", 0)] {
+    for (name, figure) in [
+        ("total", 4),
+        ("new", 1),
+        ("existing", 3),
+        ("identical", 0),
+        ("conflicts", 3),
+        ("live_only", 1),
+        ("create", 1),
+        ("update", 1),
+        ("skip", 2),
+        ("delete", 0),
+    ] {
         assert_eq!(customer[name], figure, "{name}");
     }
     assert_eq!(customer["fields"][0], serde_json::json!({"field": "name", "conflicts": 3, "fill": 1, "change": 1, "blank": 1}));
@@ -228,8 +248,11 @@ fn replace_gives_the_records_back_and_undo_the_exact_database() {
     let safety = planned.safety(&database);
     let done = planned.execute(&database, &stored, |_| Ok(())).unwrap();
     assert_eq!((done.records_created, done.records_updated, done.records_deleted), (4, 3, 2));
-    assert_eq!(Memory::of(&database).rows.iter().map(|(name, rows)| (name.clone(), rows.len())).collect::<Vec<_>>(),
-               [("customer".to_owned(), 4), ("log".to_owned(), 3), ("orders".to_owned(), 3)], "no trigger fired into spy");
+    assert_eq!(
+        Memory::of(&database).rows.iter().map(|(name, rows)| (name.clone(), rows.len())).collect::<Vec<_>>(),
+        [("customer".to_owned(), 4), ("log".to_owned(), 3), ("orders".to_owned(), 3)],
+        "no trigger fired into spy"
+    );
     assert_eq!(judge(Safety { before: &safety.0, after: &safety.1 }, &[&database.snapshot()]).unwrap(), Verdict::Committed);
     let undo = planned.undone(&database, &safety, vec![]);
     assert!(undo.plan.is_safe(), "{:?}", undo.plan.findings);
@@ -344,10 +367,18 @@ fn a_live_record_outside_the_plan_keeps_its_parent() {
 #[test]
 fn a_choice_turns_a_record_and_a_page_shows_it() {
     let (database, stored) = shop();
-    let choice = |id: i64, field: Option<&str>| Choice { model: "customer".into(), key: serde_json::json!({"id": id}), field: field.map(Into::into), side: Side::Backup };
+    let choice = |id: i64, field: Option<&str>| Choice {
+        model: "customer".into(),
+        key: serde_json::json!({"id": id}),
+        field: field.map(Into::into),
+        side: Side::Backup,
+    };
     let planned = plan(&database, &stored, Request { choices: vec![choice(3, None), choice(4, Some("name"))], ..request(Strategy::Merge) });
     let rows = planned.plan.rows(&mut planned.reader(), "customer", 1, 2).unwrap();
-    assert_eq!(rows[1], serde_json::json!({"key": {"id": 3}, "state": "conflict", "fields": [{"field": "name", "backup": "Cid", "live": "Cyd", "result": "Cid"}]}));
+    assert_eq!(
+        rows[1],
+        serde_json::json!({"key": {"id": 3}, "state": "conflict", "fields": [{"field": "name", "backup": "Cid", "live": "Cyd", "result": "Cid"}]})
+    );
     assert_eq!(planned.plan.models[0].update, 3);
 }
 

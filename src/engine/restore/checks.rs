@@ -31,7 +31,8 @@ impl Claims {
             let columns = columns.iter().map(|name| relations[place].column(name)).collect::<Option<Vec<_>>>()?;
             Some(Tuple { model: place, columns })
         };
-        let both = |reference: &Reference| Some((tuple(&reference.from, &reference.columns)?, tuple(&reference.to, &reference.to_columns)?));
+        let both =
+            |reference: &Reference| Some((tuple(&reference.from, &reference.columns)?, tuple(&reference.to, &reference.to_columns)?));
         Self {
             uniques: uniques.iter().filter_map(|unique| tuple(&unique.model, &unique.columns)).collect(),
             references: references.iter().filter_map(both).collect(),
@@ -165,8 +166,15 @@ impl Claims {
 #[must_use]
 pub fn removal(row: Row) -> Record {
     Record {
-        key: row.key.clone(), state: State::LiveOnly, effect: Effect::Delete, collision: false, blocked: false, exchange: false,
-        fields: Vec::new(), backup: None, live: Some(row),
+        key: row.key.clone(),
+        state: State::LiveOnly,
+        effect: Effect::Delete,
+        collision: false,
+        blocked: false,
+        exchange: false,
+        fields: Vec::new(),
+        backup: None,
+        live: Some(row),
     }
 }
 

@@ -84,7 +84,14 @@ impl<'l> Draft<'l> {
     }
 
     /// Finds collisions and missing parents, resolves them as asked, writes the spool and gives the plan.
-    pub fn finish(mut self, undo: bool, parents: &mut Parents<'_>, to: &mut dyn Write, seal: &Cipher<'_>, progress: &mut Progress<'_>) -> Result<Plan> {
+    pub fn finish(
+        mut self,
+        undo: bool,
+        parents: &mut Parents<'_>,
+        to: &mut dyn Write,
+        seal: &Cipher<'_>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Plan> {
         for _ in 0..ROUNDS {
             self.scratch.reset()?;
             let grown = self.dispute(progress)? | self.adopt(parents)?;
@@ -121,8 +128,15 @@ impl<'l> Draft<'l> {
         self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
         self.models.append(&mut self.unfit);
         Ok(Plan {
-            undo, blocks, live: self.lives.iter().map(|live| live.identity()).collect(), sources: self.sources, request: self.request,
-            relations: self.relations, references: self.references, models: self.models, findings: self.findings,
+            undo,
+            blocks,
+            live: self.lives.iter().map(|live| live.identity()).collect(),
+            sources: self.sources,
+            request: self.request,
+            relations: self.relations,
+            references: self.references,
+            models: self.models,
+            findings: self.findings,
         })
     }
 
@@ -152,7 +166,8 @@ impl<'l> Draft<'l> {
             })?;
             failure.map_or(Ok(()), Err)?;
             for row in holders {
-                if !self.scratch.has(model, &row.key)? {
+                // A holder that the backup has too is no live-only one: deleting it would lose what the backup holds of it.
+                if self.scratch.give_way(model, &row.key)? {
                     self.add(model, &checks::removal(row))?;
                     grown = true;
                 }
@@ -191,15 +206,35 @@ fn refused(model: &ModelPlan, keys: &mut BTreeMap<&str, Vec<serde_json::Value>>,
         }
     };
     let what = "would take a unique value that another live record holds";
-    say("collision", model.collisions, request.collisions != OnCollision::Skip, what, "--collisions skip leaves them out, holder replaces who holds the value.");
+    say(
+        "collision",
+        model.collisions,
+        request.collisions != OnCollision::Skip,
+        what,
+        "--collisions skip leaves them out, holder replaces who holds the value.",
+    );
     let what = "would leave a reference without what it refers to";
-    say("blocked", model.blocked, request.blocked != OnBlocked::Skip, what, "--blocked parents takes the parents too, skip leaves them out.");
+    say(
+        "blocked",
+        model.blocked,
+        request.blocked != OnBlocked::Skip,
+        what,
+        "--blocked parents takes the parents too, skip leaves them out.",
+    );
     found
 }
 
 /// The record of a row that stands in the backup only.
 pub(super) fn newcomer(row: crate::rows::Row, effect: super::strategy::Effect) -> Record {
     Record {
-        key: row.key.clone(), state: State::New, effect, collision: false, blocked: false, exchange: false, fields: Vec::new(), backup: Some(row), live: None,
+        key: row.key.clone(),
+        state: State::New,
+        effect,
+        collision: false,
+        blocked: false,
+        exchange: false,
+        fields: Vec::new(),
+        backup: Some(row),
+        live: None,
     }
 }

@@ -73,10 +73,20 @@ pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Ve
         let blank: u64 = model.fields.iter().map(|field| field.blank).sum();
         let change: u64 = model.fields.iter().map(|field| field.change).sum();
         warn(Level::Warning, blank, format!("{blank} live values would be erased: the backup has none"), "Merge keeps them.");
-        warn(Level::Warning, change, format!("{change} live values that differ would be overwritten"), "Merge keeps them; or choose per record.");
+        warn(
+            Level::Warning,
+            change,
+            format!("{change} live values that differ would be overwritten"),
+            "Merge keeps them; or choose per record.",
+        );
     }
     if model.delete > 0 {
-        warn(Level::Warning, model.delete, format!("{} would be deleted: the backup does not have them", records(model.delete)), "Leave --exact out.");
+        warn(
+            Level::Warning,
+            model.delete,
+            format!("{} would be deleted: the backup does not have them", records(model.delete)),
+            "Leave --exact out.",
+        );
     } else {
         let message = format!("{} in the live data only; they stay", records(model.live_only));
         warn(Level::Info, model.live_only, message, "Replace with --exact deletes them.");
@@ -98,7 +108,8 @@ pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Ve
 /// Triggers that will not fire for what is written.
 #[must_use]
 pub fn of_triggers(live: &dyn Snapshot, models: &[ModelPlan]) -> Vec<Finding> {
-    let written = |table: &str| models.iter().find(|model| model.model == table).map_or(0, |model| model.create + model.update + model.delete);
+    let written =
+        |table: &str| models.iter().find(|model| model.model == table).map_or(0, |model| model.create + model.update + model.delete);
     let triggers = live.definition().objects.iter().filter(|object| object.kind == "trigger");
     triggers
         .filter_map(|trigger| {

@@ -34,7 +34,9 @@ pub enum Verdict {
 pub fn judge(safety: Safety<'_>, lives: &[&dyn Snapshot]) -> Result<Verdict> {
     let (mut before, mut after, mut neither, mut named) = (0, 0, 0, Vec::new());
     for held in safety.relations() {
-        let live = lives.iter().find_map(|live| live.relations().iter().find(|relation| relation.name == held.name).map(|relation| (live, relation)));
+        let live = lives
+            .iter()
+            .find_map(|live| live.relations().iter().find(|relation| relation.name == held.name).map(|relation| (live, relation)));
         let Some((live, relation)) = live else {
             neither += 1;
             named.push(json!({"model": held.name}));
@@ -45,7 +47,11 @@ pub fn judge(safety: Safety<'_>, lives: &[&dyn Snapshot]) -> Result<Verdict> {
                 after += 1;
                 return Ok(());
             }
-            if same(relation, now.as_ref(), image.before.as_ref()) { before += 1 } else { neither += 1 }
+            if same(relation, now.as_ref(), image.before.as_ref()) {
+                before += 1;
+            } else {
+                neither += 1;
+            }
             if named.len() < 100 {
                 let row = now.as_ref().or(image.before.as_ref()).or(image.after.as_ref());
                 named.push(json!({"model": relation.name, "key": key_json(relation, row, &image.key)}));

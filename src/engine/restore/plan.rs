@@ -29,7 +29,10 @@ impl Scope {
     #[must_use]
     pub fn takes(&self, relation: &Relation) -> bool {
         let everything = self.modules.is_empty() && self.models.is_empty() && self.records.is_empty();
-        everything || self.modules.contains(&relation.module) || self.models.contains(&relation.name) || self.records.contains_key(&relation.name)
+        everything
+            || self.modules.contains(&relation.module)
+            || self.models.contains(&relation.name)
+            || self.records.contains_key(&relation.name)
     }
 }
 
@@ -193,8 +196,22 @@ impl ModelPlan {
         let (module, model) = (relation.module.clone(), relation.name.clone());
         let fields = Vec::new();
         Self {
-            module, model, strategy, fields, total: 0, new: 0, existing: 0, identical: 0, conflicts: 0, live_only: 0,
-            collisions: 0, blocked: 0, create: 0, update: 0, skip: 0, delete: 0,
+            module,
+            model,
+            strategy,
+            fields,
+            total: 0,
+            new: 0,
+            existing: 0,
+            identical: 0,
+            conflicts: 0,
+            live_only: 0,
+            collisions: 0,
+            blocked: 0,
+            create: 0,
+            update: 0,
+            skip: 0,
+            delete: 0,
         }
     }
 

@@ -91,13 +91,19 @@ fn fits(draft: &mut Draft<'_>, held: &StoredRelation, model: usize) -> bool {
     let must = |column: &&String| live.column(column).is_some_and(|column| live.columns[column].not_null);
     let (needed, other): (Vec<&String>, Vec<&String>) = projection.live_only().iter().partition(must);
     if !needed.is_empty() {
-        blocking.push(format!("the backup lacks columns that must have a value: {}", needed.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ")));
+        blocking.push(format!(
+            "the backup lacks columns that must have a value: {}",
+            needed.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ")
+        ));
     }
     if draft.request.exact && !held.whole {
         blocking.push("the backup does not hold all of it, so exact cannot tell what to delete".to_owned());
     }
     if !other.is_empty() {
-        let message = format!("columns newer than the backup keep their values, and are NULL in records put back: {}", other.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", "));
+        let message = format!(
+            "columns newer than the backup keep their values, and are NULL in records put back: {}",
+            other.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ")
+        );
         draft.findings.push(Finding::new(Level::Warning, name, message, "Fill them in afterwards."));
     }
     let fit = blocking.is_empty();
@@ -159,7 +165,10 @@ fn compare(draft: &mut Draft<'_>, stored: &dyn Stored, held: &StoredRelation, mo
     let choices = Choices::of(&draft.request, &relation)?;
     let projection = Projection::new(&held.relation, &relation);
     let pulled = std::cell::Cell::new(0);
-    let backup = stored.rows(&relation.name)?.map(|row| row.map_err(Error::from)).filter(|row| row.as_ref().map_or(true, |row| choices.takes(&row.key)));
+    let backup = stored
+        .rows(&relation.name)?
+        .map(|row| row.map_err(Error::from))
+        .filter(|row| row.as_ref().map_or(true, |row| choices.takes(&row.key)));
     let backup = backup.inspect(|_| pulled.set(pulled.get() + 1));
     let mut comparison = Comparison::new(backup, projection, &choices.ignored);
     let live = draft.live(model);
@@ -203,7 +212,9 @@ fn take(draft: &mut Draft<'_>, model: usize, whole: bool, relation: &Relation, c
         return Ok(());
     }
     // What the backup could not read or did not cover is not live only: nothing is said about it.
-    let Some(key) = live.as_ref().or(backup.as_ref()).map(|row| row.key.clone()).filter(|_| whole || state != State::LiveOnly) else { return Ok(()) };
+    let Some(key) = live.as_ref().or(backup.as_ref()).map(|row| row.key.clone()).filter(|_| whole || state != State::LiveOnly) else {
+        return Ok(());
+    };
     let strategy = draft.models[model].strategy;
     let rule = Rule {
         strategy,
@@ -228,7 +239,9 @@ fn relation_is_exact(relation: &Relation, choices: &Choices) -> bool {
 /// The fields that are spoken of: a folder's times and size are not compared.
 fn told(relation: &Relation, live: &Row, fields: Vec<FieldChange>) -> Vec<FieldChange> {
     let folder = relation.kind == RelationKind::Files
-        && relation.column("kind").is_some_and(|kind| matches!(&live.values[kind], Value::Text(kind) if kind == b"dir" || kind == b"folder" || kind == b"directory"));
+        && relation.column("kind").is_some_and(
+            |kind| matches!(&live.values[kind], Value::Text(kind) if kind == b"dir" || kind == b"folder" || kind == b"directory"),
+        );
     let quiet = |column: usize| ["mtime_s", "mtime_ns", "size"].contains(&relation.columns[column].name.as_str());
     fields.into_iter().filter(|change| !(folder && quiet(change.column))).collect()
 }

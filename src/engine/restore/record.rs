@@ -338,7 +338,8 @@ mod tests {
     #[test]
     fn a_record_comes_back_from_its_bytes_and_no_prefix_of_them_does() {
         let large = Large { class: Class::Blob, length: 20_000, content: Digest([7; 32]), chunks: vec![Digest([8; 32])] };
-        let values = vec![Value::Integer(7), Value::Null, Value::Real(-0.0), Value::Text(vec![0xFF]), Value::Blob(vec![]), Value::Large(large)];
+        let values =
+            vec![Value::Integer(7), Value::Null, Value::Real(-0.0), Value::Text(vec![0xFF]), Value::Blob(vec![]), Value::Large(large)];
         let key = Key::of([(&values[0], crate::rows::Fold::Binary)]).unwrap();
         let row = Row { key: key.clone(), values };
         let record = Record {

@@ -210,7 +210,8 @@ impl<'r> Run<'r> {
     }
 
     fn update(&mut self, relation: &'r Relation, record: &Record) -> Result<()> {
-        let (Effect::Update(columns), Some(live), Some(row), false) = (&record.effect, &record.live, record.result(), record.exchange) else {
+        let (Effect::Update(columns), Some(live), Some(row), false) = (&record.effect, &record.live, record.result(), record.exchange)
+        else {
             return Ok(());
         };
         (self.hook)(Point::Update)?;

@@ -42,7 +42,8 @@ impl<'a, 's> Images<'a, 's> {
         for (model, relation) in plan.relations.iter().enumerate() {
             let mut wanted = HashSet::new();
             spool.each(model, &mut |record| {
-                let rows = [&record.live, &record.result()].into_iter().flatten().filter(|_| record.is_touched()).cloned().collect::<Vec<_>>();
+                let rows =
+                    [&record.live, &record.result()].into_iter().flatten().filter(|_| record.is_touched()).cloned().collect::<Vec<_>>();
                 wanted.extend(rows.iter().flat_map(|row| &row.values).filter_map(absent).map(|large| large.content));
                 Ok(true)
             })?;
@@ -62,7 +63,8 @@ impl<'a, 's> Images<'a, 's> {
 
     /// The models with touched records.
     pub fn models(&self) -> impl Iterator<Item = &Relation> {
-        let touched = |model: &usize| self.plan.models[*model].create + self.plan.models[*model].update + self.plan.models[*model].delete > 0;
+        let touched =
+            |model: &usize| self.plan.models[*model].create + self.plan.models[*model].update + self.plan.models[*model].delete > 0;
         (0..self.plan.relations.len()).filter(touched).map(|model| &self.plan.relations[model])
     }
 
@@ -162,7 +164,12 @@ impl<'v> Safety<'v> {
     ///
     /// # Errors
     /// What reading met, and what `each` says.
-    pub fn meet(&self, live: &dyn Snapshot, live_relation: &Relation, each: &mut dyn FnMut(Image, Option<Row>) -> Result<()>) -> Result<()> {
+    pub fn meet(
+        &self,
+        live: &dyn Snapshot,
+        live_relation: &Relation,
+        each: &mut dyn FnMut(Image, Option<Row>) -> Result<()>,
+    ) -> Result<()> {
         let mut before = side(self.before, live_relation)?;
         let mut after = side(self.after, live_relation)?;
         let mut next = move || -> Result<Option<Image>> {

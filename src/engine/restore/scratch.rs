@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::record::{self, Record};
-use super::strategy::Effect;
+use super::strategy::{Effect, State};
 use super::{Error, Result};
 use crate::rows::Key;
 
@@ -100,6 +100,19 @@ impl Scratch {
         Ok(find.exists(params![place(model), key.as_bytes()])?)
     }
 
+    /// Makes place for the removal of a live-only record: false where the record is in the plan for something else.
+    ///
+    /// # Errors
+    /// What writing met.
+    pub fn give_way(&self, model: usize, key: &Key) -> Result<bool> {
+        let Some(record) = self.get(model, key)? else { return Ok(true) };
+        let yields = record.state == State::LiveOnly && record.effect == Effect::Skip;
+        if yields {
+            self.db.prepare_cached("DELETE FROM record WHERE model = ?1 AND key = ?2")?.execute(params![place(model), key.as_bytes()])?;
+        }
+        Ok(yields)
+    }
+
     /// Notes what a record does to a value.
     ///
     /// # Errors
@@ -126,7 +139,8 @@ impl Scratch {
     pub fn claimants(&self, claim: Claim, id: usize, mark: &Mark) -> Result<Vec<(usize, Key)>> {
         let mut find = self.db.prepare_cached("SELECT model, key FROM claim WHERE kind = ?1 AND id = ?2 AND mark = ?3 LIMIT 64")?;
         let rows = find.query_map(params![claim as u8, place(id), mark], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
-        rows.map(|row| row.map(|(model, key)| (usize::try_from(model).unwrap_or_default(), Key::from_bytes(key))).map_err(Error::from)).collect()
+        rows.map(|row| row.map(|(model, key)| (usize::try_from(model).unwrap_or_default(), Key::from_bytes(key))).map_err(Error::from))
+            .collect()
     }
 
     /// Notes that a record can be done only if another is.
@@ -186,7 +200,8 @@ impl Scratch {
             AND NOT EXISTS (SELECT 1 FROM claim f WHERE f.kind IN (5, 6) AND f.id = n.id AND f.mark = n.mark) GROUP BY n.mark LIMIT 100000";
         let mut find = self.db.prepare_cached(sql)?;
         let rows = find.query_map([place(id)], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
-        rows.map(|row| row.map(|(model, key)| (usize::try_from(model).unwrap_or_default(), Key::from_bytes(key))).map_err(Error::from)).collect()
+        rows.map(|row| row.map(|(model, key)| (usize::try_from(model).unwrap_or_default(), Key::from_bytes(key))).map_err(Error::from))
+            .collect()
     }
 
     /// A record by its key, as it was put.
@@ -204,7 +219,8 @@ impl Scratch {
     /// # Errors
     /// What reading met, and what `each` says.
     pub fn each(&self, model: usize, each: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
-        let sql = "SELECT payload, flags, effect = 1 AND EXISTS (SELECT 1 FROM lean l JOIN record o ON o.model = l.on_model AND o.key = l.on_key
+        let sql =
+            "SELECT payload, flags, effect = 1 AND EXISTS (SELECT 1 FROM lean l JOIN record o ON o.model = l.on_model AND o.key = l.on_key
                 AND o.effect = 1 WHERE l.model = record.model AND l.key = record.key AND l.flag = 1)
             FROM record WHERE model = ?1 ORDER BY key";
         let mut find = self.db.prepare_cached(sql)?;

@@ -72,11 +72,10 @@ pub struct Rule<'a> {
 #[must_use]
 pub fn decide(state: State, fields: &[FieldChange], rule: &Rule<'_>) -> Effect {
     match state {
-        State::Identical => Effect::Skip,
         State::New if rule.record == Some(Side::Live) => Effect::Skip,
         State::New => Effect::Create,
         State::LiveOnly if rule.exact && rule.strategy == Strategy::Replace && rule.record != Some(Side::Live) => Effect::Delete,
-        State::LiveOnly => Effect::Skip,
+        State::Identical | State::LiveOnly => Effect::Skip,
         State::Conflict => {
             let columns: Vec<usize> = fields.iter().filter(|change| takes_backup(change, rule)).map(|change| change.column).collect();
             if columns.is_empty() { Effect::Skip } else { Effect::Update(columns) }
@@ -122,11 +121,8 @@ mod tests {
     #[test]
     fn the_table_of_strategies_holds() {
         use Effect::{Create, Delete, Skip, Update};
-        let table = [
-            (Strategy::Replace, Update(vec![1, 2, 3]), Delete),
-            (Strategy::Merge, Update(vec![1]), Skip),
-            (Strategy::Skip, Skip, Skip),
-        ];
+        let table =
+            [(Strategy::Replace, Update(vec![1, 2, 3]), Delete), (Strategy::Merge, Update(vec![1]), Skip), (Strategy::Skip, Skip, Skip)];
         for (strategy, conflict, live_only_exact) in table {
             let rule = rule(strategy);
             assert_eq!(decide(State::New, &[], &rule), Create);

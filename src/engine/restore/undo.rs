@@ -109,5 +109,15 @@ fn way_back(relation: &Relation, image: Image, now: Option<Row>, back: bool) -> 
         }
     };
     let effect = if back { effect } else { Effect::Skip };
-    Some(Record { key: image.key, state, effect, collision: false, blocked: false, exchange: false, fields, backup: image.before, live: now })
+    Some(Record {
+        key: image.key,
+        state,
+        effect,
+        collision: false,
+        blocked: false,
+        exchange: false,
+        fields,
+        backup: image.before,
+        live: now,
+    })
 }
