@@ -365,6 +365,16 @@ fn a_live_record_outside_the_plan_keeps_its_parent() {
 }
 
 #[test]
+fn a_parent_goes_with_all_its_children_however_many() {
+    let database = Database::new(SHOP);
+    let stored = Memory::of(&database);
+    database.run("INSERT INTO customer VALUES (6, 'f@x', 'Fay'); WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 399) INSERT INTO orders SELECT i, 6, 1, '' FROM n");
+    let planned = plan(&database, &stored, Request { exact: true, ..request(Strategy::Replace) });
+    assert!(planned.plan.is_safe(), "{:?}", planned.plan.findings);
+    assert_eq!(planned.execute(&database, &stored, |_| Ok(())).unwrap().records_deleted, 301);
+}
+
+#[test]
 fn a_choice_turns_a_record_and_a_page_shows_it() {
     let (database, stored) = shop();
     let choice = |id: i64, field: Option<&str>| Choice {

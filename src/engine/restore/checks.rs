@@ -103,9 +103,7 @@ impl Claims {
     /// What the scratch space met.
     pub fn meet(&self, relations: &[Relation], scratch: &Scratch, model: usize, row: &Row) -> Result<bool> {
         let key = &row.key;
-        let makes = |claim, id, mark: &Mark| {
-            scratch.claimants(claim, id, mark).map(|all| all.iter().any(|(place, other)| *place == model && other == key))
-        };
+        let makes = |claim, id, mark: &Mark| scratch.makes(claim, id, mark, model, key);
         let mut holds = false;
         for (id, tuple) in self.uniques.iter().enumerate().filter(|(_, tuple)| tuple.model == model) {
             let Some(mark) = mark(row, &tuple.columns, &relations[model], &tuple.columns) else { continue };

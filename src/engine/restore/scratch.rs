@@ -132,6 +132,15 @@ impl Scratch {
         Ok(find.exists(params![claim as u8, place(id)])?)
     }
 
+    /// Whether this record makes this claim on a value.
+    ///
+    /// # Errors
+    /// What reading met.
+    pub fn makes(&self, claim: Claim, id: usize, mark: &Mark, model: usize, key: &Key) -> Result<bool> {
+        let sql = "SELECT 1 FROM claim WHERE kind = ?1 AND id = ?2 AND mark = ?3 AND model = ?4 AND key = ?5";
+        Ok(self.db.prepare_cached(sql)?.exists(params![claim as u8, place(id), mark, place(model), key.as_bytes()])?)
+    }
+
     /// The records that make this claim on a value: model and key, at most 64.
     ///
     /// # Errors
