@@ -1,0 +1,3 @@
+//! What Backstop does.
+
+pub mod restore;

@@ -1,0 +1,197 @@
+//! Collisions and missing parents: what the records of a plan would do to unique values and to references.
+//!
+//! Each record that is written claims values ([`Claims::add`]); then the live rows of the models concerned are read once
+//! more and each says whose claims it disputes ([`Claims::meet`]).
+
+use super::record::Record;
+use super::scratch::{BLOCKED, COLLISION, Claim, Mark, Scratch};
+use super::strategy::{Effect, State};
+use super::{Error, Result};
+use crate::rows::{Key, Relation, Row};
+use crate::sources::{Reference, Unique};
+
+/// The columns of a unique or of one side of a reference, and the model they belong to.
+struct Tuple {
+    model: usize,
+    columns: Vec<usize>,
+}
+
+/// The unique columns and references of the models, by place.
+pub struct Claims {
+    uniques: Vec<Tuple>,
+    references: Vec<(Tuple, Tuple)>,
+}
+
+impl Claims {
+    /// Those of `uniques` and `references` that speak of `relations`.
+    #[must_use]
+    pub fn new(relations: &[Relation], uniques: &[Unique], references: &[Reference]) -> Self {
+        let tuple = |model: &str, columns: &[String]| {
+            let place = relations.iter().position(|relation| relation.name == model)?;
+            let columns = columns.iter().map(|name| relations[place].column(name)).collect::<Option<Vec<_>>>()?;
+            Some(Tuple { model: place, columns })
+        };
+        let both =
+            |reference: &Reference| Some((tuple(&reference.from, &reference.columns)?, tuple(&reference.to, &reference.to_columns)?));
+        Self {
+            uniques: uniques.iter().filter_map(|unique| tuple(&unique.model, &unique.columns)).collect(),
+            references: references.iter().filter_map(both).collect(),
+        }
+    }
+
+    /// Notes what a record of the model at this place takes, gives up, needs and gives.
+    ///
+    /// # Errors
+    /// What the scratch space met.
+    pub fn add(&self, relations: &[Relation], scratch: &Scratch, model: usize, record: &Record) -> Result<()> {
+        if record.effect == Effect::Skip {
+            return Ok(());
+        }
+        let result = record.result();
+        let relation = &relations[model];
+        let note = |claim, id, mark: Option<Mark>| match mark {
+            Some(mark) => scratch.claim(claim, id, &mark, model, record.key.as_bytes()),
+            None => Ok(()),
+        };
+        let changed = |tuple: &Tuple, folds: &Relation, folding: &[usize]| {
+            let of = |row: Option<&Row>| row.and_then(|row| mark(row, &tuple.columns, folds, folding));
+            let (before, after) = (of(record.live.as_ref()), of(result.as_ref()));
+            if before == after { (None, None) } else { (before, after) }
+        };
+        for (id, tuple) in self.uniques.iter().enumerate().filter(|(_, tuple)| tuple.model == model) {
+            let (before, after) = changed(tuple, relation, &tuple.columns);
+            note(Claim::Leave, id, before)?;
+            note(Claim::Take, id, after)?;
+        }
+        for (id, (child, parent)) in self.references.iter().enumerate() {
+            let folds = &relations[parent.model];
+            if child.model == model {
+                let (before, after) = changed(child, folds, &parent.columns);
+                note(Claim::Release, id, before)?;
+                note(Claim::Need, id, after)?;
+            }
+            if parent.model == model {
+                let (before, after) = changed(parent, folds, &parent.columns);
+                note(Claim::Lose, id, before)?;
+                note(Claim::Give, id, after)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether live rows of the model at this place can dispute any claim.
+    ///
+    /// # Errors
+    /// What the scratch space met.
+    pub fn concern(&self, scratch: &Scratch, model: usize) -> Result<bool> {
+        for (id, tuple) in self.uniques.iter().enumerate() {
+            if tuple.model == model && scratch.any(Claim::Take, id)? {
+                return Ok(true);
+            }
+        }
+        for (id, (child, parent)) in self.references.iter().enumerate() {
+            if parent.model == model && scratch.any(Claim::Need, id)? || child.model == model && scratch.any(Claim::Lose, id)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Lets a live row dispute the claims; true where it holds a unique value that a record would take.
+    ///
+    /// # Errors
+    /// What the scratch space met.
+    pub fn meet(&self, relations: &[Relation], scratch: &Scratch, model: usize, row: &Row) -> Result<bool> {
+        let key = &row.key;
+        let makes = |claim, id, mark: &Mark| scratch.makes(claim, id, mark, model, key);
+        let mut holds = false;
+        for (id, tuple) in self.uniques.iter().enumerate().filter(|(_, tuple)| tuple.model == model) {
+            let Some(mark) = mark(row, &tuple.columns, &relations[model], &tuple.columns) else { continue };
+            for (place, taker) in scratch.claimants(Claim::Take, id, &mark)?.into_iter().filter(|(_, taker)| taker != key) {
+                if makes(Claim::Leave, id, &mark)? {
+                    scratch.lean((place, &taker), (model, key), COLLISION)?;
+                } else {
+                    scratch.flag(place, &taker, COLLISION)?;
+                    holds = true;
+                }
+            }
+        }
+        for (id, (child, parent)) in self.references.iter().enumerate() {
+            let folds = &relations[parent.model];
+            if let Some(mark) = mark(row, &parent.columns, folds, &parent.columns).filter(|_| parent.model == model) {
+                let needed = !scratch.claimants(Claim::Need, id, &mark)?.is_empty();
+                if needed && !makes(Claim::Lose, id, &mark)? {
+                    scratch.claim(Claim::Found, id, &mark, 0, &[])?;
+                }
+            }
+            if child.model != model {
+                continue;
+            }
+            let Some(mark) = mark(row, &child.columns, folds, &parent.columns) else { continue };
+            for (place, loser) in scratch.claimants(Claim::Lose, id, &mark)? {
+                if makes(Claim::Release, id, &mark)? {
+                    scratch.lean((place, &loser), (model, key), BLOCKED)?;
+                } else if scratch.claimants(Claim::Give, id, &mark)?.is_empty() {
+                    scratch.flag(place, &loser, BLOCKED)?;
+                }
+            }
+        }
+        Ok(holds)
+    }
+
+    /// The parents that records need and nobody has, as the model and the key they have there.
+    ///
+    /// # Errors
+    /// What the scratch space met.
+    pub fn missing(&self, relations: &[Relation], scratch: &Scratch) -> Result<Vec<(usize, Key)>> {
+        let mut parents = Vec::new();
+        for (id, (child, parent)) in self.references.iter().enumerate() {
+            let relation = &relations[parent.model];
+            if relation.key_columns() != parent.columns {
+                continue;
+            }
+            for (model, key) in scratch.missing(id)? {
+                let Some(row) = scratch.get(model, &key)?.and_then(|record| record.result()) else { continue };
+                let parts = child.columns.iter().zip(&parent.columns).map(|(&from, &to)| (&row.values[from], relation.columns[to].fold));
+                parents.extend(Key::of(parts).map(|key| (parent.model, key)));
+            }
+        }
+        Ok(parents)
+    }
+}
+
+/// The record that deletes a live row which holds a value another record takes.
+#[must_use]
+pub fn removal(row: Row) -> Record {
+    Record {
+        key: row.key.clone(),
+        state: State::LiveOnly,
+        effect: Effect::Delete,
+        collision: false,
+        blocked: false,
+        exchange: false,
+        fields: Vec::new(),
+        backup: None,
+        live: Some(row),
+    }
+}
+
+/// The mark of a row's values in `columns`, made equal as the columns `folding` of `folds` make them; none where one is NULL.
+fn mark(row: &Row, columns: &[usize], folds: &Relation, folding: &[usize]) -> Option<Mark> {
+    let key = Key::of(columns.iter().zip(folding).map(|(&column, &fold)| (&row.values[column], folds.columns[fold].fold)))?;
+    let mut mark = [0; 16];
+    mark.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..16]);
+    Some(mark)
+}
+
+/// Keeps the first error that a callback met, for callbacks that can only stop.
+pub(super) fn stop(failure: &mut Option<Error>, result: Result<bool>) -> std::ops::ControlFlow<()> {
+    match result {
+        Ok(true) => std::ops::ControlFlow::Continue(()),
+        Ok(false) => std::ops::ControlFlow::Break(()),
+        Err(error) => {
+            *failure = Some(error);
+            std::ops::ControlFlow::Break(())
+        }
+    }
+}

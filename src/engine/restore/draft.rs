@@ -1,0 +1,240 @@
+//! A plan while it is made: its records in the scratch space, its figures, and the last steps that a restore and an undo share.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use super::checks::{self, Claims, stop};
+use super::findings::{self, Finding, Level};
+use super::plan::{FieldCounts, ModelPlan, OnBlocked, OnCollision, Plan, Request};
+use super::record::{Record, key_json};
+use super::scratch::Scratch;
+use super::spool::{Cipher, SpoolWriter};
+use super::strategy::State;
+use super::{Error, Progress, Result, Step};
+use crate::rows::Relation;
+use crate::rows::difference::FieldKind;
+use crate::sources::{Looking, Reference, Snapshot, Unique};
+
+/// Rounds in which holders and parents are taken into the plan; each can only make more of them.
+const ROUNDS: usize = 16;
+
+/// A plan in the making.
+pub(super) struct Draft<'l> {
+    pub request: Request,
+    pub lives: &'l [&'l dyn Snapshot],
+    pub relations: Vec<Relation>,
+    pub sources: Vec<usize>,
+    pub models: Vec<ModelPlan>,
+    pub pulled: Vec<u64>,
+    /// Figures of models that cannot be written.
+    pub unfit: Vec<ModelPlan>,
+    pub findings: Vec<Finding>,
+    references: Vec<Reference>,
+    scratch: Scratch,
+    claims: Claims,
+}
+
+/// Takes a parent from the backup, as a record of the model at this place.
+pub(super) type Parents<'p> = dyn FnMut(usize, &crate::rows::Key) -> Result<Option<Record>> + 'p;
+
+impl<'l> Draft<'l> {
+    pub fn new(request: Request, lives: &'l [&'l dyn Snapshot]) -> Result<Self> {
+        let mut relations = Vec::new();
+        let mut sources = Vec::new();
+        for (source, live) in lives.iter().enumerate() {
+            relations.extend_from_slice(live.relations());
+            sources.resize(relations.len(), source);
+        }
+        let uniques: Vec<Unique> = lives.iter().flat_map(|live| live.uniques().iter().cloned()).collect();
+        let references: Vec<Reference> = lives.iter().flat_map(|live| live.references().iter().cloned()).collect();
+        let models = relations.iter().map(|relation| ModelPlan::empty(relation, request.strategy_of(&relation.name))).collect();
+        let claims = Claims::new(&relations, &uniques, &references);
+        let pulled = vec![0; relations.len()];
+        let (unfit, findings, scratch) = (Vec::new(), Vec::new(), Scratch::new()?);
+        Ok(Self { request, lives, relations, sources, models, pulled, unfit, findings, references, scratch, claims })
+    }
+
+    pub fn place(&self, model: &str) -> Option<usize> {
+        self.relations.iter().position(|relation| relation.name == model)
+    }
+
+    pub fn live(&self, model: usize) -> &'l dyn Snapshot {
+        self.lives[self.sources[model]]
+    }
+
+    /// Takes a record that differs.
+    pub fn add(&mut self, model: usize, record: &Record) -> Result<()> {
+        for change in &record.fields {
+            let name = &self.relations[model].columns[change.column].name;
+            let fields = &mut self.models[model].fields;
+            let place = fields.iter().position(|field| field.field == *name).unwrap_or_else(|| {
+                fields.push(FieldCounts { field: name.clone(), ..FieldCounts::default() });
+                fields.len() - 1
+            });
+            let counts = &mut fields[place];
+            counts.conflicts += 1;
+            match change.kind {
+                FieldKind::Fill => counts.fill += 1,
+                FieldKind::Change => counts.change += 1,
+                FieldKind::Blank => counts.blank += 1,
+            }
+        }
+        self.scratch.put(model, record)?;
+        self.claims.add(&self.relations, &self.scratch, model, record)
+    }
+
+    /// Finds collisions and missing parents, resolves them as asked, writes the spool and gives the plan.
+    pub fn finish(
+        mut self,
+        undo: bool,
+        parents: &mut Parents<'_>,
+        to: &mut dyn Write,
+        seal: &Cipher<'_>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Plan> {
+        for _ in 0..ROUNDS {
+            self.scratch.reset()?;
+            let grown = self.dispute(progress)? | self.adopt(parents)?;
+            if !grown {
+                break;
+            }
+        }
+        self.scratch.settle()?;
+        let mut spool = SpoolWriter::new(&self.request.plan, to, seal);
+        let mut found = Vec::new();
+        for model in 0..self.relations.len() {
+            let mut taken_out = BTreeMap::from([("collision", Vec::new()), ("blocked", Vec::new())]);
+            let (figures, relation) = (&mut self.models[model], &self.relations[model]);
+            self.scratch.each(model, &mut |record| {
+                figures.count(&record);
+                for (name, _) in [("collision", record.collision), ("blocked", record.blocked)].into_iter().filter(|(_, set)| *set) {
+                    if let Some(keys) = taken_out.get_mut(name).filter(|keys| keys.len() < 5) {
+                        keys.push(key_json(relation, record.live.as_ref().or(record.backup.as_ref()), &record.key));
+                    }
+                }
+                spool.push(model, &record)
+            })?;
+            // Identical records are in the figures but not in the scratch space; they are skipped.
+            figures.skip += figures.identical;
+            figures.balance(self.pulled[model])?;
+            found.extend(refused(figures, &mut taken_out, &self.request));
+            found.extend(findings::of_model(relation, figures, &self.request));
+        }
+        let blocks = spool.finish()?;
+        for live in self.lives {
+            found.extend(findings::of_triggers(*live, &self.models));
+        }
+        self.findings.append(&mut found);
+        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+        self.models.append(&mut self.unfit);
+        Ok(Plan {
+            undo,
+            blocks,
+            live: self.lives.iter().map(|live| live.identity()).collect(),
+            sources: self.sources,
+            request: self.request,
+            relations: self.relations,
+            references: self.references,
+            models: self.models,
+            findings: self.findings,
+        })
+    }
+
+    /// Lets the live rows dispute what is claimed; true where a holder was taken into the plan.
+    fn dispute(&mut self, progress: &mut Progress<'_>) -> Result<bool> {
+        let mut grown = false;
+        for model in 0..self.relations.len() {
+            if !self.claims.concern(&self.scratch, model)? {
+                continue;
+            }
+            let relation = self.relations[model].clone();
+            let mut failure = None;
+            let mut seen = 0;
+            let mut holders = Vec::new();
+            self.live(model).scan(&relation, &Looking, &mut |row| {
+                seen += 1;
+                if seen % 1024 == 0 && !progress(Step { phase: "check", model: &relation.name, records: seen }) {
+                    return stop(&mut failure, Err(Error::Cancelled));
+                }
+                let met = self.claims.meet(&self.relations, &self.scratch, model, &row).map(|holds| {
+                    if holds && self.request.collisions == OnCollision::Holder && holders.len() < 10_000 {
+                        holders.push(row);
+                    }
+                    true
+                });
+                stop(&mut failure, met)
+            })?;
+            failure.map_or(Ok(()), Err)?;
+            for row in holders {
+                // A holder that the backup has too is no live-only one: deleting it would lose what the backup holds of it.
+                if self.scratch.give_way(model, &row.key)? {
+                    self.add(model, &checks::removal(row))?;
+                    grown = true;
+                }
+            }
+        }
+        Ok(grown)
+    }
+
+    /// Takes missing parents from the backup; true where there were any.
+    fn adopt(&mut self, parents: &mut Parents<'_>) -> Result<bool> {
+        let mut grown = false;
+        if self.request.blocked == OnBlocked::Parents {
+            for (model, key) in self.claims.missing(&self.relations, &self.scratch)? {
+                if self.scratch.has(model, &key)? {
+                    continue;
+                }
+                if let Some(record) = parents(model, &key)? {
+                    self.pulled[model] += 1;
+                    self.add(model, &record)?;
+                    grown = true;
+                }
+            }
+        }
+        Ok(grown)
+    }
+}
+
+/// What is said about the records of a model that were taken out.
+fn refused(model: &ModelPlan, keys: &mut BTreeMap<&str, Vec<serde_json::Value>>, request: &Request) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut say = |name: &str, count: u64, blocks: bool, what: &str, remedy: &str| {
+        if count > 0 {
+            let level = if blocks { Level::Blocking } else { Level::Warning };
+            let message = format!("{} {what}", findings::records(count));
+            found.push(Finding::new(level, &model.model, message, remedy).about(count, keys.remove(name).unwrap_or_default()));
+        }
+    };
+    let what = "would take a unique value that another live record holds";
+    say(
+        "collision",
+        model.collisions,
+        request.collisions != OnCollision::Skip,
+        what,
+        "--collisions skip leaves them out, holder replaces who holds the value.",
+    );
+    let what = "would leave a reference without what it refers to";
+    say(
+        "blocked",
+        model.blocked,
+        request.blocked != OnBlocked::Skip,
+        what,
+        "--blocked parents takes the parents too, skip leaves them out.",
+    );
+    found
+}
+
+/// The record of a row that stands in the backup only.
+pub(super) fn newcomer(row: crate::rows::Row, effect: super::strategy::Effect) -> Record {
+    Record {
+        key: row.key.clone(),
+        state: State::New,
+        effect,
+        collision: false,
+        blocked: false,
+        exchange: false,
+        fields: Vec::new(),
+        backup: Some(row),
+        live: None,
+    }
+}

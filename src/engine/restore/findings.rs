@@ -1,0 +1,122 @@
+//! What an operator must know before a plan is executed.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::plan::{ModelPlan, Request};
+use super::strategy::Strategy;
+use crate::rows::{KeyKind, Relation};
+use crate::sources::Snapshot;
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Worth knowing.
+    Info,
+    /// The plan can be executed, and something will surprise who does not read this.
+    Warning,
+    /// The plan cannot be executed.
+    Blocking,
+}
+
+/// A finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How grave.
+    pub level: Level,
+    /// The model; empty where it is about the whole.
+    pub model: String,
+    /// What is so.
+    pub message: String,
+    /// How many records.
+    pub count: u64,
+    /// Some of their keys.
+    pub keys: Vec<Json>,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Finding {
+    /// A finding about a model.
+    #[must_use]
+    pub fn new(level: Level, model: &str, message: String, remedy: &str) -> Self {
+        Self { level, model: model.into(), message, count: 0, keys: Vec::new(), remedy: remedy.into() }
+    }
+
+    /// The same about `count` records, of which `keys` are some.
+    #[must_use]
+    pub fn about(self, count: u64, keys: Vec<Json>) -> Self {
+        Self { count, keys, ..self }
+    }
+}
+
+/// `1 record`, `2 records`.
+#[must_use]
+pub fn records(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "record" } else { "records" })
+}
+
+/// Names of fields that only record the time of a change.
+const TIMES_OF_CHANGE: [&str; 7] = ["updated_at", "last_login", "modified", "modified_at", "updated", "last_modified", "changed_at"];
+
+/// What a model's figures alone tell.
+#[must_use]
+pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut warn = |level, count: u64, message: String, remedy: &str| {
+        if count > 0 {
+            found.push(Finding::new(level, &model.model, message, remedy).about(count, Vec::new()));
+        }
+    };
+    if model.strategy == Strategy::Replace && model.update > 0 {
+        let blank: u64 = model.fields.iter().map(|field| field.blank).sum();
+        let change: u64 = model.fields.iter().map(|field| field.change).sum();
+        warn(Level::Warning, blank, format!("{blank} live values would be erased: the backup has none"), "Merge keeps them.");
+        warn(
+            Level::Warning,
+            change,
+            format!("{change} live values that differ would be overwritten"),
+            "Merge keeps them; or choose per record.",
+        );
+    }
+    if model.delete > 0 {
+        warn(
+            Level::Warning,
+            model.delete,
+            format!("{} would be deleted: the backup does not have them", records(model.delete)),
+            "Leave --exact out.",
+        );
+    } else {
+        let message = format!("{} in the live data only; they stay", records(model.live_only));
+        warn(Level::Info, model.live_only, message, "Replace with --exact deletes them.");
+    }
+    if relation.key == KeyKind::WholeRow {
+        let message = "has no key: a changed record is a new one beside a live-only one, and replacing keeps both".to_owned();
+        warn(Level::Warning, model.new, message, "Compare the records in the preview.");
+    }
+    for field in &model.fields {
+        let ignored = request.ignore.get(&model.model).is_some_and(|names| names.contains(&field.field));
+        if !ignored && TIMES_OF_CHANGE.contains(&field.field.to_ascii_lowercase().as_str()) {
+            let message = format!("{} only records the time of a change, and differs in {}", field.field, records(field.conflicts));
+            warn(Level::Info, field.conflicts, message, &format!("--ignore {}:{} leaves it out.", model.model, field.field));
+        }
+    }
+    found
+}
+
+/// Triggers that will not fire for what is written.
+#[must_use]
+pub fn of_triggers(live: &dyn Snapshot, models: &[ModelPlan]) -> Vec<Finding> {
+    let written =
+        |table: &str| models.iter().find(|model| model.model == table).map_or(0, |model| model.create + model.update + model.delete);
+    let triggers = live.definition().objects.iter().filter(|object| object.kind == "trigger");
+    triggers
+        .filter_map(|trigger| {
+            let count = written(&trigger.table);
+            let message = format!("the trigger {} will not fire for {}", trigger.name, records(count));
+            let remedy = "Do by hand what it would have done, where that matters.";
+            (count > 0).then(|| Finding::new(Level::Warning, &trigger.table, message, remedy).about(count, Vec::new()))
+        })
+        .collect()
+}

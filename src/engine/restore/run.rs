@@ -1,0 +1,253 @@
+//! Executes exactly a plan: the safety record first, then one transaction that checks, writes, and checks again.
+
+use serde::Serialize;
+
+use super::findings::Level;
+use super::plan::{EffectCounts, Plan};
+use super::record::{Record, key_json};
+use super::safety::same;
+use super::spool::SpoolReader;
+use super::strategy::Effect;
+use super::{Error, Progress, Result, Step};
+use crate::rows::{KeyKind, Relation, Row};
+use crate::sources::{Resolve, Writer};
+
+/// A point at which a restore can fail; the hook is called before each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// Nothing was read again yet.
+    Check,
+    /// Before a record is deleted.
+    Delete,
+    /// Before a record is updated.
+    Update,
+    /// Before a record is inserted.
+    Insert,
+    /// Everything is written.
+    Violations,
+    /// References hold.
+    Verify,
+    /// Everything is verified.
+    Commit,
+}
+
+/// Called before each point; an error there ends the restore as any other error would.
+pub type Hook<'h> = dyn FnMut(Point) -> Result<()> + 'h;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct Done {
+    pub records_created: u64,
+    pub records_updated: u64,
+    pub records_skipped: u64,
+    pub records_deleted: u64,
+}
+
+/// Everything written and verified, not yet committed. Dropped, nothing was changed.
+#[must_use]
+pub struct Prepared {
+    writer: Box<dyn Writer>,
+    done: Done,
+}
+
+impl Prepared {
+    /// Makes it last.
+    ///
+    /// # Errors
+    /// What the database says; nothing was changed then.
+    pub fn commit(self, hook: &mut Hook<'_>) -> Result<Done> {
+        hook(Point::Commit)?;
+        self.writer.commit()?;
+        Ok(self.done)
+    }
+}
+
+/// Refuses a plan with blocking findings.
+///
+/// # Errors
+/// [`Error::Blocked`] with the findings.
+pub fn allow(plan: &Plan) -> Result<()> {
+    if plan.is_safe() {
+        return Ok(());
+    }
+    let blocking = plan.findings.iter().filter(|finding| finding.level == Level::Blocking);
+    Err(Error::Blocked { findings: blocking.map(|finding| format!("{}: {}", finding.model, finding.message)).collect() })
+}
+
+/// Writes what the plan says for the models of the source at this place, inside the writer's transaction, and verifies it.
+///
+/// The safety record must be kept by now: [`super::safety::Images`] gives it. An error leaves the database as it was.
+///
+/// # Errors
+/// [`Error::Stale`] where a record is not as the plan saw it; what the database says; what does not verify; cancelling.
+pub fn prepare(
+    plan: &Plan,
+    spool: &mut SpoolReader<'_>,
+    source: usize,
+    writer: Box<dyn Writer>,
+    content: &dyn Resolve,
+    progress: &mut Progress<'_>,
+    hook: &mut Hook<'_>,
+) -> Result<Prepared> {
+    allow(plan)?;
+    let order: Vec<usize> = plan.parents_first().into_iter().filter(|&model| plan.sources[model] == source).collect();
+    let mut run = Run { plan, writer, content, progress, hook, done: EffectCounts::default() };
+    (run.hook)(Point::Check)?;
+    run.same_columns(&order)?;
+    run.check(spool, &order)?;
+    for &model in order.iter().rev() {
+        run.pass(spool, model, "delete", Run::delete)?;
+    }
+    for &model in &order {
+        run.pass(spool, model, "update", Run::update)?;
+    }
+    for &model in &order {
+        run.pass(spool, model, "insert", Run::insert)?;
+    }
+    (run.hook)(Point::Violations)?;
+    let violations = run.writer.violations()?;
+    if !violations.is_empty() {
+        return Err(Error::Violations(violations));
+    }
+    (run.hook)(Point::Verify)?;
+    for &model in &order {
+        run.pass(spool, model, "verify", Run::verify)?;
+    }
+    run.counts(&order)?;
+    let skipped = order.iter().map(|&model| plan.models[model].skip).sum();
+    let EffectCounts { create, update, delete, .. } = run.done;
+    let done = Done { records_created: create, records_updated: update, records_skipped: skipped, records_deleted: delete };
+    Ok(Prepared { writer: run.writer, done })
+}
+
+struct Run<'r> {
+    plan: &'r Plan,
+    writer: Box<dyn Writer>,
+    content: &'r dyn Resolve,
+    progress: &'r mut Progress<'r>,
+    hook: &'r mut Hook<'r>,
+    done: EffectCounts,
+}
+
+impl<'r> Run<'r> {
+    /// The columns of the models are those that the plan saw.
+    fn same_columns(&self, order: &[usize]) -> Result<()> {
+        for &model in order {
+            let relation = &self.plan.relations[model];
+            if self.writer.relations().iter().all(|now| now != relation) && self.touches(model) {
+                return Err(Error::Stale { count: 1, records: vec![format!("{} (its columns)", relation.name)] });
+            }
+        }
+        Ok(())
+    }
+
+    fn touches(&self, model: usize) -> bool {
+        let figures = &self.plan.models[model];
+        figures.create + figures.update + figures.delete > 0
+    }
+
+    /// Each record is read again and must be as the plan saw it; all that are not are counted before it stops.
+    fn check(&mut self, spool: &mut SpoolReader<'_>, order: &[usize]) -> Result<()> {
+        let (mut count, mut records) = (0, Vec::new());
+        for &model in order {
+            self.pass(spool, model, "check", |run, relation, record| {
+                if !run.is_as(relation, record, record.live.as_ref())? {
+                    count += 1;
+                    if records.len() < 10 {
+                        let row = record.live.as_ref().or(record.backup.as_ref());
+                        records.push(format!("{} {}", relation.name, key_json(relation, row, &record.key)));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        if count == 0 { Ok(()) } else { Err(Error::Stale { count, records }) }
+    }
+
+    /// Whether the record is now as `expected`. One without a key is found by its rowid, which a new one has yet to get.
+    fn is_as(&mut self, relation: &'r Relation, record: &Record, expected: Option<&Row>) -> Result<bool> {
+        let keyless = relation.key == KeyKind::WholeRow || record.key.whole_row().is_some();
+        match record.live.as_ref().or(record.backup.as_ref()) {
+            Some(like) if !(keyless && record.live.is_none()) => {
+                let now = self.writer.read(relation, like)?;
+                Ok(same(relation, now.as_ref(), expected))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn pass(
+        &mut self,
+        spool: &mut SpoolReader<'_>,
+        model: usize,
+        phase: &'static str,
+        mut step: impl FnMut(&mut Self, &'r Relation, &Record) -> Result<()>,
+    ) -> Result<()> {
+        if !self.touches(model) {
+            return Ok(());
+        }
+        let relation = &self.plan.relations[model];
+        let mut records = 0;
+        spool.each(model, &mut |record| {
+            if record.is_touched() {
+                step(self, relation, &record)?;
+                records += 1;
+                if records % 256 == 0 && !(self.progress)(Step { phase, model: &relation.name, records }) {
+                    return Err(Error::Cancelled);
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    fn delete(&mut self, relation: &'r Relation, record: &Record) -> Result<()> {
+        let Some(live) = record.live.as_ref().filter(|_| record.effect == Effect::Delete || record.exchange) else { return Ok(()) };
+        (self.hook)(Point::Delete)?;
+        self.writer.delete(relation, live)?;
+        self.done.delete += u64::from(!record.exchange);
+        Ok(())
+    }
+
+    fn update(&mut self, relation: &'r Relation, record: &Record) -> Result<()> {
+        let (Effect::Update(columns), Some(live), Some(row), false) = (&record.effect, &record.live, record.result(), record.exchange)
+        else {
+            return Ok(());
+        };
+        (self.hook)(Point::Update)?;
+        self.writer.update(relation, live, &row, columns, self.content)?;
+        self.done.update += 1;
+        Ok(())
+    }
+
+    /// New records, and those that had to give up their unique values first.
+    fn insert(&mut self, relation: &'r Relation, record: &Record) -> Result<()> {
+        let Some(row) = record.result().filter(|_| record.effect == Effect::Create || record.exchange) else { return Ok(()) };
+        (self.hook)(Point::Insert)?;
+        self.writer.insert(relation, &row, self.content)?;
+        self.done.create += u64::from(!record.exchange);
+        self.done.update += u64::from(record.exchange);
+        Ok(())
+    }
+
+    /// Each record reads back as the plan says.
+    fn verify(&mut self, relation: &'r Relation, record: &Record) -> Result<()> {
+        let result = record.result();
+        if self.is_as(relation, record, result.as_ref())? {
+            return Ok(());
+        }
+        let key = key_json(relation, result.as_ref().or(record.live.as_ref()), &record.key);
+        Err(Error::Mismatch { model: relation.name.clone(), what: format!("{key} does not read back as it was written") })
+    }
+
+    fn counts(&self, order: &[usize]) -> Result<()> {
+        let planned = order.iter().map(|&model| &self.plan.models[model]);
+        let sum = planned.fold((0, 0, 0), |sum, model| (sum.0 + model.create, sum.1 + model.update, sum.2 + model.delete));
+        let done = (self.done.create, self.done.update, self.done.delete);
+        if sum == done {
+            return Ok(());
+        }
+        let what = format!("{done:?} records were created, updated and deleted, the plan says {sum:?}");
+        Err(Error::Mismatch { model: "the restore".into(), what })
+    }
+}

@@ -1,0 +1,465 @@
+//! A restore changes what its plan says and nothing else, stops when the data moved, and can be taken back.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{Cursor, Read, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use backstop::engine::restore::judge::{Verdict, judge};
+use backstop::engine::restore::plan::{Choice, OnBlocked, OnCollision, Plan, Request};
+use backstop::engine::restore::run::{Done, Point, prepare};
+use backstop::engine::restore::safety::{Images, Safety};
+use backstop::engine::restore::spool::SpoolReader;
+use backstop::engine::restore::strategy::{Side, Strategy};
+use backstop::engine::restore::{Error, Rows, Stored, StoredRelation, Unreadable, preview::preview, undo};
+use backstop::rows::{Class, Digest, Key, Large, Relation, Row};
+use backstop::sources::sqlite::Sqlite;
+use backstop::sources::{Content, Looking, Resolve, Snapshot};
+use proptest::prelude::*;
+use rusqlite::Connection;
+
+/// What is stored, in memory: rows by model and key, large values by their digest.
+#[derive(Default)]
+struct Memory {
+    relations: Vec<StoredRelation>,
+    rows: BTreeMap<String, BTreeMap<Key, Row>>,
+    large: RefCell<HashMap<Digest, Vec<u8>>>,
+}
+
+impl Memory {
+    fn of(database: &Database) -> Self {
+        let mut memory = Self::default();
+        let snapshot = database.snapshot();
+        for relation in snapshot.relations() {
+            let mut rows = Vec::new();
+            snapshot
+                .scan(relation, &memory, &mut |row| {
+                    rows.push(row);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            rows.into_iter().for_each(|row| memory.put(relation, row));
+            memory.holds(relation);
+        }
+        memory
+    }
+
+    fn holds(&mut self, relation: &Relation) {
+        if self.relations.iter().all(|held| held.relation.name != relation.name) {
+            let rows = self.rows.get(&relation.name).map_or(0, |rows| rows.len() as u64);
+            self.relations.push(StoredRelation { relation: relation.clone(), whole: true, rows });
+        }
+    }
+
+    fn put(&mut self, relation: &Relation, row: Row) {
+        self.rows.entry(relation.name.clone()).or_default().insert(row.key.clone(), row);
+    }
+}
+
+impl Content for Memory {
+    fn keep(&self, class: Class, value: &mut dyn Read) -> std::io::Result<Large> {
+        let mut bytes = Vec::new();
+        value.read_to_end(&mut bytes)?;
+        let content = Digest::of(&bytes);
+        let length = bytes.len() as u64;
+        self.large.borrow_mut().insert(content, bytes);
+        Ok(Large { class, length, content, chunks: vec![content] })
+    }
+}
+
+impl Resolve for Memory {
+    fn fetch(&self, large: &Large, to: &mut dyn Write) -> std::io::Result<()> {
+        to.write_all(self.large.borrow().get(&large.content).ok_or(std::io::ErrorKind::NotFound)?)
+    }
+}
+
+impl Stored for Memory {
+    fn relations(&self) -> &[StoredRelation] {
+        &self.relations
+    }
+
+    fn rows<'a>(&'a self, model: &str) -> Result<Rows<'a>, Unreadable> {
+        Ok(Box::new(self.rows.get(model).into_iter().flat_map(|rows| rows.values().cloned()).map(Ok)))
+    }
+
+    fn find(&self, model: &str, key: &Key) -> Result<Option<Row>, Unreadable> {
+        Ok(self.rows.get(model).and_then(|rows| rows.get(key)).cloned())
+    }
+}
+
+struct Database {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Database {
+    fn new(sql: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.db");
+        let database = Self { folder, path };
+        database.run(sql);
+        database
+    }
+
+    fn run(&self, sql: &str) {
+        Connection::open(&self.path).unwrap().execute_batch(sql).unwrap();
+    }
+
+    fn ask(&self, sql: &str) -> i64 {
+        Connection::open(&self.path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn snapshot(&self) -> impl Snapshot + use<> {
+        Sqlite::new(&self.path).snapshot(Duration::from_secs(5), self.folder.path()).unwrap()
+    }
+
+    /// Every row of every model, as text: what "exactly the same database" means here.
+    fn image(&self) -> String {
+        let snapshot = self.snapshot();
+        let mut image = String::new();
+        for relation in snapshot.relations() {
+            snapshot
+                .scan(relation, &Looking, &mut |row| {
+                    image += &format!("{} {:?}\n", relation.name, row.values);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+        }
+        image
+    }
+}
+
+struct Planned {
+    plan: Plan,
+    spool: Vec<u8>,
+}
+
+fn scramble(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    Ok(bytes.iter().map(|byte| byte ^ 0x5A).collect())
+}
+
+fn request(strategy: Strategy) -> Request {
+    Request::new("plan-1", "backup-1", "shop", "2026-11-21T02:00:00.000Z", strategy)
+}
+
+fn plan(database: &Database, stored: &Memory, request: Request) -> Planned {
+    let mut spool = Vec::new();
+    let plan = preview(request, stored, &[&database.snapshot()], &mut spool, &scramble, &mut |_| true).unwrap();
+    Planned { plan, spool }
+}
+
+impl Planned {
+    fn reader(&self) -> SpoolReader<'_> {
+        SpoolReader::new(&self.plan.request.plan, &self.plan.blocks, Box::new(Cursor::new(&self.spool)), &scramble)
+    }
+
+    /// The safety record: before- and after-images, as a vault would keep them.
+    fn safety(&self, database: &Database) -> (Memory, Memory) {
+        let (mut before, mut after) = (Memory::default(), Memory::default());
+        let mut reader = self.reader();
+        let kept = Memory::default();
+        let images = Images::gather(&self.plan, &mut reader, &[&database.snapshot()], &kept).unwrap();
+        for relation in images.models() {
+            images
+                .each(&relation.name, &mut |image| {
+                    image.before.into_iter().for_each(|row| before.put(relation, row));
+                    image.after.into_iter().for_each(|row| after.put(relation, row));
+                    Ok(())
+                })
+                .unwrap();
+            before.holds(relation);
+            after.holds(relation);
+        }
+        before.large = kept.large;
+        (before, after)
+    }
+
+    fn execute(&self, database: &Database, content: &Memory, mut hook: impl FnMut(Point) -> Result<(), Error>) -> Result<Done, Error> {
+        let writer = Sqlite::new(&database.path).writer(Duration::from_secs(5)).unwrap();
+        prepare(&self.plan, &mut self.reader(), 0, writer, content, &mut |_| true, &mut hook)?.commit(&mut hook)
+    }
+
+    fn undone(&self, database: &Database, safety: &(Memory, Memory), choices: Vec<Choice>) -> Planned {
+        let mut spool = Vec::new();
+        let request = Request { choices, ..Request::new("undo-1", "safety-1", "shop", "now", Strategy::Replace) };
+        let safety = Safety { before: &safety.0, after: &safety.1 };
+        let plan = undo::preview(request, safety, &[&database.snapshot()], &mut spool, &scramble, &mut |_| true).unwrap();
+        Planned { plan, spool }
+    }
+}
+
+const SHOP: &str = "
+    CREATE TABLE customer(id INTEGER PRIMARY KEY, email TEXT UNIQUE, name TEXT);
+    CREATE TABLE orders(id INTEGER PRIMARY KEY, customer INTEGER NOT NULL REFERENCES customer(id) ON DELETE CASCADE, total REAL, note TEXT);
+    CREATE TABLE log(line TEXT);
+    CREATE TABLE spy(what TEXT);
+    CREATE TRIGGER watch AFTER UPDATE ON customer BEGIN INSERT INTO spy VALUES (new.name); END;
+    INSERT INTO customer VALUES (1, 'a@x', 'Ana'), (2, 'b@x', 'Ben'), (3, 'c@x', 'Cid'), (4, 'd@x', '');
+    INSERT INTO orders VALUES (10, 1, 1.5, 'first'), (11, 2, 2.5, NULL), (12, 3, 3.5, 'third');
+    INSERT INTO log VALUES ('one'), ('one'), ('two');";
+
+const INCIDENT: &str = "
+    DELETE FROM orders WHERE id = 10; DELETE FROM customer WHERE id = 1;
+    UPDATE customer SET name = NULL WHERE id = 2; UPDATE customer SET name = 'Cyd' WHERE id = 3; UPDATE customer SET name = 'Dan' WHERE id = 4;
+    INSERT INTO customer VALUES (5, 'e@x', 'Eva'); INSERT INTO orders VALUES (13, 5, 9, zeroblob(40000)); DELETE FROM log WHERE line = 'one'; DELETE FROM spy;";
+
+fn shop() -> (Database, Memory) {
+    let database = Database::new(SHOP);
+    let stored = Memory::of(&database);
+    database.run(INCIDENT);
+    (database, stored)
+}
+
+#[test]
+fn the_figures_of_a_preview_are_exact_and_nothing_is_touched() {
+    let (database, stored) = shop();
+    let before = database.image();
+    let merge = plan(&database, &stored, request(Strategy::Merge)).plan;
+    let json = serde_json::to_value(merge.summary()).unwrap();
+    let customer = &json["models"][0];
+    for (name, figure) in [
+        ("total", 4),
+        ("new", 1),
+        ("existing", 3),
+        ("identical", 0),
+        ("conflicts", 3),
+        ("live_only", 1),
+        ("create", 1),
+        ("update", 1),
+        ("skip", 2),
+        ("delete", 0),
+    ] {
+        assert_eq!(customer[name], figure, "{name}");
+    }
+    assert_eq!(customer["fields"][0], serde_json::json!({"field": "name", "conflicts": 3, "fill": 1, "change": 1, "blank": 1}));
+    assert_eq!(json["summary"]["total_records"], 10);
+    assert!(merge.is_safe(), "{:?}", merge.findings);
+    assert_eq!(database.image(), before);
+}
+
+#[test]
+fn replace_gives_the_records_back_and_undo_the_exact_database() {
+    let (database, stored) = shop();
+    let before = database.image();
+    let planned = plan(&database, &stored, Request { exact: true, ..request(Strategy::Replace) });
+    let safety = planned.safety(&database);
+    let done = planned.execute(&database, &stored, |_| Ok(())).unwrap();
+    assert_eq!((done.records_created, done.records_updated, done.records_deleted), (4, 3, 2));
+    assert_eq!(
+        Memory::of(&database).rows.iter().map(|(name, rows)| (name.clone(), rows.len())).collect::<Vec<_>>(),
+        [("customer".to_owned(), 4), ("log".to_owned(), 3), ("orders".to_owned(), 3)],
+        "no trigger fired into spy"
+    );
+    assert_eq!(judge(Safety { before: &safety.0, after: &safety.1 }, &[&database.snapshot()]).unwrap(), Verdict::Committed);
+    let undo = planned.undone(&database, &safety, vec![]);
+    assert!(undo.plan.is_safe(), "{:?}", undo.plan.findings);
+    undo.execute(&database, &safety.0, |_| Ok(())).unwrap();
+    assert_eq!(database.image(), before);
+}
+
+#[test]
+fn a_failure_at_any_point_leaves_the_database_as_it_was() {
+    let (database, stored) = shop();
+    let before = database.image();
+    let planned = plan(&database, &stored, Request { exact: true, ..request(Strategy::Replace) });
+    let safety = planned.safety(&database);
+    for fails_at in 0.. {
+        let mut point = 0;
+        let result = planned.execute(&database, &stored, |_| {
+            point += 1;
+            if point > fails_at { Err(Error::Cancelled) } else { Ok(()) }
+        });
+        if result.is_ok() {
+            assert!(fails_at > 10, "deletes, updates and inserts were points too");
+            break;
+        }
+        assert_eq!(database.image(), before, "failed at point {fails_at}");
+        assert_eq!(judge(Safety { before: &safety.0, after: &safety.1 }, &[&database.snapshot()]).unwrap(), Verdict::RolledBack);
+    }
+}
+
+#[test]
+fn a_change_after_the_preview_stops_the_restore_and_is_named() {
+    let (database, stored) = shop();
+    let planned = plan(&database, &stored, request(Strategy::Replace));
+    database.run("UPDATE customer SET name = 'Bob' WHERE id = 2");
+    let before = database.image();
+    let error = planned.execute(&database, &stored, |_| Ok(())).unwrap_err();
+    assert!(matches!(&error, Error::Stale { count: 1, records } if records[0].contains("{\"id\":2}")), "{error}");
+    assert_eq!(database.image(), before);
+}
+
+#[test]
+fn undo_is_refused_for_records_edited_since_unless_they_are_chosen() {
+    let (database, stored) = shop();
+    let planned = plan(&database, &stored, request(Strategy::Replace));
+    let safety = planned.safety(&database);
+    planned.execute(&database, &stored, |_| Ok(())).unwrap();
+    database.run("UPDATE customer SET name = 'Benno' WHERE id = 2");
+    assert!(!planned.undone(&database, &safety, vec![]).plan.is_safe());
+    let choice = |side| Choice { model: "customer".into(), key: serde_json::json!({"id": 2}), field: None, side };
+    let kept = planned.undone(&database, &safety, vec![choice(Side::Live)]);
+    kept.execute(&database, &safety.0, |_| Ok(())).unwrap();
+    assert_eq!(database.ask("SELECT count(*) FROM customer WHERE name = 'Benno'"), 1);
+    assert_eq!(database.ask("SELECT count(*) FROM customer WHERE name = 'Cyd'"), 1);
+    let taken = planned.undone(&database, &safety, vec![choice(Side::Backup)]);
+    assert!(taken.plan.is_safe());
+    taken.execute(&database, &safety.0, |_| Ok(())).unwrap();
+    assert_eq!(database.ask("SELECT count(*) FROM customer WHERE id = 2 AND name IS NULL"), 1);
+}
+
+#[test]
+fn a_collision_blocks_until_it_is_skipped_or_its_holder_replaced() {
+    let (database, stored) = shop();
+    database.run("UPDATE customer SET email = 'a@x' WHERE id = 5; DELETE FROM orders WHERE id = 13");
+    let blocked = plan(&database, &stored, request(Strategy::Merge)).plan;
+    assert_eq!((blocked.models[0].collisions, blocked.is_safe()), (1, false));
+    let orders = blocked.models.iter().find(|model| model.model == "orders").unwrap();
+    assert_eq!(orders.blocked, 1, "its order cannot be put back without it");
+    let skip = Request { collisions: OnCollision::Skip, blocked: OnBlocked::Skip, ..request(Strategy::Merge) };
+    let planned = plan(&database, &stored, skip);
+    assert!(planned.plan.is_safe(), "{:?}", planned.plan.findings);
+    planned.execute(&database, &stored, |_| Ok(())).unwrap();
+    let holder = plan(&database, &stored, Request { collisions: OnCollision::Holder, ..request(Strategy::Merge) });
+    assert!(holder.plan.is_safe(), "{:?}", holder.plan.findings);
+    assert_eq!(holder.execute(&database, &stored, |_| Ok(())).unwrap().records_deleted, 1);
+    assert_eq!(database.ask("SELECT id FROM customer WHERE email = 'a@x'"), 1);
+}
+
+#[test]
+fn records_that_exchange_a_unique_value_do_not_collide() {
+    let database = Database::new(SHOP);
+    let stored = Memory::of(&database);
+    database.run("UPDATE customer SET email = NULL WHERE id = 1; UPDATE customer SET email = 'a@x' WHERE id = 2; UPDATE customer SET email = 'b@x' WHERE id = 1");
+    let planned = plan(&database, &stored, request(Strategy::Replace));
+    assert!(planned.plan.is_safe(), "{:?}", planned.plan.findings);
+    assert_eq!(planned.execute(&database, &stored, |_| Ok(())).unwrap().records_updated, 2);
+    assert_eq!(database.ask("SELECT count(*) FROM customer WHERE (id, email) IN (VALUES (1, 'a@x'), (2, 'b@x'))"), 2);
+}
+
+#[test]
+fn a_record_without_its_parent_is_blocked_until_the_parent_comes_too() {
+    let (database, stored) = shop();
+    let mut narrow = request(Strategy::Merge);
+    narrow.scope.models.insert("orders".into());
+    let orders = |plan: &Plan| plan.models.iter().find(|model| model.model == "orders").unwrap().clone();
+    let blocked = plan(&database, &stored, narrow.clone()).plan;
+    assert_eq!((orders(&blocked).blocked, orders(&blocked).create, blocked.is_safe()), (1, 0, false));
+    let planned = plan(&database, &stored, Request { blocked: OnBlocked::Parents, ..narrow });
+    assert!(planned.plan.is_safe(), "{:?}", planned.plan.findings);
+    assert_eq!(planned.execute(&database, &stored, |_| Ok(())).unwrap().records_created, 2);
+}
+
+#[test]
+fn a_live_record_outside_the_plan_keeps_its_parent() {
+    let database = Database::new(SHOP);
+    let stored = Memory::of(&database);
+    database.run("INSERT INTO customer VALUES (6, 'f@x', 'Fay'); INSERT INTO orders VALUES (14, 6, 1, 'new')");
+    let mut narrow = Request { exact: true, ..request(Strategy::Replace) };
+    narrow.scope.models.insert("customer".into());
+    let planned = plan(&database, &stored, narrow).plan;
+    assert_eq!((planned.models[0].blocked, planned.models[0].delete, planned.is_safe()), (1, 0, false));
+}
+
+#[test]
+fn a_parent_goes_with_all_its_children_however_many() {
+    let database = Database::new(SHOP);
+    let stored = Memory::of(&database);
+    database.run("INSERT INTO customer VALUES (6, 'f@x', 'Fay'); WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 399) INSERT INTO orders SELECT i, 6, 1, '' FROM n");
+    let planned = plan(&database, &stored, Request { exact: true, ..request(Strategy::Replace) });
+    assert!(planned.plan.is_safe(), "{:?}", planned.plan.findings);
+    assert_eq!(planned.execute(&database, &stored, |_| Ok(())).unwrap().records_deleted, 301);
+}
+
+#[test]
+fn a_choice_turns_a_record_and_a_page_shows_it() {
+    let (database, stored) = shop();
+    let choice = |id: i64, field: Option<&str>| Choice {
+        model: "customer".into(),
+        key: serde_json::json!({"id": id}),
+        field: field.map(Into::into),
+        side: Side::Backup,
+    };
+    let planned = plan(&database, &stored, Request { choices: vec![choice(3, None), choice(4, Some("name"))], ..request(Strategy::Merge) });
+    let rows = planned.plan.rows(&mut planned.reader(), "customer", 1, 2).unwrap();
+    assert_eq!(
+        rows[1],
+        serde_json::json!({"key": {"id": 3}, "state": "conflict", "fields": [{"field": "name", "backup": "Cid", "live": "Cyd", "result": "Cid"}]})
+    );
+    assert_eq!(planned.plan.models[0].update, 3);
+}
+
+#[test]
+fn a_spool_that_was_changed_is_not_believed() {
+    let (database, stored) = shop();
+    let mut planned = plan(&database, &stored, request(Strategy::Merge));
+    planned.plan.request.plan = "plan-2".into();
+    assert!(matches!(planned.plan.rows(&mut planned.reader(), "customer", 0, 9), Err(Error::Spool(_))));
+}
+
+#[test]
+fn a_changed_schema_blocks_its_model() {
+    let (database, stored) = shop();
+    database.run("ALTER TABLE orders DROP COLUMN note; DROP TABLE log");
+    let plan = plan(&database, &stored, request(Strategy::Merge)).plan;
+    assert!(!plan.is_safe());
+    let json = serde_json::to_value(plan.summary()).unwrap();
+    assert_eq!(json["summary"]["total_records"], 10, "{json:#}");
+}
+
+/// A row of a random table: key, and values of which some are NULL or empty.
+fn table() -> impl proptest::strategy::Strategy<Value = BTreeMap<i64, (Option<String>, Option<i64>)>> {
+    prop::collection::btree_map(0..30_i64, (prop::option::of("[ab]{0,1}"), prop::option::of(0..3_i64)), 0..20)
+}
+
+fn fill(path: &Path, table: &BTreeMap<i64, (Option<String>, Option<i64>)>) {
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch("DROP TABLE IF EXISTS t; CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b)").unwrap();
+    for (id, (a, b)) in table {
+        connection.execute("INSERT INTO t VALUES (?1, ?2, ?3)", (id, a, b)).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn figures_and_result_are_those_that_sql_gives(backup in table(), live in table(), replace: bool) {
+        let database = Database::new("");
+        fill(&database.path, &backup);
+        let stored = Memory::of(&database);
+        database.run("CREATE TABLE b AS SELECT * FROM t");
+        let held = Connection::open(&database.path).unwrap();
+        held.execute_batch("DELETE FROM t").unwrap();
+        for (id, (a, b)) in &live {
+            held.execute("INSERT INTO t VALUES (?1, ?2, ?3)", (id, a, b)).unwrap();
+        }
+        drop(held);
+        let before = database.image();
+        let strategy = if replace { Strategy::Replace } else { Strategy::Merge };
+        let planned = plan(&database, &stored, request(strategy));
+        let figures = planned.plan.models.iter().find(|model| model.model == "t").unwrap();
+        let same = "b.a IS t.a AND b.b IS t.b";
+        let count = |sql: &str| u64::try_from(database.ask(sql)).unwrap();
+        prop_assert_eq!(figures.new, count("SELECT count(*) FROM b WHERE id NOT IN (SELECT id FROM t)"));
+        prop_assert_eq!(figures.live_only, count("SELECT count(*) FROM t WHERE id NOT IN (SELECT id FROM b)"));
+        prop_assert_eq!(figures.identical, count(&format!("SELECT count(*) FROM b JOIN t USING (id) WHERE {same}")));
+        prop_assert_eq!(figures.conflicts, count(&format!("SELECT count(*) FROM b JOIN t USING (id) WHERE NOT ({same})")));
+        let pick = |column: &str| if replace {
+            format!("b.{column}")
+        } else {
+            format!("CASE WHEN t.{column} IS NULL OR t.{column} = '' THEN CASE WHEN b.{column} IS NULL OR b.{column} = '' THEN t.{column} ELSE b.{column} END ELSE t.{column} END")
+        };
+        let wanted = format!("CREATE TABLE w AS SELECT id, {} AS a, {} AS b FROM b JOIN t USING (id) UNION ALL SELECT * FROM b WHERE id NOT IN (SELECT id FROM t) UNION ALL SELECT * FROM t WHERE id NOT IN (SELECT id FROM b)", pick("a"), pick("b"));
+        let safety = planned.safety(&database);
+        Connection::open(&database.path).unwrap().execute_batch(&wanted).unwrap();
+        planned.execute(&database, &stored, |_| Ok(())).unwrap();
+        prop_assert_eq!(count("SELECT count(*) FROM (SELECT * FROM w EXCEPT SELECT * FROM t)") + count("SELECT count(*) FROM (SELECT * FROM t EXCEPT SELECT * FROM w)"), 0);
+        database.run("DROP TABLE w");
+        planned.undone(&database, &safety, vec![]).execute(&database, &safety.0, |_| Ok(())).unwrap();
+        prop_assert_eq!(database.image(), before);
+    }
+}
