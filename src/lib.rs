@@ -15,6 +15,7 @@
 //! [`clock`] and [`error`] stand under all of them: the injected time and the form of an error.
 
 pub mod clock;
+pub mod console;
 pub mod error;
 pub mod rows;
 pub mod sources;

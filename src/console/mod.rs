@@ -1,0 +1,3 @@
+//! The console: screens and keys over one model that only `update` changes.
+
+pub mod terminal;
