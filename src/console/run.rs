@@ -36,7 +36,7 @@ pub enum OnHangup {
 enum Event {
     Bytes(Vec<u8>),
     Signal(Signal),
-    Message(Message),
+    Message(Box<Message>),
 }
 
 /// Runs the console until the operator quits; afterwards the terminal is given back and the jobs that ran here have ended.
@@ -62,6 +62,10 @@ pub fn run(setup: Setup, backend: Arc<dyn Backend>, clock: &SharedClock, on_hang
     let ended = console.turn(&mut session, &queue, clock);
     match &ended {
         Ok(End::Quit) => drop(session),
+        Ok(End::Terminate) => {
+            drop(session);
+            console.backend.cancel_all();
+        }
         // The line dropped: the terminal is not written to any more, not even to give it back.
         Ok(End::Hangup) | Err(_) => {
             session.abandon();
@@ -81,7 +85,7 @@ fn messages(events: Sender<Event>) -> io::Result<Sender<Message>> {
     let (to, from) = mpsc::channel();
     std::thread::Builder::new().name("answers".into()).spawn(move || {
         for message in from {
-            if events.send(Event::Message(message)).is_err() {
+            if events.send(Event::Message(Box::new(message))).is_err() {
                 return;
             }
         }
@@ -91,6 +95,7 @@ fn messages(events: Sender<Event>) -> io::Result<Sender<Message>> {
 
 enum End {
     Quit,
+    Terminate,
     Hangup,
 }
 
@@ -188,7 +193,7 @@ impl Console {
                 }
             }
             Event::Signal(Signal::Hangup) => return Ok(Some(End::Hangup)),
-            Event::Signal(Signal::Terminate) => return Ok(Some(End::Quit)),
+            Event::Signal(Signal::Terminate) => return Ok(Some(End::Terminate)),
             Event::Signal(Signal::Suspend) => return self.perform(session, vec![Effect::Suspend]),
             Event::Signal(Signal::Continue) => {
                 session.resume()?;
@@ -199,7 +204,7 @@ impl Console {
                 session.painter.resize(width, height);
                 return self.happened(session, Message::Resized(width, height));
             }
-            Event::Message(message) => return self.happened(session, message),
+            Event::Message(message) => return self.happened(session, *message),
         }
         Ok(None)
     }

@@ -12,7 +12,7 @@ use crate::console::widgets::table::{Cell, Column, Room};
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
     Column::text("ALERT", Room::Fixed(20)),
-    Column::text("ABOUT", Room::Fixed(16)),
+    Column::text("ABOUT", Room::Fixed(16)).from(72),
     Column::text("MESSAGE", Room::Share(1)),
     Column::number("SEEN", 4).from(72),
     Column::number("SINCE", 7),

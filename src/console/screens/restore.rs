@@ -96,13 +96,13 @@ fn strategy(walk: &Walk, canvas: &mut Canvas<'_>) {
 
 const PREVIEW: &[Column] = &[
     Column::text("MODEL", Room::Share(1)),
-    Column::number("BACKUP", 9).from(76),
+    Column::number("BACKUP", 9).from(90),
     Column::number("NEW", 7),
     Column::number("IDENTICAL", 9).from(90),
     Column::number("CONFLICT", 8),
     Column::number("LIVE ONLY", 9),
     Column::text("STRATEGY", Room::Fixed(8)),
-    Column::number("EFFECT", 16),
+    Column::number("EFFECT", 14),
 ];
 
 fn number(count: u64) -> Cell {

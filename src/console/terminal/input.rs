@@ -202,9 +202,8 @@ fn key(key: Key) -> Decoded {
 
 fn decode(held: &[u8]) -> Decoded {
     match held {
-        [] | [0x1b] => Decoded::More,
+        [] | [0x1b] | [0x1b, b'O'] => Decoded::More,
         [0x1b, b'[', rest @ ..] => csi(rest),
-        [0x1b, b'O'] => Decoded::More,
         [0x1b, b'O', last] => ss3(*last),
         // Two escapes in a row: the first was the key, pressed twice by somebody in a hurry.
         [0x1b, 0x1b] => key(Key::plain(Code::Esc)),

@@ -1,5 +1,6 @@
 //! The only place that changes the model: no input or output, no clock; what is to be done elsewhere is given back as effects.
 
+pub mod choices;
 pub mod jobs;
 pub mod lists;
 pub mod restore;

@@ -34,11 +34,10 @@ impl Sign {
             Self::Warning => ("●", "*"),
             Self::Critical => ("▲", "!"),
             Self::Running | Self::Cursor => ("▸", ">"),
-            Self::Idle | Self::None => ("·", "."),
+            Self::Idle | Self::None | Self::Empty => ("·", "."),
             Self::Failed => ("✗", "x"),
             Self::Mark => ("◆", "#"),
             Self::Full => ("█", "#"),
-            Self::Empty => ("·", "."),
             Self::Rule => ("─", "-"),
             Self::Protected => ("◈", "P"),
         };

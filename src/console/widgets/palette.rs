@@ -36,7 +36,7 @@ impl Item {
         let available = command.available(model);
         Self {
             label: command.title.to_owned(),
-            key: command.keys.iter().copied().collect::<Vec<_>>().join(" "),
+            key: command.keys.join(" "),
             enabled: available.is_ok(),
             doc: available.err().map_or_else(|| command.doc.to_owned(), |reason| format!("not now: {reason}")),
             then: Message::Run(command.id),
