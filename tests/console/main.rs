@@ -4,6 +4,7 @@
 mod memory;
 
 use backstop::console::effect::{Action, Effect, Side};
+use backstop::console::message::Message;
 use backstop::console::model::Screen;
 use backstop::console::model::records::ListKind;
 use backstop::console::model::walk::Step;
@@ -133,7 +134,7 @@ fn the_filter_follows_every_key_and_escape_brings_the_list_back() {
 }
 
 #[test]
-fn a_million_jobs_are_walked_through_in_a_window() {
+fn thousands_of_jobs_are_walked_through_both_ways_in_a_bounded_window() {
     let backend = Memory { jobs: 3000, ..Memory::new() };
     let mut console = Driven::new(backend, setup(), 80, 24);
     console.keys("3");
@@ -149,15 +150,18 @@ fn a_million_jobs_are_walked_through_in_a_window() {
 }
 
 #[test]
-fn a_refresh_moves_neither_the_selection_nor_the_marks() {
-    let mut console = console(80, 24);
-    console.keys("4 Space j");
-    let (selected, marks) = (console.model.row().unwrap().id().to_owned(), console.model.list(ListKind::Backups).marks.clone());
-    let effects = backstop::console::update::refresh(&mut console.model);
-    assert!(!effects.is_empty());
-    console.keys("r");
-    assert_eq!(console.model.row().unwrap().id(), selected);
-    assert_eq!(console.model.list(ListKind::Backups).marks, marks);
+fn a_refresh_moves_neither_the_selection_nor_the_marks_nor_the_screen_line() {
+    let mut console = Driven::new(Memory { jobs: 500, ..Memory::new() }, setup(), 80, 24);
+    console.keys("3 PgDn PgDn PgDn Space k");
+    let list = console.model.list(ListKind::Jobs);
+    let (selected, marks, cursor) = (list.selected().unwrap().id().to_owned(), list.marks.clone(), list.cursor());
+    console.backend.newer = 5;
+    let effects = backstop::console::update::update(&mut console.model, Message::Changed);
+    console.perform(effects);
+    let list = console.model.list(ListKind::Jobs);
+    assert!(list.rows[0].id().starts_with('n'), "the new rows are there");
+    assert_eq!((list.selected().unwrap().id(), &list.marks), (selected.as_str(), &marks));
+    assert_eq!(list.cursor().at - list.cursor().top, cursor.at - cursor.top);
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub struct Memory {
     pub initialised: bool,
     /// How many jobs there are.
     pub jobs: usize,
+    /// How many jobs came in after the first look, newest first.
+    pub newer: usize,
     /// What was done.
     pub done: Mutex<Vec<Action>>,
 }
@@ -40,7 +42,7 @@ pub struct Memory {
 impl Memory {
     /// A backend with something in every list.
     pub fn new() -> Self {
-        Self { initialised: true, jobs: 3, done: Mutex::default() }
+        Self { initialised: true, jobs: 3, newer: 0, done: Mutex::default() }
     }
 
     fn records(&self, list: ListKind) -> Vec<Record> {
@@ -63,7 +65,10 @@ impl Memory {
                     })
                 })
                 .collect(),
-            ListKind::Jobs => (0..self.jobs).map(|at| Record::Job(Box::new(job(at)))).collect(),
+            ListKind::Jobs => {
+                let newer = (0..self.newer).map(|at| Record::Job(Box::new(Job { id: format!("n{at}"), ..job(0) })));
+                newer.chain((0..self.jobs).map(|at| Record::Job(Box::new(job(at))))).collect()
+            }
             ListKind::Backups => (0..4).map(|at| Record::Backup(Box::new(backup(at)))).collect(),
             ListKind::Alerts => alerts().into_iter().map(|alert| Record::Alert(Box::new(alert))).collect(),
             ListKind::Policies => vec![Record::Policy(Policy {
@@ -397,7 +402,8 @@ impl Driven {
         self.perform(effects);
     }
 
-    fn perform(&mut self, effects: Vec<Effect>) {
+    /// Has effects answered.
+    pub fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             let messages = match effect {
                 Effect::Query(number, query) => vec![Message::Answered(query.slot(), number, self.backend.query(&query))],
