@@ -17,6 +17,7 @@
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod console;
 pub mod engine;
 pub mod error;
 pub mod rows;

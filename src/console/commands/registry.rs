@@ -1,0 +1,330 @@
+//! The registry itself: one line of thought a command.
+
+use super::Command;
+use super::Danger::{self, Confirm, Typed};
+use super::Scope::{
+    self, Alerts, Backups, Configurations, Everywhere, Jobs, List, Models, Overview, Preview, Records, Restore, Storage, Welcome,
+};
+
+use crate::console::effect::Effect;
+use crate::console::model::Screen;
+use crate::console::update::{choices, jobs, lists, restore, shell};
+
+/// Every command; those of the screens first, most used first: the footer keeps this order.
+pub static REGISTRY: &[Command] = &[
+    // What each screen offers, most used first: the footer keeps this order.
+    Command::new(
+        "overview-back-up",
+        "Back up now",
+        "Backs up the selected application with its first enabled configuration.",
+        Overview,
+        &["b"],
+        jobs::back_up_app,
+    )
+    .mutates(Confirm)
+    .when(shell::has_app)
+    .hint("back up"),
+    Command::new(
+        "overview-restore",
+        "Restore",
+        "Begins a restore from the newest backup of the selected application.",
+        Overview,
+        &["R"],
+        restore::of_app,
+    )
+    .when(shell::has_app)
+    .hint("restore"),
+    Command::new("overview-alerts", "Alerts", "Goes to the alerts.", Overview, &["a"], |model| shell::go(model, Screen::Alerts))
+        .hint("alerts"),
+    Command::new("backup-now", "Back up now", "Runs the selected configuration now.", Configurations, &["b"], jobs::back_up)
+        .mutates(Confirm)
+        .when(lists::has_row)
+        .hint("back up now"),
+    Command::new(
+        "config-new",
+        "New configuration",
+        "Opens the form of a new configuration.",
+        Configurations,
+        &["c"],
+        lists::new_configuration,
+    )
+    .mutates(Danger::None)
+    .when(shell::has_app)
+    .hint("new"),
+    Command::new(
+        "config-edit",
+        "Edit configuration",
+        "Opens the selected configuration in a form.",
+        Configurations,
+        &["e"],
+        lists::edit_configuration,
+    )
+    .mutates(Danger::None)
+    .when(lists::has_row)
+    .hint("edit"),
+    Command::new(
+        "config-clone",
+        "Clone configuration",
+        "Opens the form of a new configuration filled like the selected one.",
+        Configurations,
+        &["C"],
+        lists::clone_configuration,
+    )
+    .mutates(Danger::None)
+    .when(lists::has_row),
+    Command::new(
+        "config-enable",
+        "Enable or disable",
+        "Switches the chosen configurations on, or off when the first of them is on.",
+        Configurations,
+        &["x"],
+        lists::toggle_configurations,
+    )
+    .mutates(Danger::None)
+    .when(lists::has_row)
+    .hint("on/off"),
+    Command::new(
+        "config-delete",
+        "Delete configuration",
+        "Deletes the selected configuration; its backups stay.",
+        Configurations,
+        &["X"],
+        lists::delete_configuration,
+    )
+    .mutates(Typed)
+    .when(lists::has_row),
+    Command::new("job-retry", "Retry job", "Runs the selected job again.", Jobs, &["r"], jobs::retry)
+        .mutates(Confirm)
+        .when(jobs::can_retry)
+        .hint("retry"),
+    Command::new("job-cancel", "Cancel job", "Stops the selected job at its next safe point.", Jobs, &["X"], jobs::cancel)
+        .mutates(Confirm)
+        .when(jobs::can_cancel)
+        .hint("cancel"),
+    Command::new("job-backup", "Go to its backup", "Goes to the backup that the selected job made.", Jobs, &["b"], jobs::to_backup)
+        .when(jobs::has_backup)
+        .hint("its backup"),
+    Command::new("backup-restore", "Restore from it", "Begins a restore from the selected backup.", Backups, &["R"], restore::begin)
+        .when(restore::can_begin)
+        .hint("restore"),
+    Command::new(
+        "backup-verify",
+        "Verify backup",
+        "Reads the selected backup back and compares its checksums.",
+        Backups,
+        &["V"],
+        lists::verify,
+    )
+    .mutates(Danger::None)
+    .when(lists::has_row)
+    .hint("verify"),
+    Command::new(
+        "backup-protect",
+        "Protect or release",
+        "Keeps the chosen backups from retention, or releases them when the first of them is protected.",
+        Backups,
+        &["p"],
+        lists::protect,
+    )
+    .mutates(Danger::None)
+    .when(lists::has_row)
+    .hint("protect"),
+    Command::new(
+        "backup-delete",
+        "Delete backup",
+        "Deletes the chosen backups, after their application's name is typed.",
+        Backups,
+        &["X"],
+        lists::delete_backups,
+    )
+    .mutates(Typed)
+    .when(lists::has_row),
+    Command::new(
+        "alert-acknowledge",
+        "Acknowledge",
+        "Says that somebody is at it; the chosen alerts stay active.",
+        Alerts,
+        &["a"],
+        lists::acknowledge,
+    )
+    .mutates(Danger::None)
+    .when(lists::has_row)
+    .hint("acknowledge"),
+    Command::new(
+        "alert-resolve",
+        "Resolve with notes",
+        "Closes the chosen alerts with a note of what was done.",
+        Alerts,
+        &["x"],
+        lists::resolve,
+    )
+    .mutates(Danger::None)
+    .when(lists::has_row)
+    .hint("resolve"),
+    Command::new("alert-snooze", "Snooze", "Silences the chosen alerts for some hours.", Alerts, &["z"], lists::snooze)
+        .mutates(Danger::None)
+        .when(lists::has_row)
+        .hint("snooze"),
+    Command::new("alert-retry", "Retry its job", "Runs the job behind the selected alert again.", Alerts, &["r"], jobs::retry_of_alert)
+        .mutates(Confirm)
+        .when(jobs::alert_has_job)
+        .hint("retry job"),
+    Command::new("alert-job", "Go to its job", "Goes to the job behind the selected alert.", Alerts, &["J"], jobs::to_job)
+        .when(jobs::alert_has_job)
+        .hint("its job"),
+    Command::new("location-catch-up", "Catch up", "Copies to the selected location what it lacks.", Storage, &["r"], lists::catch_up)
+        .mutates(Confirm)
+        .when(lists::has_row)
+        .hint("catch up"),
+    Command::new(
+        "scope-mark",
+        "Take or leave a model",
+        "Narrows the restore to the models that are marked; none marked means all.",
+        Models,
+        &["Space"],
+        restore::toggle_model,
+    )
+    .hint("select"),
+    Command::new("scope-all", "Take all models", "Takes all models again.", Models, &["*"], restore::all_models).hint("all"),
+    Command::new(
+        "preview-confirm",
+        "Go on to confirm",
+        "Goes on from the preview to the confirmation.",
+        Preview,
+        &["Right", "c"],
+        restore::confirm,
+    )
+    .mutates(Typed)
+    .when(restore::can_confirm)
+    .hint("confirm"),
+    Command::new(
+        "preview-strategy",
+        "Strategy of this model",
+        "Gives the selected model the next strategy and compares again.",
+        Preview,
+        &["s"],
+        restore::next_strategy,
+    )
+    .when(restore::has_plan)
+    .hint("strategy here"),
+    Command::new("preview-again", "Compare again", "Compares again, with the choices made so far.", Preview, &["r"], restore::compare)
+        .hint("compare again"),
+    Command::new("preview-stop", "Stop comparing", "Stops the comparison under way.", Preview, &["X"], restore::stop)
+        .when(restore::is_comparing),
+    Command::new(
+        "preview-copy",
+        "Copy command",
+        "Copies the command line that would compare the same.",
+        Preview,
+        &["y"],
+        restore::copy_command,
+    )
+    .hint("copy command"),
+    Command::new(
+        "record-turn",
+        "Turn this one",
+        "Takes the backup's side, or keeps the live one: of the record, or of the field.",
+        Records,
+        &["Space"],
+        choices::turn,
+    )
+    .when(choices::has_record)
+    .hint("turn"),
+    Command::new("record-backup", "Take the backup's", "Takes the whole record from the backup.", Records, &["b"], choices::take_backup)
+        .when(choices::has_record)
+        .hint("backup's"),
+    Command::new("record-live", "Keep the live one", "Keeps the whole record as it is now.", Records, &["L"], choices::keep_live)
+        .when(choices::has_record)
+        .hint("live"),
+    Command::new("record-next", "Next conflict", "Goes to the next record in conflict.", Records, &["c", "n"], choices::next_conflict)
+        .hint("next conflict"),
+    Command::new(
+        "restore-undo",
+        "Undo the restore",
+        "Takes back what the restore did, from its safety backup.",
+        Scope::Result,
+        &["u"],
+        restore::undo,
+    )
+    .mutates(Confirm)
+    .when(restore::can_undo)
+    .hint("undo"),
+    Command::new("restore-again", "Begin anew", "Begins another restore.", Restore, &["N"], restore::anew).when(restore::is_idle),
+    Command::new("welcome-help", "How to begin", "Shows the commands that begin.", Welcome, &["h"], shell::help).hint("how to begin"),
+    // Lists.
+    Command::new("filter", "Filter", "Filters as you type: words, field:value, size>1G, age<2d.", List, &["/"], shell::filter)
+        .hint("filter"),
+    Command::new("mark", "Select", "Selects the row; actions then apply to all that are selected.", List, &["Space"], lists::mark)
+        .hint("select"),
+    Command::new("mark-range", "Select a range", "Begins a range at this row; moving extends it.", List, &["v"], lists::mark_range),
+    Command::new("mark-all", "Select all shown", "Selects all rows that the filter shows, or none.", List, &["*"], lists::mark_all),
+    Command::new("sort", "Sort by the next order", "Sorts by the next order that has an index.", List, &["o"], lists::sort),
+    Command::new("sort-turn", "Turn the order", "Turns the order round.", List, &["O"], lists::turn),
+    Command::new("freeze", "Freeze", "Holds the rows still, or lets them follow again.", List, &["F"], lists::freeze),
+    Command::new("copy-id", "Copy the id", "Copies the id of the selected row through the terminal.", List, &["y"], lists::copy_id)
+        .when(lists::has_row),
+    Command::new("copy-row", "Copy the row", "Copies the selected row as text through the terminal.", List, &["Y"], lists::copy_row)
+        .when(lists::has_row),
+    // Everywhere.
+    Command::new("open", "Open", "Opens what is selected, or goes on to the next step.", Everywhere, &["Enter"], shell::open).hint("open"),
+    Command::new(
+        "back",
+        "Back",
+        "Goes back: clears the filter and the selection, leaves the detail, goes a step back.",
+        Everywhere,
+        &["Esc", "Left"],
+        shell::back,
+    ),
+    Command::new(
+        "palette",
+        "Command palette",
+        "Finds any command, screen, configuration or backup by a few letters.",
+        Everywhere,
+        &[":", "Ctrl-p"],
+        shell::palette,
+    )
+    .hint("commands"),
+    Command::new("help", "Help", "Shows the keys of this screen; type to filter, Enter runs.", Everywhere, &["?", "F1"], shell::help)
+        .hint("help"),
+    Command::new("down", "Down", "Moves down.", Everywhere, &["j", "Down"], shell::down),
+    Command::new("up", "Up", "Moves up.", Everywhere, &["k", "Up"], shell::up),
+    Command::new("half-down", "Half a page down", "Moves half a page down.", Everywhere, &["Ctrl-d"], shell::half_down),
+    Command::new("half-up", "Half a page up", "Moves half a page up.", Everywhere, &["Ctrl-u"], shell::half_up),
+    Command::new("page-down", "Page down", "Moves a page down.", Everywhere, &["PgDn"], shell::page_down),
+    Command::new("page-up", "Page up", "Moves a page up.", Everywhere, &["PgUp"], shell::page_up),
+    Command::new("first", "First", "Moves to the first row.", Everywhere, &["g", "Home"], shell::first),
+    Command::new("last", "Last", "Moves to the last row that is loaded.", Everywhere, &["G", "End"], shell::last),
+    Command::new("screen-1", "Overview", "Goes to the overview.", Everywhere, &["1"], |model| shell::go(model, Screen::Overview)),
+    Command::new("screen-2", "Configurations", "Goes to the configurations.", Everywhere, &["2"], |model| {
+        shell::go(model, Screen::Configurations)
+    }),
+    Command::new("screen-3", "Jobs", "Goes to the jobs.", Everywhere, &["3"], |model| shell::go(model, Screen::Jobs)),
+    Command::new("screen-4", "Backups", "Goes to the backups.", Everywhere, &["4"], |model| shell::go(model, Screen::Backups)),
+    Command::new("screen-5", "Restore", "Goes to the restore walkthrough.", Everywhere, &["5"], |model| shell::go(model, Screen::Restore)),
+    Command::new("screen-6", "Alerts", "Goes to the alerts.", Everywhere, &["6"], |model| shell::go(model, Screen::Alerts)),
+    Command::new("screen-7", "Archive", "Goes to the archive policies.", Everywhere, &["7"], |model| shell::go(model, Screen::Archive)),
+    Command::new("screen-8", "Storage", "Goes to the locations.", Everywhere, &["8"], |model| shell::go(model, Screen::Storage)),
+    Command::new("screen-9", "Activity", "Goes to the audit trail.", Everywhere, &["9"], |model| shell::go(model, Screen::Activity)),
+    Command::new("screen-next", "Next screen", "Goes to the next screen.", Everywhere, &["Tab"], shell::next_screen),
+    Command::new("screen-previous", "Previous screen", "Goes to the previous screen.", Everywhere, &["BackTab"], shell::previous_screen),
+    Command::new("theme", "Next theme", "Changes to the next theme.", Everywhere, &["t"], shell::theme),
+    Command::new("utc", "UTC or local time", "Shows times in UTC or in local time.", Everywhere, &["Z"], shell::utc),
+    Command::new(
+        "mouse",
+        "Mouse on or off",
+        "Uses the mouse, or leaves it to the terminal's own selection.",
+        Everywhere,
+        &[],
+        shell::mouse,
+    ),
+    Command::new("redraw", "Redraw", "Draws the whole screen anew.", Everywhere, &["Ctrl-l"], |_| vec![Effect::Redraw]),
+    Command::new("suspend", "Suspend", "Gives the terminal back to the shell until `fg`.", Everywhere, &["Ctrl-z"], shell::suspend),
+    Command::new(
+        "quit",
+        "Quit",
+        "Ends the console; jobs that run here come to their end first.",
+        Everywhere,
+        &["q", "Ctrl-c"],
+        shell::quit,
+    ),
+];

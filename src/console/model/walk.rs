@@ -1,0 +1,206 @@
+//! The restore walkthrough: its steps and the choices made in them. Going back keeps the choices.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::detail::ScopeModel;
+use super::list::Cursor;
+use super::plan::{PlanModel, PlanRow, PlanSummary, RestoreResult};
+use super::records::Backup;
+use crate::console::commands::Scope;
+use crate::console::effect::{Preview, Progress, Side};
+
+/// Where the walkthrough stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Step {
+    #[default]
+    What,
+    Scope,
+    Strategy,
+    Preview,
+    Records,
+    Record,
+    Confirm,
+    Progress,
+    Result,
+}
+
+impl Step {
+    /// The step before, that Esc goes back to.
+    #[must_use]
+    pub fn back(self) -> Option<Self> {
+        Some(match self {
+            Self::What | Self::Progress => return None,
+            Self::Scope | Self::Result => Self::What,
+            Self::Strategy => Self::Scope,
+            Self::Preview => Self::Strategy,
+            Self::Records | Self::Confirm => Self::Preview,
+            Self::Record => Self::Records,
+        })
+    }
+
+    /// Whose keys apply in it.
+    #[must_use]
+    pub fn scope(self) -> Scope {
+        match self {
+            Self::Preview => Scope::Preview,
+            Self::Records | Self::Record => Scope::Records,
+            Self::Result => Scope::Result,
+            Self::Scope => Scope::Models,
+            Self::What | Self::Strategy | Self::Confirm | Self::Progress => Scope::Restore,
+        }
+    }
+}
+
+/// The strategies with what each does, the careful one first.
+pub const STRATEGIES: [(&str, &str); 3] = [
+    ("merge", "Brings back missing records and fills empty fields; what was changed since stays."),
+    ("skip", "Brings back missing records only; existing ones are not touched."),
+    ("replace", "Makes every record of the backup as it was; later changes to them are lost."),
+];
+
+/// The walkthrough's state.
+#[derive(Clone, Debug, Default)]
+pub struct Walk {
+    /// Where it stands.
+    pub step: Step,
+    /// What is restored from.
+    pub backup: Option<Backup>,
+    /// Its models.
+    pub models: Vec<ScopeModel>,
+    /// The models it is narrowed to; empty: all.
+    pub included: BTreeSet<String>,
+    /// The row in the scope, and in the strategies.
+    pub cursor: Cursor,
+    /// The strategy: an index of [`STRATEGIES`].
+    pub strategy: usize,
+    /// The number of the preview under way.
+    pub comparing: Option<u64>,
+    /// How far it is.
+    pub progress: Progress,
+    /// The models compared so far.
+    pub arrived: Vec<PlanModel>,
+    /// What would happen.
+    pub plan: Option<PlanSummary>,
+    /// Why there is no plan.
+    pub problem: Option<String>,
+    /// The row in the preview.
+    pub at_model: Cursor,
+    /// The records of the model that is looked into.
+    pub rows: Vec<PlanRow>,
+    /// Whether they are all.
+    pub rows_end: bool,
+    /// The row among the records.
+    pub at_row: Cursor,
+    /// The field of the record.
+    pub at_field: Cursor,
+    /// Models with a strategy of their own.
+    pub strategies: Vec<(String, String)>,
+    /// Records decided one by one.
+    pub row_choices: Vec<(String, Value, Side)>,
+    /// Fields decided one by one.
+    pub field_choices: Vec<(String, Value, String, Side)>,
+    /// Whether something was chosen that the plan does not hold yet.
+    pub stale: bool,
+    /// The number of the restore under way.
+    pub restoring: Option<u64>,
+    /// How it ended.
+    pub result: Option<Result<RestoreResult, String>>,
+}
+
+impl Walk {
+    /// A walkthrough that begins with a backup.
+    #[must_use]
+    pub fn from(backup: Backup) -> Self {
+        Self { step: Step::Scope, backup: Some(backup), ..Self::default() }
+    }
+
+    /// The model that the preview's row stands for.
+    #[must_use]
+    pub fn model(&self) -> Option<&PlanModel> {
+        self.shown_models().get(self.at_model.at)
+    }
+
+    /// The models the preview shows: those of the plan, or those that arrived so far.
+    #[must_use]
+    pub fn shown_models(&self) -> &[PlanModel] {
+        self.plan.as_ref().map_or(&self.arrived, |plan| &plan.models)
+    }
+
+    /// The record that is looked at.
+    #[must_use]
+    pub fn row(&self) -> Option<&PlanRow> {
+        self.rows.get(self.at_row.at)
+    }
+
+    /// The strategy's name.
+    #[must_use]
+    pub fn strategy_name(&self) -> &'static str {
+        STRATEGIES.get(self.strategy).map_or("merge", |(name, _)| name)
+    }
+
+    /// What is to be compared, with all choices.
+    #[must_use]
+    pub fn preview(&self) -> Option<Preview> {
+        let backup = self.backup.as_ref()?;
+        Some(Preview {
+            backup: backup.id.clone(),
+            app: backup.app.clone(),
+            strategy: self.strategy_name().to_owned(),
+            models: self.included.iter().cloned().collect(),
+            strategies: self.strategies.clone(),
+            rows: self.row_choices.clone(),
+            fields: self.field_choices.clone(),
+        })
+    }
+
+    /// Which side a record was decided for.
+    #[must_use]
+    pub fn row_choice(&self, model: &str, key: &Value) -> Option<Side> {
+        self.row_choices.iter().find(|(of, at, _)| of == model && at == key).map(|(_, _, side)| *side)
+    }
+
+    /// Which side a field was decided for.
+    #[must_use]
+    pub fn field_choice(&self, model: &str, key: &Value, field: &str) -> Option<Side> {
+        self.field_choices.iter().find(|(of, at, name, _)| of == model && at == key && name == field).map(|(.., side)| *side)
+    }
+
+    /// Decides a record; its fields' own decisions go.
+    pub fn choose_row(&mut self, model: &str, key: &Value, side: Side) {
+        self.row_choices.retain(|(of, at, _)| of != model || at != key);
+        self.field_choices.retain(|(of, at, ..)| of != model || at != key);
+        self.row_choices.push((model.to_owned(), key.clone(), side));
+        self.stale = true;
+    }
+
+    /// Decides a field.
+    pub fn choose_field(&mut self, model: &str, key: &Value, field: &str, side: Side) {
+        self.field_choices.retain(|(of, at, name, _)| of != model || at != key || name != field);
+        self.field_choices.push((model.to_owned(), key.clone(), field.to_owned(), side));
+        self.stale = true;
+    }
+
+    /// The command line that would compare the same.
+    #[must_use]
+    pub fn command_line(&self) -> Option<String> {
+        let preview = self.preview()?;
+        let mut line = format!("backstop restore preview {} --app {} --strategy {}", preview.backup, preview.app, preview.strategy);
+        for model in &preview.models {
+            line += &format!(" --model {model}");
+        }
+        for (model, strategy) in &preview.strategies {
+            line += &format!(" --model {model}={strategy}");
+        }
+        let word = |side: &Side| if *side == Side::Backup { "backup" } else { "live" };
+        for (model, key, side) in &preview.rows {
+            line += &format!(" --row '{model}:{}={}'", key.to_string().replace('\'', r"'\''"), word(side));
+        }
+        for (model, key, field, side) in &preview.fields {
+            line += &format!(" --field '{model}:{}:{field}={}'", key.to_string().replace('\'', r"'\''"), word(side));
+        }
+        Some(line)
+    }
+}

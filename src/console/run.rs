@@ -1,0 +1,255 @@
+//! The event loop: what happened goes through `update`, effects go to the engine, and at most one frame follows.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::data::Engine;
+use super::effect::{Backend, Effect};
+use super::message::Message;
+use super::model::{Model, Setup};
+use super::screens;
+use super::terminal::clipboard;
+use super::terminal::input::{self, Decoder};
+use super::terminal::session::{Session, size};
+use super::terminal::signals::{self, Signal};
+use super::update;
+use super::widgets::canvas::Canvas;
+use crate::clock::SharedClock;
+
+/// How long a lone escape is held back: over a bad line the rest of a sequence may follow.
+const ESCAPE: Duration = Duration::from_millis(25);
+/// How often the catalog is asked whether something changed.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What a dropped line means for jobs that run here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnHangup {
+    /// They go on to their end without a terminal.
+    #[default]
+    Finish,
+    /// They stop at their next safe point.
+    Cancel,
+}
+
+enum Event {
+    Bytes(Vec<u8>),
+    Signal(Signal),
+    Message(Box<Message>),
+}
+
+/// Runs the console until the operator quits; afterwards the terminal is given back and the jobs that ran here have ended.
+///
+/// # Errors
+///
+/// The terminal cannot be used.
+pub fn run(setup: Setup, backend: Arc<dyn Backend>, clock: &SharedClock, on_hangup: OnHangup) -> io::Result<()> {
+    let mouse = setup.mouse;
+    let frame = Duration::from_millis(if setup.caps.remote { 100 } else { 33 });
+    let (events, queue) = mpsc::channel();
+    let signals_to = events.clone();
+    signals::watch(move |signal| signals_to.send(Event::Signal(signal)).is_ok())?;
+    let mut session = Session::take(mouse)?;
+    let bytes_to = events.clone();
+    input::read(move |bytes| bytes_to.send(Event::Bytes(bytes)).is_ok())?;
+    let engine = Engine::start(Arc::clone(&backend), messages(events)?)?;
+    let model = Model::new(setup, clock.now(), size()?);
+    let mut console = Console { model, engine, backend, decoder: Decoder::default(), version: 0, frame, dirty: true, drawn: None };
+    let start = update::start(&mut console.model);
+    console.paint(&mut session)?;
+    console.perform(&mut session, start)?;
+    let ended = console.turn(&mut session, &queue, clock);
+    match &ended {
+        Ok(End::Quit) => drop(session),
+        Ok(End::Terminate) => {
+            drop(session);
+            console.backend.cancel_all();
+        }
+        // The line dropped: the terminal is not written to any more, not even to give it back.
+        Ok(End::Hangup) | Err(_) => {
+            session.abandon();
+            if on_hangup == OnHangup::Cancel {
+                console.backend.cancel_all();
+            }
+        }
+    }
+    while console.engine.is_acting() || console.backend.jobs_here() > 0 {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    ended.map(|_| ())
+}
+
+/// A channel whose messages arrive as events.
+fn messages(events: Sender<Event>) -> io::Result<Sender<Message>> {
+    let (to, from) = mpsc::channel();
+    std::thread::Builder::new().name("answers".into()).spawn(move || {
+        for message in from {
+            if events.send(Event::Message(Box::new(message))).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(to)
+}
+
+enum End {
+    Quit,
+    Terminate,
+    Hangup,
+}
+
+struct Console {
+    model: Model,
+    engine: Engine,
+    backend: Arc<dyn Backend>,
+    decoder: Decoder,
+    version: u64,
+    frame: Duration,
+    dirty: bool,
+    drawn: Option<Instant>,
+}
+
+impl Console {
+    fn turn(&mut self, session: &mut Session, queue: &Receiver<Event>, clock: &SharedClock) -> io::Result<End> {
+        let mut looked = Instant::now();
+        loop {
+            let mut next = match queue.recv_timeout(self.patience(looked)) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => {
+                    // What was held back is flushed only when really nothing followed.
+                    let held = if self.decoder.is_waiting() { self.decoder.flush() } else { None };
+                    if let Some(end) = held.map(Message::Input).map_or(Ok(None), |message| self.happened(session, message))? {
+                        return Ok(end);
+                    }
+                    None
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(End::Quit),
+            };
+            // Everything that is there is taken before one frame is drawn, in bounds: a flood must not hide the screen.
+            for _ in 0..512 {
+                let Some(event) = next else { break };
+                if let Some(end) = self.event(session, event)? {
+                    return Ok(end);
+                }
+                next = queue.try_recv().ok();
+            }
+            if let Some(event) = next
+                && let Some(end) = self.event(session, event)?
+            {
+                return Ok(end);
+            }
+            if looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                self.look(session, clock)?;
+            }
+            if self.dirty && self.drawn.is_none_or(|drawn| drawn.elapsed() >= self.frame) {
+                self.paint(session)?;
+            }
+        }
+    }
+
+    /// How long to wait for what comes next.
+    fn patience(&self, looked: Instant) -> Duration {
+        let mut patience = LOOK.saturating_sub(looked.elapsed());
+        if self.decoder.is_waiting() {
+            patience = patience.min(ESCAPE);
+        }
+        if self.dirty {
+            patience = patience.min(self.drawn.map_or(Duration::ZERO, |drawn| self.frame.saturating_sub(drawn.elapsed())));
+        }
+        patience
+    }
+
+    /// Asks whether the minute or the catalog changed; nothing is drawn when neither did.
+    fn look(&mut self, session: &mut Session, clock: &SharedClock) -> io::Result<()> {
+        let now = clock.now();
+        let minute = |time: jiff::Timestamp| time.as_second() / 60;
+        if minute(now) != minute(self.model.now) {
+            self.happened(session, Message::Now(now))?;
+        }
+        let jobs = self.backend.jobs_here();
+        if jobs != self.model.jobs_here {
+            self.happened(session, Message::JobsHere(jobs))?;
+        }
+        let version = self.backend.version();
+        if version != self.version {
+            self.version = version;
+            self.happened(session, Message::Changed)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, session: &mut Session, event: Event) -> io::Result<Option<End>> {
+        match event {
+            Event::Bytes(bytes) if bytes.is_empty() => return Ok(Some(End::Hangup)),
+            Event::Bytes(bytes) => {
+                for input in self.decoder.feed(&bytes) {
+                    // A key is answered at once; the frame rate is for what happens by itself.
+                    self.drawn = None;
+                    if let Some(end) = self.happened(session, Message::Input(input))? {
+                        return Ok(Some(end));
+                    }
+                }
+            }
+            Event::Signal(Signal::Hangup) => return Ok(Some(End::Hangup)),
+            Event::Signal(Signal::Terminate) => return Ok(Some(End::Terminate)),
+            Event::Signal(Signal::Suspend) => return self.perform(session, vec![Effect::Suspend]),
+            Event::Signal(Signal::Continue) => {
+                session.resume()?;
+                self.dirty = true;
+            }
+            Event::Signal(Signal::Resize) => {
+                let (width, height) = size()?;
+                session.painter.resize(width, height);
+                return self.happened(session, Message::Resized(width, height));
+            }
+            Event::Message(message) => return self.happened(session, *message),
+        }
+        Ok(None)
+    }
+
+    fn happened(&mut self, session: &mut Session, message: Message) -> io::Result<Option<End>> {
+        self.dirty = true;
+        let effects = update::update(&mut self.model, message);
+        self.perform(session, effects)
+    }
+
+    fn perform(&mut self, session: &mut Session, effects: Vec<Effect>) -> io::Result<Option<End>> {
+        for effect in effects {
+            match effect {
+                Effect::Query(number, query) => self.engine.ask(number, query),
+                Effect::Act(number, action) => self.engine.act(number, action),
+                Effect::Stop(number) => self.engine.stop(number),
+                Effect::Copy(text) => match clipboard::copy(&text, self.model.setup.caps) {
+                    Some(bytes) => session.painter.send(&bytes)?,
+                    None => self.model.refuse("too long for the terminal's clipboard"),
+                },
+                Effect::Redraw => session.painter.redraw(),
+                Effect::Mouse(on) => session.mouse(on)?,
+                Effect::Suspend => {
+                    session.leave();
+                    signals::stop_here()?;
+                    session.resume()?;
+                    let (width, height) = size()?;
+                    self.model.size = (width, height);
+                    self.dirty = true;
+                }
+                Effect::Quit => return Ok(Some(End::Quit)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn paint(&mut self, session: &mut Session) -> io::Result<()> {
+        let model = &self.model;
+        session.painter.draw(|buffer| {
+            let mut cursor = None;
+            screens::draw(model, &mut Canvas::new(buffer, &model.theme, model.setup.caps.unicode, &mut cursor));
+            cursor
+        })?;
+        self.drawn = Some(Instant::now());
+        self.dirty = false;
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! What the commands everywhere do: moving, screens, going back, the dialogs.
+
+use super::super::commands::Reason;
+use super::super::effect::Effect;
+use super::super::message::Message;
+use super::super::model::list::Motion;
+use super::super::model::{Model, Screen};
+use super::super::screens::DetailView;
+use super::super::terminal::caps::Depth;
+use super::super::theme::{self, Theme};
+use super::super::widgets::confirm::Confirm;
+use super::super::widgets::{help, palette, prompt::FilterLine};
+use super::{detail, refresh, restore};
+
+/// Goes to a screen.
+pub fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
+    model.screen = screen;
+    model.stack.truncate(1);
+    model.detail = None;
+    refresh(model)
+}
+
+fn turn_screen(model: &mut Model, by: isize) -> Vec<Effect> {
+    let count = Screen::TABS.len() as isize;
+    let at = Screen::TABS.iter().position(|(screen, _)| *screen == model.screen).unwrap_or(0) as isize;
+    let next = (at + by).rem_euclid(count) as usize;
+    go(model, Screen::TABS[next].0)
+}
+
+/// Goes to the next screen.
+pub fn next_screen(model: &mut Model) -> Vec<Effect> {
+    turn_screen(model, 1)
+}
+
+/// Goes to the previous screen.
+pub fn previous_screen(model: &mut Model) -> Vec<Effect> {
+    turn_screen(model, -1)
+}
+
+/// Moves in whatever the screen shows.
+pub fn step(model: &mut Model, motion: Motion) -> Vec<Effect> {
+    let visible = model.visible();
+    if let Some(kind) = model.current() {
+        let before = model.list(kind).cursor().at;
+        let list = model.list_mut(kind);
+        let mut effects: Vec<Effect> = list.step(motion, visible).map(|query| model.ask(query)).into_iter().collect();
+        if model.list(kind).cursor().at != before {
+            effects.extend(detail(model));
+        }
+        return effects;
+    }
+    match model.screen {
+        Screen::Restore => restore::step(model, motion),
+        Screen::Overview => {
+            let length = model.summary.apps.len();
+            model.walk.cursor.step(motion, length, visible);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+macro_rules! motions {
+    ($($(#[$doc:meta])* $name:ident = $motion:ident),+ $(,)?) => {
+        $($(#[$doc])* pub fn $name(model: &mut Model) -> Vec<Effect> { step(model, Motion::$motion) })+
+    };
+}
+
+motions! {
+    /// Moves down.
+    down = Down,
+    /// Moves up.
+    up = Up,
+    /// Moves half a page down.
+    half_down = HalfDown,
+    /// Moves half a page up.
+    half_up = HalfUp,
+    /// Moves a page down.
+    page_down = PageDown,
+    /// Moves a page up.
+    page_up = PageUp,
+    /// Moves to the first row.
+    first = First,
+    /// Moves to the last row.
+    last = Last,
+}
+
+/// Opens what is selected.
+pub fn open(model: &mut Model) -> Vec<Effect> {
+    match model.screen {
+        Screen::Restore => restore::open(model),
+        Screen::Overview => {
+            let Some(app) = selected_app(model) else { return Vec::new() };
+            let effects = go(model, Screen::Backups);
+            drop(effects);
+            filtered(model, format!("app:{app}"))
+        }
+        _ if model.row().is_some() && model.stack.len() == 1 => {
+            model.push(DetailView);
+            detail(model)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Goes back by one: never out of the console.
+pub fn back(model: &mut Model) -> Vec<Effect> {
+    if !model.pending.is_empty() {
+        model.pending.clear();
+        return Vec::new();
+    }
+    if model.stack.len() > 1 {
+        model.stack.pop();
+        return Vec::new();
+    }
+    if let Some(kind) = model.current() {
+        let list = model.list_mut(kind);
+        if list.unmark() {
+            return Vec::new();
+        }
+        if !list.filter.is_empty() {
+            return filtered(model, String::new());
+        }
+    }
+    if model.screen == Screen::Restore { restore::back(model) } else { Vec::new() }
+}
+
+/// Opens the line to filter by.
+pub fn filter(model: &mut Model) -> Vec<Effect> {
+    if let Some(kind) = model.current() {
+        let line = FilterLine::new(&model.list(kind).filter);
+        model.push(line);
+    }
+    Vec::new()
+}
+
+/// Filters the list on the screen.
+pub fn filtered(model: &mut Model, text: String) -> Vec<Effect> {
+    let Some(kind) = model.current() else { return Vec::new() };
+    let list = model.list_mut(kind);
+    list.filter = text;
+    let query = list.restart();
+    vec![model.ask(query)]
+}
+
+/// Opens the help of this screen.
+pub fn help(model: &mut Model) -> Vec<Effect> {
+    let dialog = help::open(model);
+    model.push(dialog);
+    Vec::new()
+}
+
+/// Opens the palette.
+pub fn palette(model: &mut Model) -> Vec<Effect> {
+    let dialog = palette::open(model);
+    model.push(dialog);
+    Vec::new()
+}
+
+/// Changes to the next theme.
+pub fn theme(model: &mut Model) -> Vec<Effect> {
+    let names = theme::names();
+    let at = names.iter().position(|name| *name == model.theme.name()).unwrap_or(0);
+    // Without colours every theme but this one would hide its states.
+    let name = if model.setup.caps.depth == Depth::Mono { "mono" } else { names[(at + 1) % names.len()] };
+    if let Ok(next) = Theme::built_in(name, model.setup.caps.depth) {
+        model.theme = next;
+        model.say(format!("theme: {name}"));
+    }
+    vec![Effect::Redraw]
+}
+
+/// Shows times in UTC or in local time.
+pub fn utc(model: &mut Model) -> Vec<Effect> {
+    model.utc = !model.utc;
+    model.say(if model.utc { "times in UTC" } else { "times in local time" });
+    Vec::new()
+}
+
+/// Uses the mouse, or leaves it alone.
+pub fn mouse(model: &mut Model) -> Vec<Effect> {
+    model.mouse = !model.mouse;
+    model.say(if model.mouse { "the mouse is on" } else { "the mouse is off" });
+    vec![Effect::Mouse(model.mouse)]
+}
+
+/// Selects the row or the tab that was clicked.
+pub fn click(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
+    if row == 1 {
+        return super::super::widgets::header::tab_at(model.size.0, column).map(|screen| go(model, screen)).unwrap_or_default();
+    }
+    let head = super::super::screens::CHROME;
+    let Some(kind) = model.current() else { return Vec::new() };
+    let cursor = model.list(kind).cursor();
+    if row < head {
+        return Vec::new();
+    }
+    let at = cursor.top + usize::from(row - head);
+    let by = at as isize - cursor.at as isize;
+    if by == 0 { open(model) } else { step(model, Motion::By(i16::try_from(by).unwrap_or(0))) }
+}
+
+/// Suspends; with jobs running here it asks first, because they would stand still and hold their locks.
+pub fn suspend(model: &mut Model) -> Vec<Effect> {
+    if model.jobs_here == 0 {
+        return vec![Effect::Suspend];
+    }
+    let dialog = Confirm::new(
+        "Suspend with jobs running here?",
+        vec![format!("{} of this process would stand still, and a restore would go on holding its locks.", jobs(model.jobs_here))],
+        "suspend",
+        Message::Suspend,
+    );
+    model.push(dialog);
+    Vec::new()
+}
+
+/// Quits; with jobs running here it asks first.
+pub fn quit(model: &mut Model) -> Vec<Effect> {
+    let waiting = model.jobs_here + model.acting.len();
+    if waiting == 0 {
+        return vec![Effect::Quit];
+    }
+    let dialog = Confirm::new(
+        "Quit with jobs running here?",
+        vec![format!("{} of this process will come to their end first; the shell comes back after that.", jobs(waiting))],
+        "quit",
+        Message::Quit,
+    );
+    model.push(dialog);
+    Vec::new()
+}
+
+fn jobs(number: usize) -> String {
+    if number == 1 { "One job".into() } else { format!("{number} jobs") }
+}
+
+/// The application selected on the overview, else the selected row's.
+#[must_use]
+pub fn selected_app(model: &Model) -> Option<String> {
+    if let Some(app) = model.row().and_then(|row| row.app()) {
+        return Some(app.to_owned());
+    }
+    model.summary.apps.get(model.walk.cursor.at).or_else(|| model.summary.apps.first()).map(|health| health.app.clone())
+}
+
+/// Whether there is an application.
+///
+/// # Errors
+///
+/// There is none.
+pub fn has_app(model: &Model) -> Result<(), Reason> {
+    if selected_app(model).is_some() { Ok(()) } else { Err("there is no application yet; `backstop app add` adds one".into()) }
+}

@@ -1,0 +1,109 @@
+//! Numbers and times as people read them.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A count with its thousands apart: `12,408`.
+#[must_use]
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A size: `48 kB`, `1.2 GB`; powers of ten, as disks are sold.
+#[must_use]
+pub fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if number < 1000 {
+        return format!("{number} B");
+    }
+    let mut value = number as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if value < 9.95 { format!("{value:.1} {}", UNITS[unit]) } else { format!("{value:.0} {}", UNITS[unit]) }
+}
+
+/// A duration in its two largest units: `4m 10s`, `1d 6h`.
+#[must_use]
+pub fn duration(seconds: f64) -> String {
+    if seconds < 10.0 {
+        return format!("{:.1}s", seconds.max(0.0));
+    }
+    let whole = seconds as u64;
+    match whole {
+        0..60 => format!("{whole}s"),
+        60..3600 => format!("{}m {}s", whole / 60, whole % 60),
+        3600..86_400 => format!("{}h {}m", whole / 3600, whole % 3600 / 60),
+        _ => format!("{}d {}h", whole / 86_400, whole % 86_400 / 3600),
+    }
+}
+
+/// How long ago, or until when, to the minute: what changes on a screen without being asked changes once a minute.
+#[must_use]
+pub fn relative(now: Timestamp, time: Timestamp) -> String {
+    let seconds = now.as_second() - time.as_second();
+    let minutes = seconds.unsigned_abs() / 60;
+    let span = match minutes {
+        0 => return "now".to_owned(),
+        1..60 => format!("{minutes}m"),
+        60..1440 => format!("{}h {}m", minutes / 60, minutes % 60),
+        1440..20_160 => format!("{}d {}h", minutes / 1440, minutes % 1440 / 60),
+        _ => format!("{}d", minutes / 1440),
+    };
+    if seconds < 0 { format!("in {span}") } else { span }
+}
+
+/// A time with its zone: `2026-11-20 02:00:00 UTC`.
+#[must_use]
+pub fn absolute(time: Timestamp, utc: bool) -> String {
+    let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
+    time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+/// The header's clock: `20:41Z`, or `21:41` in local time.
+#[must_use]
+pub fn clock(time: Timestamp, utc: bool) -> String {
+    if utc {
+        time.to_zoned(TimeZone::UTC).strftime("%H:%MZ").to_string()
+    } else {
+        time.to_zoned(TimeZone::system()).strftime("%H:%M").to_string()
+    }
+}
+
+/// The first part of an id, enough to tell it from others on a screen.
+#[must_use]
+pub fn short(id: &str) -> &str {
+    // UUIDv7 begin with the time; their end tells those of one moment apart.
+    if id.len() == 36 { &id[24..] } else { id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([count(0), count(999), count(12_408), count(1_000_000)], ["0", "999", "12,408", "1,000,000"]);
+        assert_eq!([bytes(0), bytes(48_000), bytes(1_240_000_000), bytes(999_999)], ["0 B", "48 kB", "1.2 GB", "1.0 MB"]);
+        assert_eq!([duration(1.9), duration(250.0), duration(108_000.0)], ["1.9s", "4m 10s", "1d 6h"]);
+    }
+
+    #[test]
+    fn times_are_relative_to_the_minute() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(relative(at(1000), at(990)), "now");
+        assert_eq!(relative(at(10_000), at(400)), "2h 40m");
+        assert_eq!(relative(at(0), at(720)), "in 12m");
+        assert_eq!(clock(at(0), true), "00:00Z");
+    }
+}

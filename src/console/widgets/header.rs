@@ -1,0 +1,90 @@
+//! The two lines at the top: where this is and how it stands; the screens.
+
+use super::canvas::{Canvas, Sign};
+use super::format;
+use super::text;
+use crate::console::model::{Model, Screen};
+use crate::console::theme::Role;
+
+/// Draws the header, the tabs and the rule under them.
+pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
+    let summary = &model.summary;
+    let mut x = canvas.line(
+        1,
+        0,
+        &[
+            (Role::Strong, "backstop"),
+            (Role::Text, "  "),
+            (Role::Text, &model.setup.host),
+            (Role::Dim, "   "),
+            (Role::Dim, &summary.engine),
+        ],
+    );
+    let right = format!("{}  {}", summary.role, format::clock(model.now, model.utc));
+    let end = canvas.width().saturating_sub(1);
+    let edge = end.saturating_sub(u16::try_from(text::width(&right)).unwrap_or(0) + 2);
+    let mut state = Vec::new();
+    if model.setup.read_only {
+        state.push((Role::Warning, "read-only".to_owned()));
+    }
+    for (number, word, sign, role) in [
+        (summary.critical, "critical", Sign::Critical, Role::Critical),
+        (summary.warnings, plural(summary.warnings), Sign::Warning, Role::Warning),
+    ] {
+        if number > 0 {
+            state.push((role, format!("{} {number} {word}", sign.text(canvas.unicode))));
+        }
+    }
+    if !summary.running.is_empty() {
+        state.push((Role::Running, format!("{} running", summary.running.len())));
+    }
+    if let Some((name, at)) = &summary.next
+        && canvas.width() >= 110
+    {
+        state.push((Role::Dim, format!("next {name} {}", format::relative(model.now, *at))));
+    }
+    x += 3;
+    for (role, piece) in state {
+        if x + u16::try_from(text::width(&piece)).unwrap_or(0) > edge {
+            break;
+        }
+        x = canvas.put(x, 0, &piece, role) + 2;
+    }
+    canvas.put_right(end, 0, end, &right, Role::Dim);
+    for (screen, from, title) in tabs(canvas.width()) {
+        let role = if screen == model.screen { Role::TabActive } else { Role::TabIdle };
+        canvas.put(from, 1, &title, role);
+    }
+    canvas.rule(2);
+}
+
+fn plural(number: u64) -> &'static str {
+    if number == 1 { "warning" } else { "warnings" }
+}
+
+/// The tabs with their columns; narrow terminals get shorter names.
+fn tabs(width: u16) -> Vec<(Screen, u16, String)> {
+    let mut x = 0;
+    Screen::TABS
+        .iter()
+        .enumerate()
+        .map(|(at, (screen, title))| {
+            let title: String = if width >= 100 {
+                format!(" {} {title} ", at + 1)
+            } else if width >= 78 {
+                format!("{} {} ", at + 1, &title[..title.len().min(6)])
+            } else {
+                format!("{}{} ", at + 1, &title[..2])
+            };
+            let from = x;
+            x += title.len() as u16;
+            (*screen, from, title)
+        })
+        .collect()
+}
+
+/// The screen whose tab is at a column.
+#[must_use]
+pub fn tab_at(width: u16, column: u16) -> Option<Screen> {
+    tabs(width).into_iter().find(|(_, from, title)| (*from..*from + title.len() as u16).contains(&column)).map(|(screen, ..)| screen)
+}
