@@ -1,0 +1,213 @@
+//! Apps: added, looked at, opened as sources.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, NewApp, Role};
+use crate::rows::Relation;
+use crate::sources::Snapshot;
+use crate::sources::files::{Options, Tree};
+use crate::sources::sqlite::Sqlite;
+use crate::sources::url::Url;
+
+use super::{Engine, Error, Result};
+
+/// How long a locked database is waited for.
+pub const LOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// An app that is to be protected.
+#[derive(Clone, Debug, Default)]
+pub struct AppRequest {
+    /// Its name.
+    pub name: String,
+    /// The URL of its database.
+    pub database: Option<String>,
+    /// Folders, each `LABEL=DIR` or `DIR`.
+    pub files: Vec<String>,
+    /// Globs of what is left out of them.
+    pub exclude: Vec<String>,
+    /// Whether a walk stays within one file system.
+    pub one_file_system: bool,
+    /// The vault; `main` unless given.
+    pub vault: Option<String>,
+}
+
+/// Which parts of an app a backup or a restore is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The database.
+    pub database: bool,
+    /// The files.
+    pub files: bool,
+}
+
+impl Parts {
+    /// Everything.
+    pub const ALL: Self = Self { database: true, files: true };
+}
+
+/// A source of an app at one moment, with its models in their modules.
+pub struct Opened {
+    /// The source.
+    pub snapshot: Box<dyn Snapshot>,
+    /// Its models.
+    pub relations: Vec<Relation>,
+}
+
+impl Engine {
+    /// Takes an app under protection, once its sources were seen to be what they should be.
+    ///
+    /// # Errors
+    /// A name that is taken, a source that cannot be read, a vault that does not exist.
+    pub fn add_app(&self, request: &AppRequest) -> Result<App> {
+        self.allow(Role::Admin, "app add", &request.name)?;
+        if request.database.is_none() && request.files.is_empty() {
+            let hint = "Give --database sqlite:PATH, --files DIR, or both.".to_owned();
+            return Err(Error::Usage { why: "an app has a database, files, or both".into(), hint });
+        }
+        let vault_id = self.resolve(Kind::Vault, request.vault.as_deref().unwrap_or("main"))?;
+        let database = request.database.as_deref().map(absolute_url).transpose()?;
+        let files = roots(&request.files)?;
+        let new = NewApp {
+            name: request.name.clone(),
+            database,
+            files,
+            exclude: request.exclude.clone(),
+            one_file_system: request.one_file_system,
+            vault_id,
+            ..NewApp::default()
+        };
+        open_parts(&new.database, &new.files, &new.exclude, new.one_file_system, Parts::ALL, &self.home().scratch())?;
+        let app = self.catalog().add_app(&new)?;
+        self.audit("app add", &app.name, Some(&app.name), AuditOutcome::Done, None)?;
+        Ok(app)
+    }
+
+    /// The app that `text` names; the only one, where nothing is named.
+    ///
+    /// # Errors
+    /// There is none, or more than one could be meant.
+    pub fn app(&self, text: Option<&str>) -> Result<App> {
+        if let Some(text) = text {
+            return Ok(self.catalog().app(&self.resolve(Kind::App, text)?)?);
+        }
+        let mut apps = self.catalog().apps()?;
+        match apps.len() {
+            1 => Ok(apps.remove(0)),
+            0 => Err(Error::Usage { why: "nothing is protected yet".into(), hint: "backstop app add NAME --database sqlite:PATH".into() }),
+            _ => {
+                let names: Vec<String> = apps.into_iter().map(|app| app.name).collect();
+                Err(Error::Usage { why: "there is more than one app".into(), hint: format!("Add --app with one of: {}", names.join(", ")) })
+            }
+        }
+    }
+
+    /// Opens the sources of `app` as they are now.
+    ///
+    /// # Errors
+    /// What the sources say.
+    pub fn open_sources(&self, app: &App, parts: Parts) -> Result<Vec<Opened>> {
+        open_parts(&app.database, &app.files, &app.exclude, app.one_file_system, parts, &self.home().scratch())
+    }
+}
+
+fn open_parts(
+    database: &Option<String>,
+    files: &[FilesRoot],
+    exclude: &[String],
+    one_file_system: bool,
+    parts: Parts,
+    scratch: &Path,
+) -> Result<Vec<Opened>> {
+    let mut opened = Vec::new();
+    if let (Some(database), true) = (database, parts.database) {
+        let snapshot = sqlite(database)?.snapshot(LOCK_WAIT, scratch)?;
+        let relations = in_modules(snapshot.relations());
+        opened.push(Opened { snapshot: Box::new(snapshot), relations });
+    }
+    if parts.files {
+        for root in files {
+            let options = Options { exclude: exclude.to_vec(), one_file_system };
+            let tree = Tree::new(&root.label, Path::new(&root.path), &options)?;
+            let relations = tree.relations().to_vec();
+            opened.push(Opened { snapshot: Box::new(tree), relations });
+        }
+    }
+    Ok(opened)
+}
+
+/// Puts models into modules: what stands before the first `_` of a table's name, where at least two tables share it.
+fn in_modules(relations: &[Relation]) -> Vec<Relation> {
+    let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
+    for relation in relations {
+        *shared.entry(prefix(&relation.name)).or_default() += 1;
+    }
+    let module =
+        |name: &str| if shared.get(prefix(name)).is_some_and(|&count| count > 1) { prefix(name).to_owned() } else { String::new() };
+    relations.iter().map(|relation| Relation { module: module(&relation.name), ..relation.clone() }).collect()
+}
+
+fn prefix(name: &str) -> &str {
+    name.split_once('_').map_or("", |(prefix, _)| prefix)
+}
+
+/// The database that a URL names.
+///
+/// # Errors
+/// The URL is of no kind that is known.
+pub fn sqlite(url: &str) -> Result<Sqlite> {
+    let Url::Sqlite(path) = Url::parse(url)?;
+    Ok(Sqlite::new(path))
+}
+
+fn absolute_url(text: &str) -> Result<String> {
+    let Url::Sqlite(path) = Url::parse(text)?;
+    let path = std::path::absolute(&path).unwrap_or(path);
+    Ok(format!("sqlite:{}", path.display()))
+}
+
+fn roots(texts: &[String]) -> Result<Vec<FilesRoot>> {
+    let mut roots: Vec<FilesRoot> = Vec::new();
+    for text in texts {
+        let (label, folder) = match text.split_once('=') {
+            Some((label, folder)) if !label.contains('/') && !label.is_empty() => (Some(label.to_owned()), folder),
+            _ => (None, text.as_str()),
+        };
+        let path = std::path::absolute(folder).unwrap_or_else(|_| PathBuf::from(folder));
+        let own = path.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
+        let label = label.unwrap_or(own);
+        if roots.iter().any(|root| root.label == label) {
+            let (why, hint) =
+                (format!("two folders have the label “{label}”"), "Write --files LABEL=DIR with labels that differ.".to_owned());
+            return Err(Error::Usage { why, hint });
+        }
+        roots.push(FilesRoot { label, path: path.to_string_lossy().into_owned() });
+    }
+    Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{KeyKind, RelationKind};
+
+    fn named(name: &str) -> Relation {
+        let (kind, key) = (RelationKind::Table, KeyKind::WholeRow);
+        Relation { name: name.into(), module: String::new(), kind, columns: Vec::new(), key }
+    }
+
+    #[test]
+    fn a_prefix_that_tables_share_is_their_module() {
+        let relations = in_modules(&["hr_employee", "hr_contract", "app_settings", "Track"].map(named));
+        let modules: Vec<&str> = relations.iter().map(|relation| relation.module.as_str()).collect();
+        assert_eq!(modules, ["hr", "hr", "", ""]);
+    }
+
+    #[test]
+    fn a_folder_is_called_by_its_name_unless_it_has_a_label() {
+        let roots = roots(&["/srv/media".into(), "conf=/etc/app".into()]).unwrap();
+        assert_eq!((roots[0].label.as_str(), roots[1].label.as_str(), roots[1].path.as_str()), ("media", "conf", "/etc/app"));
+        assert!(super::roots(&["/a/x".into(), "/b/x".into()]).is_err());
+    }
+}

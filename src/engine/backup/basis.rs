@@ -1,0 +1,90 @@
+//! Since what: the newest backup that can serve as the base of a relation's changes.
+//!
+//! Decided for each relation: the newest completed or partial backup that holds it whole (for a differential, the newest
+//! full). Tenant, export, safety and narrowed backups are never asked.
+
+use std::sync::Arc;
+
+use crate::catalog::{Backup, BackupType, Status};
+use crate::rows::Relation;
+use crate::vault::{BackupId, Manifest, RelationRecord, Vault};
+
+/// The backups of one app that may serve, newest first, read from the vault as they are asked for.
+pub struct Basis {
+    vault: Arc<Vault>,
+    candidates: Vec<BackupId>,
+    read: Vec<Manifest>,
+}
+
+/// Manifests read at the most for one backup: with a healthy history the first one serves.
+const MOST_MANIFESTS: usize = 16;
+
+impl Basis {
+    /// Chooses among `newest_first`, the app's backups, what may serve a backup of type `kind`.
+    #[must_use]
+    pub fn among(vault: Arc<Vault>, newest_first: &[Backup], kind: BackupType) -> Self {
+        let candidates = newest_first.iter().filter(|backup| serves(backup, kind)).take(MOST_MANIFESTS);
+        Self { vault, candidates: candidates.map(|backup| BackupId(backup.id.clone())).collect(), read: Vec::new() }
+    }
+
+    /// None at all: everything becomes a new base.
+    #[must_use]
+    pub fn nothing(vault: Arc<Vault>) -> Self {
+        Self { vault, candidates: Vec::new(), read: Vec::new() }
+    }
+
+    /// The newest record of `relation` that holds it whole; `None` where a new base must be written.
+    ///
+    /// Nothing stops a backup here: a manifest that cannot be read is passed over, and its relations then start anew.
+    pub fn of(&mut self, relation: &Relation) -> Option<RelationRecord> {
+        let mut at = 0;
+        while at < self.read.len() || self.read_next() {
+            if let Some(record) = whole_record(&self.read[at], relation) {
+                return Some(record.clone());
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// The backup that is named as the parent: the newest that served.
+    #[must_use]
+    pub fn parent(&self) -> Option<BackupId> {
+        self.read.first().map(|manifest| manifest.id.clone())
+    }
+
+    fn read_next(&mut self) -> bool {
+        while !self.candidates.is_empty() {
+            let id = self.candidates.remove(0);
+            if let Ok(manifest) = self.vault.manifest(&id) {
+                self.read.push(manifest);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn whole_record<'m>(manifest: &'m Manifest, relation: &Relation) -> Option<&'m RelationRecord> {
+    if manifest.scope.narrowed {
+        return None;
+    }
+    let mut records = manifest.relations();
+    records.find(|record| record.whole && record.relation.kind == relation.kind && record.relation.name == relation.name)
+}
+
+fn serves(backup: &Backup, kind: BackupType) -> bool {
+    let stores = matches!(
+        backup.kind,
+        BackupType::Full
+            | BackupType::Differential
+            | BackupType::Incremental
+            | BackupType::Database
+            | BackupType::Files
+            | BackupType::Configuration
+    );
+    stores
+        && matches!(backup.status, Status::Completed | Status::Partial)
+        && backup.deleted_at.is_none()
+        && (kind != BackupType::Differential || backup.kind == BackupType::Full)
+}

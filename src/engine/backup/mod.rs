@@ -1,0 +1,321 @@
+//! A backup: the sources opened at one moment, each relation written as a run, then the manifest.
+//!
+//! A crash before the manifest leaves chunks that the next backup finds and does not store again; nothing counts as a
+//! backup before its manifest is durable. The catalog learns of it afterwards: a manifest that the catalog does not know
+//! is still in the vault, and `vault init --existing` reads it.
+
+pub mod basis;
+pub mod definition;
+pub mod relation;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::catalog::{App, BackupFilter, BackupModel, BackupType, CopyState, JobKind, NewBackup, Origin, Role, Status};
+use crate::clock::rfc3339;
+use crate::rows::{Relation, RelationKind};
+use crate::vault::{BackupId, Committed, Manifest, Missed, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
+
+use super::Engine;
+use super::access::host;
+use super::apps::{Opened, Parts};
+use super::error::{Error, Result};
+use super::jobs::{Finish, JobRequest, Run};
+use basis::Basis;
+use relation::Storing;
+
+/// What is to be backed up, and why.
+#[derive(Clone, Debug)]
+pub struct BackupRequest {
+    /// The app's name or id; the only one, where none is given.
+    pub app: Option<String>,
+    /// The configuration's id, where one asked for it.
+    pub configuration: Option<String>,
+    /// The type.
+    pub kind: BackupType,
+    /// Only these modules; all where empty.
+    pub modules: Vec<String>,
+    /// Only these models; all where empty.
+    pub models: Vec<String>,
+    /// Why.
+    pub origin: Origin,
+    /// The reason given.
+    pub reason: Option<String>,
+    /// Whether everything is stored anew.
+    pub new_base: bool,
+    /// Whether it is protected at once.
+    pub protect: bool,
+}
+
+impl BackupRequest {
+    /// A backup of this type that a person asked for.
+    #[must_use]
+    pub fn new(app: Option<String>, kind: BackupType) -> Self {
+        Self {
+            app,
+            configuration: None,
+            kind,
+            modules: Vec::new(),
+            models: Vec::new(),
+            origin: Origin::Manual,
+            reason: None,
+            new_base: false,
+            protect: false,
+        }
+    }
+
+    fn covers(&self, relation: &Relation) -> bool {
+        let all = self.modules.is_empty() && self.models.is_empty();
+        all || self.modules.contains(&relation.module) || self.models.contains(&relation.name)
+    }
+
+    fn parts(&self) -> Result<Parts> {
+        match self.kind {
+            BackupType::Full | BackupType::Differential | BackupType::Incremental => Ok(Parts::ALL),
+            BackupType::Database => Ok(Parts { database: true, files: false }),
+            BackupType::Files => Ok(Parts { database: false, files: true }),
+            other => Err(Error::Usage {
+                why: format!("backups of the type {other} are not there yet"),
+                hint: "Use one of: full, differential, incremental, database, files.".into(),
+            }),
+        }
+    }
+}
+
+/// A backup that was made; the JSON of `backstop backup`.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct BackupResult {
+    /// The job.
+    pub job: String,
+    /// The backup.
+    pub backup: String,
+    /// completed or partial.
+    pub status: Status,
+    /// Records in it.
+    pub records: u64,
+    /// Files in it.
+    pub files: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Bytes that the vault did not hold before.
+    pub bytes_new: u64,
+    /// Bytes they take in the vault.
+    pub bytes_stored: u64,
+    /// Stored over new; 1 where nothing was new.
+    pub compression_ratio: f64,
+    /// Seconds from start to end.
+    pub duration_seconds: f64,
+    /// Of the manifest.
+    pub checksum: String,
+    /// What is missing, and where.
+    pub warnings: Vec<String>,
+}
+
+impl Engine {
+    /// Makes a backup, here and now, as a job.
+    ///
+    /// # Errors
+    /// What stopped it; the job, its log and an alert tell the same.
+    pub fn backup(&self, request: &BackupRequest) -> Result<BackupResult> {
+        self.allow(Role::Operator, "backup", request.app.as_deref().unwrap_or(""))?;
+        let parts = request.parts()?;
+        let app = self.app(request.app.as_deref())?;
+        let job = JobRequest {
+            kind: JobKind::Backup,
+            backup_type: Some(request.kind),
+            origin: request.origin,
+            app: &app,
+            configuration: request.configuration.clone(),
+            reason: request.reason.clone(),
+        };
+        self.run_job(&job, |run| Backing { engine: self, request, app: &app, run }.make(parts))
+    }
+}
+
+/// A backup on its way.
+struct Backing<'a> {
+    engine: &'a Engine,
+    request: &'a BackupRequest,
+    app: &'a App,
+    run: &'a Run,
+}
+
+impl Backing<'_> {
+    fn make(&self, parts: Parts) -> Result<Finish<BackupResult>> {
+        self.run.progress.phase("opening");
+        let vault = self.engine.vault(&self.app.vault)?;
+        let started = self.engine.clock().now();
+        let sources = self.engine.open_sources(self.app, parts)?;
+        let mut basis = self.basis(&vault)?;
+        let writer = vault.writer()?;
+        let mut manifest = self.manifest(started);
+        for source in &sources {
+            self.source(source, &mut basis, &vault, &writer, &mut manifest)?;
+        }
+        if manifest.relations().next().is_none() {
+            return Err(Error::Usage {
+                why: "nothing of the app is in that scope".into(),
+                hint: format!("backstop app models {}", self.app.name),
+            });
+        }
+        self.run.progress.phase("committing");
+        manifest.parent = basis.parent();
+        self.finish_manifest(&mut manifest, &writer);
+        let committed = writer.commit(&mut manifest)?;
+        self.remember(&manifest, &committed, started)
+    }
+
+    fn basis(&self, vault: &Arc<Vault>) -> Result<Basis> {
+        if self.request.new_base {
+            return Ok(Basis::nothing(vault.clone()));
+        }
+        let filter = BackupFilter { app_id: Some(self.app.id.clone()), ..BackupFilter::default() };
+        let newest = self.engine.catalog().backups_page(&filter, None, 200)?;
+        Ok(Basis::among(vault.clone(), &newest.items, self.request.kind))
+    }
+
+    /// Writes every model of one source that is in scope.
+    fn source(&self, source: &Opened, basis: &mut Basis, vault: &Vault, writer: &Writer<'_>, manifest: &mut Manifest) -> Result<()> {
+        let mut relations = Vec::new();
+        for relation in source.relations.iter().filter(|relation| self.request.covers(relation)) {
+            self.run.progress.phase(&relation.name);
+            let since = basis.of(relation);
+            let (snapshot, progress) = (source.snapshot.as_ref(), self.run.progress.as_ref());
+            let outcome = Storing { snapshot, relation, writer, vault, progress }.store(since.as_ref())?;
+            manifest.errors.extend(outcome.unread.into_iter().map(|unread| Missed {
+                model: unread.model,
+                what: unread.what,
+                why: unread.why,
+            }));
+            match relation.kind {
+                RelationKind::Table => manifest.figures.records += outcome.record.rows,
+                RelationKind::Files => manifest.figures.files += outcome.record.rows,
+            }
+            relations.push(outcome.record);
+        }
+        if !relations.is_empty() {
+            let identity = serde_json::to_value(source.snapshot.identity()).unwrap_or_default();
+            let definition = definition::store(writer, source.snapshot.as_ref())?;
+            manifest.sources.push(SourceRecord { identity, definition, relations });
+        }
+        Ok(())
+    }
+
+    fn manifest(&self, started: Timestamp) -> Manifest {
+        let scope = Scope { modules: self.request.modules.clone(), models: self.request.models.clone(), narrowed: false };
+        Manifest {
+            id: BackupId(self.engine.catalog().new_id()),
+            app: self.app.name.clone(),
+            configuration: self.request.configuration.clone().unwrap_or_default(),
+            kind: self.request.kind.to_string(),
+            parent: None,
+            origin: self.request.origin.to_string(),
+            started: rfc3339(started),
+            finished: String::new(),
+            taken_at: rfc3339(started),
+            host: host(),
+            tool: env!("CARGO_PKG_VERSION").into(),
+            reason: self.request.reason.clone(),
+            consistency: serde_json::Value::Null,
+            sources: Vec::new(),
+            outcome: Outcome::Completed,
+            errors: Vec::new(),
+            scope,
+            safety: None,
+            figures: Totals::default(),
+            features: Vec::new(),
+            previous: None,
+            audit_head: self.engine.catalog().audit_head().ok().flatten().map(|(_, hash)| hash),
+            home: None,
+            other: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn finish_manifest(&self, manifest: &mut Manifest, writer: &Writer<'_>) {
+        let figures = writer.figures();
+        manifest.figures.bytes_read = self.run.progress.read().bytes;
+        manifest.figures.bytes_new = figures.bytes_new;
+        manifest.figures.bytes_stored = figures.bytes_stored;
+        manifest.outcome = if manifest.errors.is_empty() { Outcome::Completed } else { Outcome::Partial };
+        manifest.finished = rfc3339(self.engine.clock().now());
+    }
+
+    /// Tells the catalog, and gives the result.
+    fn remember(&self, manifest: &Manifest, committed: &Committed, started: Timestamp) -> Result<Finish<BackupResult>> {
+        let status = if manifest.outcome == Outcome::Partial { Status::Partial } else { Status::Completed };
+        let duration_seconds = self.engine.clock().now().duration_since(started).as_secs_f64();
+        let mut warnings: Vec<String> =
+            manifest.errors.iter().map(|missed| format!("{}: {}: {}", missed.model, missed.what, missed.why)).collect();
+        let mut copies = Vec::new();
+        for (location, outcome) in &committed.locations {
+            let state = if outcome.is_ok() { CopyState::Present } else { CopyState::Missing };
+            copies.push((location.as_str(), state));
+            if let Err(why) = outcome {
+                warnings.push(format!("location {location} is behind: {why}"));
+            }
+        }
+        let totals = manifest.figures;
+        let models = manifest.relations().map(|record| BackupModel {
+            module: record.relation.module.clone(),
+            model: record.relation.name.clone(),
+            rows: record.rows,
+        });
+        self.engine.catalog().record_backup(&NewBackup {
+            job: Some(self.run.id.clone()),
+            vault_id: Some(self.app.vault_id.clone()),
+            configuration_id: self.request.configuration.clone(),
+            origin: self.request.origin,
+            parent: manifest.parent.as_ref().map(ToString::to_string),
+            records: totals.records,
+            files: totals.files,
+            bytes_read: totals.bytes_read,
+            bytes_new: totals.bytes_new,
+            bytes_stored: totals.bytes_stored,
+            duration_seconds,
+            narrowed: manifest.scope.narrowed,
+            warnings: warnings.len() as u64,
+            checksum: Some(committed.checksum.to_string()),
+            reason: self.request.reason.clone(),
+            operator: Some(self.engine.operator().to_owned()),
+            models: models.collect(),
+            ..NewBackup::new(manifest.id.to_string(), &self.app.id, self.request.kind, status, started.into())
+        })?;
+        self.remember_copies(manifest, &copies)?;
+        let result = BackupResult {
+            job: self.run.id.clone(),
+            backup: manifest.id.to_string(),
+            status,
+            records: totals.records,
+            files: totals.files,
+            bytes_read: totals.bytes_read,
+            bytes_new: totals.bytes_new,
+            bytes_stored: totals.bytes_stored,
+            compression_ratio: ratio(totals.bytes_stored, totals.bytes_new),
+            duration_seconds,
+            checksum: committed.checksum.to_string(),
+            warnings,
+        };
+        Ok(Finish { status, backup: Some(result.backup.clone()), restore: None, message: summary(&result), value: result })
+    }
+
+    /// Notes which locations have it, and protects it where that was asked for.
+    fn remember_copies(&self, manifest: &Manifest, copies: &[(&str, CopyState)]) -> Result<()> {
+        let catalog = self.engine.catalog();
+        for location in catalog.locations(&self.app.vault_id)? {
+            if let Some((_, state)) = copies.iter().find(|(name, _)| *name == location.name) {
+                catalog.set_backup_copy(&manifest.id.0, &location.id, *state)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn ratio(stored: u64, new: u64) -> f64 {
+    if new == 0 { 1.0 } else { stored as f64 / new as f64 }
+}
+
+fn summary(result: &BackupResult) -> String {
+    format!("{} records and {} files, {} bytes new, {} stored", result.records, result.files, result.bytes_new, result.bytes_stored)
+}

@@ -1,0 +1,259 @@
+//! Jobs: everything that runs is one. Claimed in the catalog, watched while it works, ended with its outcome.
+//!
+//! The work runs on the caller's thread; a watcher beside it writes progress at most twice a second, hears a cancellation
+//! that another process asked for, and ends with the job. A job whose process is gone is found when an engine opens.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::catalog::{self, AlertType, App, BackupType, Claim, Claimant, JobKind, Level, NewJob, Origin, RaiseAlert, Severity, Status};
+use crate::error::Explain;
+
+use super::error::{Error, Result};
+use super::progress::Progress;
+use super::{Engine, lock};
+
+/// How often progress is written and a cancellation is looked for.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// How often a job that waits for another one of its app looks again.
+const TURN: Duration = Duration::from_millis(200);
+
+/// The jobs that run in this process.
+pub type Running = Mutex<HashMap<String, Arc<Progress>>>;
+
+/// A job that is to run.
+pub struct JobRequest<'a> {
+    /// What it does.
+    pub kind: JobKind,
+    /// The type of a backup.
+    pub backup_type: Option<BackupType>,
+    /// Why it runs.
+    pub origin: Origin,
+    /// The app it is about.
+    pub app: &'a App,
+    /// The configuration's id.
+    pub configuration: Option<String>,
+    /// The reason given.
+    pub reason: Option<String>,
+}
+
+/// A job that runs: what its work sees.
+pub struct Run {
+    /// The job's id.
+    pub id: String,
+    /// Its counters.
+    pub progress: Arc<Progress>,
+    claim: Claim,
+    engine: Engine,
+}
+
+/// How a job's work ended well.
+pub struct Finish<T> {
+    /// completed or partial.
+    pub status: Status,
+    /// The backup it made.
+    pub backup: Option<String>,
+    /// The restore it made.
+    pub restore: Option<String>,
+    /// The result in a sentence.
+    pub message: String,
+    /// What the caller gets.
+    pub value: T,
+}
+
+impl Run {
+    /// Writes a line into the job's log. That a line could not be written stops no job.
+    pub fn log(&self, level: Level, text: &str) {
+        let _ = self.engine.catalog().log(&self.id, level, text);
+    }
+}
+
+impl Engine {
+    /// Runs `work` as a job, waiting first for another job of the app that excludes it.
+    ///
+    /// # Errors
+    /// What stopped the work; the job has it as its error, and an alert says so.
+    pub fn run_job<T>(&self, request: &JobRequest<'_>, work: impl FnOnce(&Run) -> Result<Finish<T>>) -> Result<T> {
+        let job = self.catalog().add_job(&NewJob {
+            backup_type: request.backup_type,
+            app_id: Some(request.app.id.clone()),
+            configuration_id: request.configuration.clone(),
+            reason: request.reason.clone(),
+            operator: Some(self.operator().to_owned()),
+            ..NewJob::new(request.kind, request.origin)
+        })?;
+        let claim = self.claim(&job.id)?;
+        let run = Run { id: job.id, progress: Arc::default(), claim, engine: self.clone() };
+        lock(&self.inner.running).insert(run.id.clone(), run.progress.clone());
+        let ended = std::thread::scope(|scope| {
+            let (done, until_done) = channel::<()>();
+            let watched = &run;
+            scope.spawn(move || {
+                while until_done.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+                    watched.beat()
+                }
+            });
+            let ended = work(&run);
+            drop(done);
+            ended
+        });
+        lock(&self.inner.running).remove(&run.id);
+        match ended {
+            Ok(finish) => self.end_well(&run, request, finish),
+            Err(error) => Err(self.end_badly(&run, request, error)),
+        }
+    }
+
+    /// Asks a job to stop, wherever it runs.
+    ///
+    /// # Errors
+    /// What the catalog says.
+    pub fn cancel_job(&self, id: &str) -> Result<()> {
+        self.allow(crate::catalog::Role::Operator, "jobs cancel", id)?;
+        if let Some(progress) = lock(&self.inner.running).get(id) {
+            progress.cancel();
+        }
+        self.catalog().cancel_job(id)?;
+        Ok(())
+    }
+
+    /// Waits for the job's turn.
+    fn claim(&self, id: &str) -> Result<Claim> {
+        loop {
+            match self.catalog().claim_job(id, &process()) {
+                Ok(claim) => return Ok(claim),
+                Err(catalog::Error::AppBusy { .. }) => {}
+                Err(catalog::Error::WrongState { .. }) => return Err(Error::Cancelled),
+                Err(error) => return Err(error.into()),
+            }
+            self.bury_the_dead()?;
+            std::thread::sleep(TURN);
+        }
+    }
+
+    fn end_well<T>(&self, run: &Run, request: &JobRequest<'_>, finish: Finish<T>) -> Result<T> {
+        run.beat();
+        run.log(Level::Info, &finish.message);
+        let outcome = catalog::Outcome {
+            message: Some(finish.message),
+            backup: finish.backup,
+            restore: finish.restore,
+            ..catalog::Outcome::new(finish.status)
+        };
+        self.catalog().finish_job(&run.claim, &outcome)?;
+        if request.kind == JobKind::Backup {
+            let target = target_of(request);
+            self.catalog().end_condition(
+                AlertType::BackupFailure,
+                &target,
+                request.configuration.as_deref(),
+                "a later backup completed",
+            )?;
+        }
+        Ok(finish.value)
+    }
+
+    /// Ends the job as failed or cancelled; whatever else goes wrong on the way, `error` is what the caller gets.
+    fn end_badly(&self, run: &Run, request: &JobRequest<'_>, error: Error) -> Error {
+        let cancelled = matches!(error, Error::Cancelled);
+        let status = if cancelled { Status::Cancelled } else { Status::Failed };
+        run.log(Level::Error, &error.to_string());
+        let outcome = catalog::Outcome { error: Some(error.to_string()), hint: error.hint(), ..catalog::Outcome::new(status) };
+        let _ = self.catalog().finish_job(&run.claim, &outcome);
+        if !cancelled {
+            let _ = self.raise_failure(&run.id, request, &error.to_string());
+        }
+        error
+    }
+
+    fn raise_failure(&self, job: &str, request: &JobRequest<'_>, message: &str) -> Result<()> {
+        let (kind, severity) = match request.kind {
+            JobKind::Backup => (AlertType::BackupFailure, Severity::Critical),
+            JobKind::Restore | JobKind::Undo => (AlertType::RestoreFailure, Severity::Error),
+            JobKind::Verify => (AlertType::IntegrityFailure, Severity::Critical),
+            _ => return Ok(()),
+        };
+        self.catalog().raise_alert(&RaiseAlert {
+            app_id: Some(request.app.id.clone()),
+            configuration_id: request.configuration.clone(),
+            job: Some(job.to_owned()),
+            ..RaiseAlert::new(kind, severity, target_of(request), message)
+        })?;
+        Ok(())
+    }
+
+    /// Marks jobs whose process is gone as failed, and raises their alerts.
+    ///
+    /// # Errors
+    /// What the catalog says.
+    pub fn bury_the_dead(&self) -> Result<()> {
+        for job in self.catalog().find_dead_jobs(is_alive)? {
+            // Another process may have found it first; then it is theirs to tell.
+            let Ok(job) = self.catalog().fail_dead_job(&job) else { continue };
+            let message = job.error.clone().unwrap_or_default();
+            let Some(app) = &job.app_id else { continue };
+            let app = self.catalog().app(app)?;
+            let configuration = job.configuration_id.clone();
+            let (backup_type, origin) = (job.backup_type, job.origin);
+            let request = JobRequest { kind: job.kind, backup_type, origin, app: &app, configuration, reason: None };
+            self.raise_failure(&job.id, &request, &message)?;
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    fn beat(&self) {
+        let reading = self.progress.read();
+        let progress = catalog::Progress {
+            phase: Some(reading.phase),
+            done_records: reading.records,
+            total_records: (reading.expected > 0).then_some(reading.expected),
+            done_bytes: reading.bytes,
+            ..catalog::Progress::default()
+        };
+        // A claim that was taken over, like an operator's wish, ends the work; a catalog that cannot be written does not.
+        match self.engine.catalog().progress(&self.claim, &progress) {
+            Ok(true) | Err(catalog::Error::Superseded { .. }) => self.progress.cancel(),
+            Ok(false) | Err(_) => {}
+        }
+    }
+}
+
+fn target_of(request: &JobRequest<'_>) -> String {
+    request.app.name.clone()
+}
+
+/// This process, told apart from a later one with the same pid by when it started.
+#[must_use]
+pub fn process() -> Claimant {
+    let pid = std::process::id();
+    Claimant { pid, process: started(pid).unwrap_or_default() }
+}
+
+fn is_alive(claimant: &Claimant) -> bool {
+    started(claimant.pid).is_some_and(|started| started == claimant.process)
+}
+
+/// When a process started, in clock ticks since the boot, with the boot's id: field 22 of `/proc/PID/stat`.
+fn started(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let ticks = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.to_owned();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(format!("{}-{ticks}", boot.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_alive_only_as_itself() {
+        let own = process();
+        assert!(is_alive(&own));
+        assert!(!is_alive(&Claimant { process: "another boot-1".into(), ..own }));
+    }
+}

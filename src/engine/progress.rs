@@ -1,0 +1,68 @@
+//! What a running job reports: counters that workers write and everybody may read, and the wish to stop.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// The counters of one running job. Writing one costs an atomic addition.
+#[derive(Debug, Default)]
+pub struct Progress {
+    phase: Mutex<String>,
+    records: AtomicU64,
+    expected: AtomicU64,
+    bytes: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// What is being done.
+    pub phase: String,
+    /// Records done.
+    pub records: u64,
+    /// Records expected; 0 where it is not known.
+    pub expected: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+impl Progress {
+    /// Begins a phase.
+    pub fn phase(&self, name: &str) {
+        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        name.clone_into(&mut phase);
+    }
+
+    /// Counts one record of `bytes`.
+    pub fn record(&self, bytes: u64) {
+        self.records.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Says how many records there will be.
+    pub fn expect(&self, records: u64) {
+        self.expected.store(records, Ordering::Relaxed);
+    }
+
+    /// Asks the job to stop; it does so within a second.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// True once somebody asked for the end.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// The counters now.
+    #[must_use]
+    pub fn read(&self) -> Reading {
+        Reading {
+            phase: self.phase.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            records: self.records.load(Ordering::Relaxed),
+            expected: self.expected.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Vaults of this home: made, opened when they are needed, looked at.
+
+use std::sync::Arc;
+
+use crate::catalog::{AuditOutcome, Kind, NewLocation, NewVault, Role};
+use crate::vault::{Local, Location, NewKeys, RecoveryWords, Secret, Unlock, Vault};
+
+use super::{Engine, Error, Result, lock};
+
+/// A vault that is to be made.
+pub struct VaultRequest<'a> {
+    /// Its name; the first is `main`.
+    pub name: &'a str,
+    /// Folders, each to hold all of it.
+    pub locations: &'a [String],
+    /// What opens it.
+    pub passphrase: &'a Secret,
+    /// Whether to make a recovery key.
+    pub recovery: bool,
+}
+
+impl Engine {
+    /// Makes a vault in all its locations and gives the recovery key, where one was asked for: it is shown once and stored nowhere.
+    ///
+    /// # Errors
+    /// A name or a place that is taken, and what the file system says; nothing is half made known then.
+    pub fn create_vault(&self, request: &VaultRequest<'_>) -> Result<Option<RecoveryWords>> {
+        self.allow(Role::Admin, "vault init", request.name)?;
+        self.refuse_known_vault(request.name)?;
+        let locations = locations(request.locations)?;
+        let places: Vec<(String, String)> = locations.iter().map(|location| (location.name().to_owned(), location.place())).collect();
+        let keys = NewKeys { passphrase: request.passphrase, recovery: request.recovery };
+        let (vault, words) = Vault::create(locations, keys, self.clock().clone())?;
+        self.know_vault(request.name, &vault, &places, words.is_some())?;
+        lock(&self.inner.vaults).insert(request.name.to_owned(), Arc::new(vault));
+        Ok(words)
+    }
+
+    /// The vault with this name, opened with its passphrase the first time.
+    ///
+    /// # Errors
+    /// There is none, it cannot be reached, or the passphrase is wrong.
+    pub fn vault(&self, name: &str) -> Result<Arc<Vault>> {
+        if let Some(vault) = lock(&self.inner.vaults).get(name) {
+            return Ok(vault.clone());
+        }
+        let id = self.resolve(Kind::Vault, name)?;
+        let places: Vec<String> = self.catalog().locations(&id)?.into_iter().map(|location| location.place).collect();
+        let secret = self.inner.passphrases.passphrase(name)?;
+        let vault = Arc::new(Vault::open(locations(&places)?, Unlock::Passphrase(&secret), self.clock().clone())?);
+        lock(&self.inner.vaults).insert(name.to_owned(), vault.clone());
+        Ok(vault)
+    }
+
+    fn refuse_known_vault(&self, name: &str) -> Result<()> {
+        if self.catalog().vaults()?.iter().any(|vault| vault.name == name) {
+            let (why, hint) =
+                (format!("there is a vault “{name}” already"), "Give the new one another name: backstop vault init NAME …".to_owned());
+            return Err(Error::Refused { why, hint });
+        }
+        Ok(())
+    }
+
+    fn know_vault(&self, name: &str, vault: &Vault, places: &[(String, String)], recovery: bool) -> Result<()> {
+        let locations = places.iter().map(|(name, place)| NewLocation { name: name.clone(), place: place.clone() }).collect();
+        let new = NewVault { id: vault.id().to_string(), name: name.to_owned(), passphrase_command: None, recovery, locations };
+        self.catalog().add_vault(&new)?;
+        self.audit("vault init", name, None, AuditOutcome::Done, None)
+    }
+}
+
+/// Local folders as locations, each called by its folder's name and told apart by a number where two have the same.
+fn locations(places: &[String]) -> Result<Vec<Arc<dyn Location>>> {
+    let mut names: Vec<String> = Vec::new();
+    let mut locations: Vec<Arc<dyn Location>> = Vec::new();
+    for place in places {
+        if let Some((scheme, _)) = place.split_once("://") {
+            let (why, hint) = (format!("locations of the kind {scheme}:// are not there yet"), "Name a folder.".to_owned());
+            return Err(Error::Usage { why, hint });
+        }
+        let path = std::path::absolute(place).unwrap_or_else(|_| place.into());
+        let base = path.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
+        let taken = names.iter().filter(|name| **name == base || name.starts_with(&format!("{base}-"))).count();
+        let name = if taken == 0 { base } else { format!("{base}-{}", taken + 1) };
+        locations.push(Arc::new(Local::new(name.clone(), path)));
+        names.push(name);
+    }
+    Ok(locations)
+}
