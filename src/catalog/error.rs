@@ -45,6 +45,16 @@ pub enum Error {
         /// The newest version this program knows.
         known: i64,
     },
+    /// The catalog is to be read only, and has not been migrated yet.
+    #[error("the catalog {path} has version {found}, this program reads version {known}")]
+    Older {
+        /// The catalog.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The version this program reads.
+        known: i64,
+    },
     /// There is no catalog to read.
     #[error("there is no catalog at {path}")]
     Missing {
@@ -161,6 +171,7 @@ impl Explain for Error {
             }
             Self::Io { .. } => "check the rights on the home's folder and the space on its disk".to_owned(),
             Self::Newer { .. } => "use the newer backstop that wrote it, or another home with --home".to_owned(),
+            Self::Older { .. } => "open it once without --read-only: it is copied, then migrated".to_owned(),
             Self::Missing { .. } => "name the home with --home, or start with: backstop demo, or: backstop vault init".to_owned(),
             Self::NotFound { kind, .. } | Self::InUse { kind, .. } => format!("list them with: {}", kind.list_command()),
             Self::Ambiguous { .. } => "give more of the id".to_owned(),

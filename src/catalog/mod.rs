@@ -13,12 +13,14 @@ mod audit;
 mod backups;
 mod claims;
 mod configurations;
+mod copies;
 mod error;
 mod health;
 mod jobs;
 mod open;
 mod operators;
 mod page;
+mod plans;
 mod record;
 mod resolve;
 mod restores;
@@ -34,17 +36,19 @@ use rusqlite::{Connection, InterruptHandle, OptionalExtension, Transaction, Tran
 pub use alerts::{Alert, AlertCounts, AlertEvent, AlertFilter, News, RaiseAlert, Raised};
 pub use apps::{App, FilesRoot, NewApp};
 pub use audit::{AuditCheck, AuditEntry, AuditFilter, Broken, NewAuditEntry};
-pub use backups::{Backup, BackupCopy, BackupFilter, BackupModel, NewBackup};
+pub use backups::{Backup, BackupFilter, BackupModel, NewBackup};
 pub use claims::{Claim, Claimant, Outcome, Progress};
 pub use configurations::{Configuration, ConfigurationFilter, ConfigurationStats, NewConfiguration};
+pub use copies::BackupCopy;
 pub use error::{Error, Result};
 pub use health::{AppHealth, BackupSummary, Day, TrendPoint};
 pub use jobs::{Job, JobFilter, LogLine, NewJob};
 pub use operators::Operator;
 pub use page::{Cursor, Listed, Order, PAGE_LIMIT, Page};
+pub use plans::{NewPlan, Plan};
 pub use record::{Json, Time};
 pub use resolve::Kind;
-pub use restores::{NewPlan, NewRestore, Plan, Restore, RestoreChange, RestoreFilter, RestoreOutcome};
+pub use restores::{NewRestore, Restore, RestoreChange, RestoreFilter, RestoreOutcome};
 pub use settings::{Lease, LeaseClaim};
 pub use vaults::{Location, LocationState, NewLocation, NewVault, Vault};
 pub use words::{
@@ -61,6 +65,13 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Reads the catalog at `path`, which must exist and have the version of this program; nothing is made or changed.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let connection = open::reader(path.as_ref())?;
+        open::refuse_other_version(path.as_ref(), &connection)?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
     /// Runs one question; its read transaction ends with it, so that no page on a screen holds back a checkpoint.
     fn read<T>(&self, question: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         question(&lock(&self.connection))

@@ -1,5 +1,6 @@
 //! Opening the catalog's file: rights, pragmas, migrations.
 
+use std::cmp::Ordering;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -34,12 +35,27 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
 
 /// A connection that cannot write.
 pub(super) fn reader(path: &Path) -> Result<Connection> {
+    if !path.exists() {
+        return Err(Error::Missing { path: path.to_owned() });
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// A reader cannot migrate: it reads the version of this program or none.
+pub(super) fn refuse_other_version(path: &Path, connection: &Connection) -> Result<()> {
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let found: i64 = connection.query_row("PRAGMA user_version", (), |row| row.get(0))?;
+    let path = path.to_owned();
+    match found.cmp(&known) {
+        Ordering::Less => Err(Error::Older { path, found, known }),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(Error::Newer { path, found, known }),
+    }
 }
 
 /// Makes an empty file with the right mode; SQLite gives `-wal` and `-shm` the same.

@@ -19,6 +19,17 @@ fn a_commit_elsewhere_shows_in_the_data_version_and_a_look_does_not() {
 }
 
 #[test]
+fn reading_makes_no_catalog_and_refuses_one_of_another_version() {
+    let home = Home::new();
+    let nowhere = home.catalog.path().with_file_name("other.db");
+    assert!(matches!(Reader::open(&nowhere), Err(Error::Missing { .. })));
+    assert!(!nowhere.exists());
+    assert!(Reader::open(home.catalog.path()).unwrap().apps().unwrap().is_empty());
+    rusqlite::Connection::open(&nowhere).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    assert!(matches!(Reader::open(&nowhere), Err(Error::Older { found: 0, .. })));
+}
+
+#[test]
 fn the_catalog_sees_its_own_commits_at_once() {
     let home = Home::new();
     let before = home.catalog.data_version().unwrap();
