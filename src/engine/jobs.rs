@@ -93,7 +93,7 @@ impl Engine {
             let watched = &run;
             scope.spawn(move || {
                 while until_done.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
-                    watched.beat()
+                    watched.beat();
                 }
             });
             let ended = work(&run);

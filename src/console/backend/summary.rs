@@ -132,9 +132,8 @@ impl Asking<'_> {
                 Some(Status::Completed) => "done",
                 Some(Status::Failed) => "failed",
                 Some(Status::Partial | Status::Cancelled) => "warned",
-                Some(Status::Queued | Status::Running) => "",
                 None if self.was_promised(day, &promises) => "missed",
-                None => "",
+                Some(Status::Queued | Status::Running) | None => "",
             };
             days.push(word.to_owned());
             day = day.tomorrow().unwrap_or(day);
