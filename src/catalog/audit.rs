@@ -319,6 +319,30 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_forged_with_a_fitting_hash_breaks_the_chain_at_the_next() {
+        let home = home_with_entries(5);
+        let page = home.catalog.audit_page(&AuditFilter { order: Order::Ascending, ..AuditFilter::default() }, None, 5).unwrap();
+        let (before, entry) = (&page.items[1], &page.items[2]);
+        let details = entry.details.as_ref().map(|details| details.to_string());
+        let time = entry.time.to_string();
+        let forged = Fields {
+            seq: entry.seq,
+            id: &entry.id,
+            time: &time,
+            operator: "eve",
+            action: &entry.action,
+            target: &entry.target,
+            app: entry.app.as_deref(),
+            outcome: entry.outcome.as_str(),
+            reason: entry.reason.as_deref(),
+            details: details.as_deref(),
+        };
+        let hash = forged.hash(&before.hash);
+        let check = tamper(&home, &format!("UPDATE audit SET operator = 'eve', hash = '{hash}' WHERE seq = 3"));
+        assert_eq!((check.broken.unwrap().seq, check.entries), (4, 3));
+    }
+
+    #[test]
     fn an_end_cut_off_shows_in_the_head_kept_elsewhere() {
         let home = home_with_entries(5);
         let (seq, hash) = home.catalog.audit_head().unwrap().unwrap();

@@ -1,10 +1,10 @@
-//! Backups as the catalog knows them: what the lists show of each manifest, and where its copies are.
+//! Backups as the catalog knows them: what the lists show of each manifest.
 
 use rusqlite::{Connection, named_params, params};
 
 use super::page::List;
 use super::record::{Record, record};
-use super::{BackupType, Catalog, CopyState, Cursor, Error, Kind, Listed, Order, Origin, Page, Reader, Result, Status, Time};
+use super::{BackupType, Catalog, Cursor, Error, Kind, Listed, Order, Origin, Page, Reader, Result, Status, Time};
 
 record! {
     /// One recovery point.
@@ -167,19 +167,6 @@ pub struct BackupModel {
     pub rows: u64,
 }
 
-/// A location's copy of a backup.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct BackupCopy {
-    /// The location's id.
-    pub location_id: String,
-    /// The location's name.
-    pub location: String,
-    /// Whether it is whole there.
-    pub state: CopyState,
-    /// Since when.
-    pub changed_at: Time,
-}
-
 /// Which backups a list shows, by the moment they show.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BackupFilter {
@@ -244,19 +231,6 @@ impl Reader {
             let mut statement = connection.prepare_cached(sql)?;
             let models = statement.query_map([id], |row| Ok(BackupModel { module: row.get(0)?, model: row.get(1)?, rows: row.get(2)? }))?;
             Ok(models.collect::<rusqlite::Result<_>>()?)
-        })
-    }
-
-    /// The copies of a backup, in the order its locations are read in.
-    pub fn backup_copies(&self, id: &str) -> Result<Vec<BackupCopy>> {
-        self.read(|connection| {
-            let sql = "SELECT l.id, l.name, p.state, p.changed_at FROM backup_location p JOIN location l ON l.id = p.location_id
-                 WHERE p.backup_id = ?1 ORDER BY l.position, l.id";
-            let mut statement = connection.prepare_cached(sql)?;
-            let copies = statement.query_map([id], |row| {
-                Ok(BackupCopy { location_id: row.get(0)?, location: row.get(1)?, state: row.get(2)?, changed_at: row.get(3)? })
-            })?;
-            Ok(copies.collect::<rusqlite::Result<_>>()?)
         })
     }
 }
@@ -327,19 +301,6 @@ impl Catalog {
         self.write(|change| {
             let sql = "UPDATE backup SET verified_at = ?2, verified_level = ?3 WHERE id = ?1";
             super::found(change.execute(sql, params![id, now, level])?, Kind::Backup, id)
-        })
-    }
-
-    /// Notes whether a location holds a backup.
-    pub fn set_backup_copy(&self, id: &str, location_id: &str, state: CopyState) -> Result<()> {
-        let now = self.now();
-        self.write(|change| {
-            change.execute(
-                "INSERT INTO backup_location (backup_id, location_id, state, changed_at) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at WHERE state <> excluded.state",
-                params![id, location_id, state, now],
-            )?;
-            Ok(())
         })
     }
 
@@ -449,20 +410,5 @@ mod tests {
         backup(&home, &app, BackupType::Safety, Status::Completed);
         let latest = home.catalog.latest_backup(Some(&app), &[BackupType::Full, BackupType::Incremental], false).unwrap();
         assert_eq!(latest, Some(partial));
-    }
-
-    #[test]
-    fn a_copy_is_since_when_its_state_changed() {
-        let home = Home::new();
-        let app = home.app("school");
-        let made = backup(&home, &app, BackupType::Full, Status::Completed);
-        let location = home.catalog.locations(&home.vault()).unwrap()[0].id.clone();
-        home.catalog.set_backup_copy(&made.id, &location, CopyState::Missing).unwrap();
-        let since = home.catalog.now();
-        home.advance(60);
-        home.catalog.set_backup_copy(&made.id, &location, CopyState::Missing).unwrap();
-        assert_eq!(home.catalog.backup_copies(&made.id).unwrap()[0].changed_at, since);
-        home.catalog.set_backup_copy(&made.id, &location, CopyState::Present).unwrap();
-        assert_eq!(home.catalog.backup_copies(&made.id).unwrap()[0].state, CopyState::Present);
     }
 }

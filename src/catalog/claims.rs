@@ -285,4 +285,16 @@ mod tests {
         assert!(matches!(home.catalog.progress(&claim, &Progress::default()), Err(Error::Superseded { .. })));
         assert!(matches!(home.catalog.fail_dead_job(&dead), Err(Error::Superseded { .. })));
     }
+
+    #[test]
+    fn an_older_claim_is_refused_while_a_newer_one_runs_the_job() {
+        let home = Home::new();
+        let id = queue(&home, JobKind::Backup, None);
+        let old = home.catalog.claim_job(&id, &me()).unwrap();
+        home.catalog.write(|change| Ok(change.execute("UPDATE job SET claim = claim + 1 WHERE id = ?1", [&id])?)).unwrap();
+        let new = Claim { number: old.number + 1, ..old.clone() };
+        assert!(matches!(home.catalog.progress(&old, &Progress::default()), Err(Error::Superseded { .. })));
+        assert!(matches!(home.catalog.finish_job(&old, &Outcome::new(Status::Failed)), Err(Error::Superseded { .. })));
+        assert_eq!(home.catalog.finish_job(&new, &Outcome::new(Status::Completed)).unwrap().status, Status::Completed);
+    }
 }

@@ -1,15 +1,16 @@
 //! Apps: added, looked at, opened as sources.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, NewApp, Role};
-use crate::rows::Relation;
-use crate::sources::Snapshot;
+use crate::rows::{Relation, Row, Value};
 use crate::sources::files::{Options, Tree};
-use crate::sources::sqlite::Sqlite;
+use crate::sources::sqlite::{Sqlite, SqliteSnapshot};
 use crate::sources::url::Url;
+use crate::sources::{Content, Definition, Identity, Reference, Result as SourceResult, Snapshot, Unique, Unread};
 
 use super::{Engine, Error, Result};
 
@@ -47,12 +48,44 @@ impl Parts {
     pub const ALL: Self = Self { database: true, files: true };
 }
 
-/// A source of an app at one moment, with its models in their modules.
-pub struct Opened {
-    /// The source.
-    pub snapshot: Box<dyn Snapshot>,
-    /// Its models.
-    pub relations: Vec<Relation>,
+/// A database at one moment, its models in their modules.
+struct Grouped {
+    snapshot: SqliteSnapshot,
+    relations: Vec<Relation>,
+}
+
+impl Snapshot for Grouped {
+    fn identity(&self) -> Identity {
+        self.snapshot.identity()
+    }
+
+    fn relations(&self) -> &[Relation] {
+        &self.relations
+    }
+
+    fn definition(&self) -> &Definition {
+        self.snapshot.definition()
+    }
+
+    fn references(&self) -> &[Reference] {
+        self.snapshot.references()
+    }
+
+    fn uniques(&self) -> &[Unique] {
+        self.snapshot.uniques()
+    }
+
+    fn consistency(&self) -> serde_json::Value {
+        self.snapshot.consistency()
+    }
+
+    fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> SourceResult<Vec<Unread>> {
+        self.snapshot.scan(relation, content, each)
+    }
+
+    fn holds(&self, model: &str, columns: &[String], values: &[Value]) -> SourceResult<Option<Row>> {
+        self.snapshot.holds(model, columns, values)
+    }
 }
 
 impl Engine {
@@ -107,7 +140,7 @@ impl Engine {
     ///
     /// # Errors
     /// What the sources say.
-    pub fn open_sources(&self, app: &App, parts: Parts) -> Result<Vec<Opened>> {
+    pub fn open_sources(&self, app: &App, parts: Parts) -> Result<Vec<Box<dyn Snapshot>>> {
         open_parts(&app.database, &app.files, &app.exclude, app.one_file_system, parts, &self.home().scratch())
     }
 }
@@ -119,19 +152,17 @@ fn open_parts(
     one_file_system: bool,
     parts: Parts,
     scratch: &Path,
-) -> Result<Vec<Opened>> {
-    let mut opened = Vec::new();
+) -> Result<Vec<Box<dyn Snapshot>>> {
+    let mut opened: Vec<Box<dyn Snapshot>> = Vec::new();
     if let (Some(database), true) = (database, parts.database) {
         let snapshot = sqlite(database)?.snapshot(LOCK_WAIT, scratch)?;
         let relations = in_modules(snapshot.relations());
-        opened.push(Opened { snapshot: Box::new(snapshot), relations });
+        opened.push(Box::new(Grouped { snapshot, relations }));
     }
     if parts.files {
         for root in files {
             let options = Options { exclude: exclude.to_vec(), one_file_system };
-            let tree = Tree::new(&root.label, Path::new(&root.path), &options)?;
-            let relations = tree.relations().to_vec();
-            opened.push(Opened { snapshot: Box::new(tree), relations });
+            opened.push(Box::new(Tree::new(&root.label, Path::new(&root.path), &options)?));
         }
     }
     Ok(opened)

@@ -18,6 +18,7 @@ pub mod home;
 pub mod jobs;
 pub mod progress;
 pub mod restore;
+pub mod restoring;
 pub mod schedule;
 pub mod stored;
 pub mod vaults;

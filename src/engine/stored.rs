@@ -51,21 +51,21 @@ impl StoredBackup {
     pub fn rows<'a>(&'a self, record: &'a RelationRecord) -> impl Iterator<Item = Result<Row, vault::Error>> + 'a {
         rows_of(&self.vault, &record.relation, &record.runs)
     }
+}
 
-    /// The row with this key.
-    ///
-    /// # Errors
-    /// What reading the vault met.
-    pub fn find(&self, record: &RelationRecord, key: &Key) -> Result<Option<Row>, vault::Error> {
-        for run in record.runs.iter().rev() {
-            match RunReader::new(self.vault.as_ref(), &record.relation, run).find(key)? {
-                Some(Change::Upsert(row)) => return Ok(Some(row)),
-                Some(Change::Delete(_)) => return Ok(None),
-                None => {}
-            }
+/// The row with this key, as the newest run that speaks of it has it.
+///
+/// # Errors
+/// What reading the vault met.
+pub fn find(vault: &Vault, record: &RelationRecord, key: &Key) -> Result<Option<Row>, vault::Error> {
+    for run in record.runs.iter().rev() {
+        match RunReader::new(vault, &record.relation, run).find(key)? {
+            Some(Change::Upsert(row)) => return Ok(Some(row)),
+            Some(Change::Delete(_)) => return Ok(None),
+            None => {}
         }
-        Ok(None)
     }
+    Ok(None)
 }
 
 /// The rows that `runs` (base first) make together, in key order.

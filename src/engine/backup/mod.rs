@@ -15,11 +15,12 @@ use jiff::Timestamp;
 use crate::catalog::{App, BackupFilter, BackupModel, BackupType, CopyState, JobKind, NewBackup, Origin, Role, Status};
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
+use crate::sources::Snapshot;
 use crate::vault::{BackupId, Committed, Manifest, Missed, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
 
 use super::Engine;
 use super::access::host;
-use super::apps::{Opened, Parts};
+use super::apps::Parts;
 use super::error::{Error, Result};
 use super::jobs::{Finish, JobRequest, Run};
 use basis::Basis;
@@ -151,7 +152,7 @@ impl Backing<'_> {
         let writer = vault.writer()?;
         let mut manifest = self.manifest(started);
         for source in &sources {
-            self.source(source, &mut basis, &vault, &writer, &mut manifest)?;
+            self.source(source.as_ref(), &mut basis, &vault, &writer, &mut manifest)?;
         }
         if manifest.relations().next().is_none() {
             return Err(Error::Usage {
@@ -176,12 +177,12 @@ impl Backing<'_> {
     }
 
     /// Writes every model of one source that is in scope.
-    fn source(&self, source: &Opened, basis: &mut Basis, vault: &Vault, writer: &Writer<'_>, manifest: &mut Manifest) -> Result<()> {
+    fn source(&self, source: &dyn Snapshot, basis: &mut Basis, vault: &Vault, writer: &Writer<'_>, manifest: &mut Manifest) -> Result<()> {
         let mut relations = Vec::new();
-        for relation in source.relations.iter().filter(|relation| self.request.covers(relation)) {
+        for relation in source.relations().iter().filter(|relation| self.request.covers(relation)) {
             self.run.progress.phase(&relation.name);
             let since = basis.of(relation);
-            let (snapshot, progress) = (source.snapshot.as_ref(), self.run.progress.as_ref());
+            let (snapshot, progress) = (source, self.run.progress.as_ref());
             let outcome = Storing { snapshot, relation, writer, vault, progress }.store(since.as_ref())?;
             manifest.errors.extend(outcome.unread.into_iter().map(|unread| Missed {
                 model: unread.model,
@@ -195,8 +196,8 @@ impl Backing<'_> {
             relations.push(outcome.record);
         }
         if !relations.is_empty() {
-            let identity = serde_json::to_value(source.snapshot.identity()).unwrap_or_default();
-            let definition = definition::store(writer, source.snapshot.as_ref())?;
+            let identity = serde_json::to_value(source.identity()).unwrap_or_default();
+            let definition = definition::store(writer, source)?;
             manifest.sources.push(SourceRecord { identity, definition, relations });
         }
         Ok(())

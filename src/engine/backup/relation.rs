@@ -67,17 +67,15 @@ impl Storing<'_> {
         let (unread, digest) = self.scan(&mut |row, digest| Ok(changes.live(row, digest, &mut |change| run.push(change))?))?;
         changes.finish(&mut |change| run.push(change))?;
         let run = run.finish()?;
-        let mut runs = since.runs.clone();
+        let mut runs = if since.runs.len() > MOST_CHANGE_RUNS { self.fold(&since.runs)? } else { since.runs.clone() };
         if run.rows + run.deletes > 0 {
             runs.push(run);
-        }
-        if runs.len() > MOST_CHANGE_RUNS + 1 {
-            runs = self.fold(&runs)?;
         }
         Ok(self.outcome(runs, unread, &digest))
     }
 
-    /// Puts the change runs together into one; the base is neither read nor written.
+    /// Puts the change runs of the last backup together into one; the base is neither read nor written. (This backup's own run cannot
+    /// be read before it is committed, so it stays on top.)
     fn fold(&self, runs: &[Run]) -> Result<Vec<Run>> {
         let Some((base, changes)) = runs.split_first() else { return Ok(Vec::new()) };
         let newest_first = changes.iter().rev().map(|run| RunReader::new(self.vault, self.relation, run)).collect();

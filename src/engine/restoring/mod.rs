@@ -1,0 +1,240 @@
+//! Restores as jobs: a preview makes a plan in the home, a run executes exactly that plan, an undo takes it back.
+//!
+//! A crash before the database commits leaves it as it was. The safety record is in the vault before the application's
+//! write lock is taken, and the restore's entry in the catalog names it: whoever finds the entry still running judges by it.
+
+mod copy;
+mod execute;
+mod safety;
+mod side;
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::catalog::{App, Backup, BackupFilter, Kind, NewPlan, Order, PlanState, Role};
+use crate::sources::Snapshot;
+use crate::vault::{BackupId, Vault};
+
+use super::Engine;
+use super::apps::Parts;
+use super::error::{Doing, Error, Result};
+use super::restore::plan::{Choice, OnBlocked, OnCollision, Plan, PlanSummary, Request, Scope};
+use super::restore::preview;
+use super::restore::spool::SpoolReader;
+use super::restore::strategy::Strategy;
+use super::restore::{self, Progress};
+use super::stored::StoredBackup;
+
+pub use copy::{CopyResult, CopyTarget};
+pub use execute::RestoreResult;
+use side::StoredSide;
+
+/// What is to be compared.
+#[derive(Clone, Debug)]
+pub struct PreviewRequest {
+    /// The backup: an id, its beginning, or `latest`, which is meant where nothing is said.
+    pub backup: Option<String>,
+    /// The newest backup taken at or before this time, instead.
+    pub at: Option<Timestamp>,
+    /// The app.
+    pub app: Option<String>,
+    /// The strategy for the whole.
+    pub strategy: Strategy,
+    /// Strategies for models.
+    pub strategies: Vec<(String, Strategy)>,
+    /// What is taken.
+    pub scope: Scope,
+    /// Choices for records and fields.
+    pub choices: Vec<Choice>,
+    /// Collisions.
+    pub collisions: OnCollision,
+    /// Missing parents.
+    pub blocked: OnBlocked,
+    /// Whether live-only records are deleted.
+    pub exact: bool,
+}
+
+impl PreviewRequest {
+    /// All of the newest backup of `app`, merged.
+    #[must_use]
+    pub fn new(app: Option<String>, strategy: Strategy) -> Self {
+        Self {
+            backup: None,
+            at: None,
+            app,
+            strategy,
+            strategies: Vec::new(),
+            scope: Scope::default(),
+            choices: Vec::new(),
+            collisions: OnCollision::default(),
+            blocked: OnBlocked::default(),
+            exact: false,
+        }
+    }
+}
+
+/// What a restore works on: the app, its vault, and its database as it is now.
+struct Scene {
+    app: App,
+    vault: std::sync::Arc<Vault>,
+    lives: Vec<Box<dyn Snapshot>>,
+}
+
+/// A plan as it is kept in the home.
+struct Kept {
+    plan: Plan,
+    app: App,
+    vault: std::sync::Arc<Vault>,
+    state: PlanState,
+}
+
+impl Scene {
+    fn lives(&self) -> Vec<&dyn Snapshot> {
+        self.lives.iter().map(AsRef::as_ref).collect()
+    }
+}
+
+impl Engine {
+    /// Compares a backup with what is there now, and keeps the plan. Nothing is touched.
+    ///
+    /// # Errors
+    /// What either side cannot be read for, and cancelling. Blocking findings are no error: they stand in the plan.
+    pub fn preview(&self, request: &PreviewRequest, progress: &mut Progress<'_>) -> Result<PlanSummary> {
+        self.allow(Role::Operator, "restore preview", request.app.as_deref().unwrap_or_default())?;
+        let backup = self.backup_for(request)?;
+        let scene = self.scene(&backup.app_id)?;
+        let stored = StoredBackup::new(scene.vault.clone(), scene.vault.manifest(&BackupId(backup.id.clone()))?);
+        let source = stored.manifest.sources.first().and_then(|source| serde_json::from_value(source.identity.clone()).ok());
+        let asked = Request {
+            strategies: request.strategies.iter().cloned().collect(),
+            scope: request.scope.clone(),
+            choices: request.choices.clone(),
+            collisions: request.collisions,
+            blocked: request.blocked,
+            exact: request.exact,
+            source,
+            ..Request::new(&self.catalog().new_id(), &backup.id, &scene.app.name, &backup.taken_at.to_string(), request.strategy)
+        };
+        let side = StoredSide::tables(&stored);
+        self.keep_plan(&scene, &asked.clone(), |to, seal| preview::preview(asked, &side, &scene.lives(), to, seal, progress))
+    }
+
+    /// A page of a model's records that differ, as JSON: `after` records are passed over.
+    ///
+    /// # Errors
+    /// No such plan or model, and what reading it met.
+    pub fn plan_rows(&self, plan: &str, model: &str, after: u64, limit: usize) -> Result<Vec<serde_json::Value>> {
+        let Kept { plan, vault, .. } = self.plan(plan)?;
+        self.with_spool(&plan, &vault, |spool| Ok(plan.rows(spool, model, after, limit)?))
+    }
+
+    /// The backup that `text` names: an id, its beginning, or `latest`: the newest that can be restored.
+    ///
+    /// # Errors
+    /// There is none, or more than one is meant.
+    pub fn restorable(&self, text: Option<&str>, app: Option<&str>, until: Option<Timestamp>) -> Result<Backup> {
+        match text {
+            Some(text) if text != "latest" => Ok(self.catalog().backup(&self.resolve(Kind::Backup, text)?)?),
+            _ => self.newest(&self.app(app)?, until),
+        }
+    }
+
+    fn backup_for(&self, request: &PreviewRequest) -> Result<Backup> {
+        self.restorable(request.backup.as_deref(), request.app.as_deref(), request.at)
+    }
+
+    fn newest(&self, app: &App, until: Option<Timestamp>) -> Result<Backup> {
+        // The filter's end is exclusive; a backup taken at the very moment counts.
+        let until = until.and_then(|time| time.checked_add(jiff::SignedDuration::from_millis(1)).ok()).map(Into::into);
+        let filter = BackupFilter { app_id: Some(app.id.clone()), until, order: Order::Descending, ..BackupFilter::default() };
+        let page = self.catalog().backups_page(&filter, None, 500)?;
+        page.items.into_iter().find(is_restorable).ok_or_else(|| Error::Unknown {
+            what: "backup to restore of",
+            name: app.name.clone(),
+            hint: format!("Make one: backstop backup --app {} --type full", app.name),
+        })
+    }
+
+    fn scene(&self, app_id: &str) -> Result<Scene> {
+        let app = self.catalog().app(app_id)?;
+        let vault = self.vault(&app.vault)?;
+        let lives = self.open_sources(&app, Parts { database: true, files: false })?;
+        Ok(Scene { app, vault, lives })
+    }
+
+    /// Writes a plan and its records into the home, sealed, and makes it known. A crash leaves a file that nothing names.
+    fn keep_plan(
+        &self,
+        scene: &Scene,
+        request: &Request,
+        compare: impl FnOnce(&mut dyn Write, &restore::spool::Cipher<'_>) -> restore::Result<Plan>,
+    ) -> Result<PlanSummary> {
+        let path = self.plan_path(&request.plan);
+        let seal = |bytes: &[u8]| scene.vault.seal("plan", bytes).map_err(|error| error.to_string());
+        let mut spool = BufWriter::new(private(&path.with_extension("spool"))?);
+        let plan = compare(&mut spool, &seal)?;
+        let io = || format!("writing the plan {}", path.display());
+        spool.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|file| file.sync_all()).doing(io)?;
+        let sealed = scene.vault.seal("plan", &serde_json::to_vec(&plan).map_err(std::io::Error::from).doing(io)?)?;
+        let mut file = private(&path)?;
+        file.write_all(&sealed).and_then(|()| file.sync_all()).doing(io)?;
+        let summary = plan.summary();
+        self.catalog().add_plan(&NewPlan {
+            id: request.plan.clone(),
+            backup: request.backup.clone(),
+            app_id: scene.app.id.clone(),
+            strategy: same_word(request.strategy),
+            path: format!("plans/{}.plan", request.plan),
+            summary: serde_json::to_value(&summary).map_err(std::io::Error::from).doing(io)?,
+            operator: Some(self.operator().to_owned()),
+        })?;
+        Ok(summary)
+    }
+
+    /// The plan that `text` names, with what it belongs to.
+    fn plan(&self, text: &str) -> Result<Kept> {
+        let known = self.catalog().plan(&self.resolve(Kind::Plan, text)?)?;
+        let app = self.catalog().app(&known.app_id)?;
+        let vault = self.vault(&app.vault)?;
+        let path = self.plan_path(&known.id);
+        let doing = || format!("reading the plan {}", path.display());
+        let sealed = std::fs::read(&path).doing(doing)?;
+        let plan = serde_json::from_slice(&vault.open_sealed("plan", &sealed)?).map_err(std::io::Error::from).doing(doing)?;
+        Ok(Kept { plan, app, vault, state: known.state })
+    }
+
+    fn with_spool<T>(&self, plan: &Plan, vault: &Vault, read: impl FnOnce(&mut SpoolReader<'_>) -> Result<T>) -> Result<T> {
+        let path = self.plan_path(&plan.request.plan).with_extension("spool");
+        let file = File::open(&path).doing(|| format!("reading the plan {}", path.display()))?;
+        let open = |bytes: &[u8]| vault.open_sealed("plan", bytes).map_err(|error| error.to_string());
+        read(&mut SpoolReader::new(&plan.request.plan, &plan.blocks, Box::new(file), &open))
+    }
+
+    fn plan_path(&self, plan: &str) -> PathBuf {
+        self.home().plans().join(format!("{plan}.plan"))
+    }
+}
+
+/// A file that only its owner reads, made anew.
+fn private(path: &std::path::Path) -> Result<File> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.doing(|| format!("writing {}", path.display()))
+}
+
+fn is_restorable(backup: &Backup) -> bool {
+    use crate::catalog::{BackupType, Status};
+    let stores = !matches!(backup.kind, BackupType::Safety | BackupType::Verification | BackupType::Export);
+    stores && matches!(backup.status, Status::Completed | Status::Partial) && backup.deleted_at.is_none()
+}
+
+fn same_word(strategy: Strategy) -> crate::catalog::Strategy {
+    match strategy {
+        Strategy::Replace => crate::catalog::Strategy::Replace,
+        Strategy::Merge => crate::catalog::Strategy::Merge,
+        Strategy::Skip => crate::catalog::Strategy::Skip,
+    }
+}

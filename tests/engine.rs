@@ -1,0 +1,190 @@
+//! The whole path through the engine: protect, back up, spoil, preview, restore, undo; and a copy that is equal.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use backstop::catalog::BackupType;
+use backstop::clock::SystemClock;
+use backstop::engine::apps::AppRequest;
+use backstop::engine::backup::BackupRequest;
+use backstop::engine::restore::strategy::Strategy;
+use backstop::engine::restoring::{CopyTarget, PreviewRequest};
+use backstop::engine::vaults::VaultRequest;
+use backstop::engine::{Engine, Error, Home, Passphrases, Result};
+use backstop::vault::Secret;
+use rusqlite::Connection;
+
+struct Known;
+
+impl Passphrases for Known {
+    fn passphrase(&self, _vault: &str) -> Result<Secret> {
+        Ok(Secret::new("a passphrase for tests only".into()))
+    }
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+    engine: Engine,
+}
+
+fn chinook() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chinook");
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).find(|path| ends(path, "sqlite") || ends(path, "db")).unwrap()
+}
+
+fn ends(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == ending)
+}
+
+impl Place {
+    /// Chinook, protected, in a vault with two locations, with one full backup.
+    fn protected() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(chinook(), folder.path().join("chinook.db")).unwrap();
+        let engine = Engine::open(Home::at(folder.path().join("home")), Arc::new(SystemClock), Box::new(Known)).unwrap();
+        let place = Self { folder, engine };
+        let locations = [place.path("one"), place.path("two")];
+        let passphrase = Secret::new("a passphrase for tests only".into());
+        place.engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).unwrap();
+        let database = Some(format!("sqlite:{}", place.path("chinook.db")));
+        place.engine.add_app(&AppRequest { name: "chinook".into(), database, ..AppRequest::default() }).unwrap();
+        place.back_up(BackupType::Full);
+        place
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn back_up(&self, kind: BackupType) -> backstop::engine::backup::BackupResult {
+        self.engine.backup(&BackupRequest::new(None, kind)).unwrap()
+    }
+
+    fn sql(&self, sql: &str) {
+        Connection::open(self.path("chinook.db")).unwrap().execute_batch(sql).unwrap();
+    }
+
+    /// Every cell of a table by storage class and bytes, read by SQLite's own functions.
+    fn dump(&self, database: &str) -> Vec<String> {
+        let connection = Connection::open(self.path(database)).unwrap();
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+        let tables: Vec<String> =
+            connection.prepare(sql).unwrap().query_map((), |row| row.get(0)).unwrap().map(Result::unwrap_sql).collect();
+        let mut lines = Vec::new();
+        for table in tables {
+            let sql = format!("SELECT * FROM \"{table}\" ORDER BY rowid");
+            let mut statement = connection.prepare(&sql).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query(()).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let cells: Vec<String> = (0..columns).map(|column| format!("{:?}", row.get_ref(column).unwrap())).collect();
+                lines.push(format!("{table}: {}", cells.join("|")));
+            }
+        }
+        lines
+    }
+}
+
+trait UnwrapSql<T> {
+    fn unwrap_sql(self) -> T;
+}
+
+impl<T> UnwrapSql<T> for rusqlite::Result<T> {
+    fn unwrap_sql(self) -> T {
+        self.unwrap()
+    }
+}
+
+fn going(_: backstop::engine::restore::Step<'_>) -> bool {
+    true
+}
+
+const SPOIL: &str = "UPDATE Customer SET Email = '' WHERE CustomerId <= 5;
+    UPDATE Customer SET Phone = NULL, FirstName = 'Wrong' WHERE CustomerId BETWEEN 10 AND 12;
+    DELETE FROM InvoiceLine WHERE InvoiceId = 7; DELETE FROM Invoice WHERE InvoiceId = 7;
+    INSERT INTO Genre VALUES (999, 'Only live');";
+
+#[test]
+fn spoiled_records_are_shown_restored_and_the_restore_is_taken_back() {
+    let place = Place::protected();
+    let good = place.dump("chinook.db");
+    place.sql(SPOIL);
+    let spoiled = place.dump("chinook.db");
+    let lines_of_7 = good.iter().filter(|line| !spoiled.contains(line) && line.starts_with("InvoiceLine")).count() as u64;
+
+    let plan = place.engine.preview(&PreviewRequest::new(None, Strategy::Replace), &mut going).unwrap();
+    assert_eq!(place.dump("chinook.db"), spoiled, "a preview touches nothing");
+    assert_eq!((plan.summary.new_records, plan.summary.conflicts, plan.summary.live_only_records), (1 + lines_of_7, 8, 1));
+    assert!(plan.safe_to_restore, "{:?}", plan.findings);
+    let rows = place.engine.plan_rows(&plan.plan, "Customer", 0, 100).unwrap();
+    assert_eq!(rows.len(), 8);
+
+    let done = place.engine.restore(&plan.plan, Some("a colleague spoiled them"), &mut going).unwrap();
+    assert_eq!((done.records_created, done.records_updated, done.records_deleted), (1 + lines_of_7, 8, 0));
+    let mut expected = good.clone();
+    expected.push("Genre: Integer(999)|Text([79, 110, 108, 121, 32, 108, 105, 118, 101])".into());
+    let (mut restored, mut expected) = (place.dump("chinook.db"), expected);
+    restored.sort();
+    expected.sort();
+    assert_eq!(restored, expected);
+
+    let again = place.engine.restore(&plan.plan, None, &mut going).unwrap_err();
+    assert!(matches!(again, Error::Refused { .. }), "a plan is executed once: {again}");
+
+    place.engine.undo(&done.restore, Vec::new(), Some("it was meant"), &mut going).unwrap();
+    let (mut undone, mut spoiled) = (place.dump("chinook.db"), spoiled);
+    undone.sort();
+    spoiled.sort();
+    assert_eq!(undone, spoiled);
+    assert!(place.engine.undo(&done.restore, Vec::new(), None, &mut going).is_err(), "a restore is taken back once");
+}
+
+#[test]
+fn a_change_after_the_preview_stops_the_restore_and_nothing_is_changed() {
+    let place = Place::protected();
+    place.sql(SPOIL);
+    let plan = place.engine.preview(&PreviewRequest::new(None, Strategy::Replace), &mut going).unwrap();
+    place.sql("UPDATE Customer SET Email = 'new@live.example' WHERE CustomerId = 3");
+    let before = place.dump("chinook.db");
+    let error = place.engine.restore(&plan.plan, None, &mut going).unwrap_err();
+    assert!(error.to_string().contains("changed after the preview"), "{error}");
+    assert_eq!(place.dump("chinook.db"), before);
+}
+
+#[test]
+fn a_copy_holds_every_cell_and_an_existing_target_is_refused() {
+    let place = Place::protected();
+    let target = CopyTarget::Database(format!("sqlite:{}", place.path("copy.db")));
+    place.engine.restore_to("latest", None, std::slice::from_ref(&target)).unwrap();
+    assert_eq!(place.dump("copy.db"), place.dump("chinook.db"));
+    assert!(place.engine.restore_to("latest", None, &[target]).is_err());
+}
+
+#[test]
+fn what_changed_is_stored_and_a_chain_of_increments_comes_back_exactly() {
+    let place = Place::protected();
+    for round in 0..12 {
+        place.sql(&format!("UPDATE Track SET Composer = 'round {round}' WHERE TrackId % 97 = {round}; DELETE FROM PlaylistTrack WHERE TrackId = {round} + 100;"));
+        let kind = if round % 4 == 3 { BackupType::Full } else { BackupType::Incremental };
+        let result = place.back_up(kind);
+        assert_eq!(result.status, backstop::catalog::Status::Completed);
+        assert!(result.bytes_stored < 40_000, "round {round} stored {} bytes", result.bytes_stored);
+    }
+    let target = CopyTarget::Database(format!("sqlite:{}", place.path("copy.db")));
+    place.engine.restore_to("latest", None, &[target]).unwrap();
+    assert_eq!(place.dump("copy.db"), place.dump("chinook.db"));
+}
+
+#[test]
+fn a_database_that_is_gone_fails_the_job_and_raises_an_alert_that_the_next_backup_ends() {
+    let place = Place::protected();
+    std::fs::rename(place.path("chinook.db"), place.path("away.db")).unwrap();
+    let error = place.engine.backup(&BackupRequest::new(None, BackupType::Full)).unwrap_err();
+    assert!(error.to_string().contains("does not exist"), "{error}");
+    let open = place.engine.catalog().open_alerts(10).unwrap();
+    assert_eq!(open.len(), 1);
+    std::fs::rename(place.path("away.db"), place.path("chinook.db")).unwrap();
+    place.back_up(BackupType::Full);
+    assert!(place.engine.catalog().open_alerts(10).unwrap().is_empty());
+}
