@@ -8,6 +8,7 @@
 //!
 //! Nothing here reads a database, a file or a network on the thread that draws; the engine is reached through [`effect::Backend`] alone.
 
+pub mod backend;
 pub mod commands;
 pub mod component;
 pub mod data;
@@ -15,9 +16,12 @@ pub mod effect;
 pub mod keymap;
 pub mod message;
 pub mod model;
+pub mod open;
 pub mod run;
 pub mod screens;
 pub mod terminal;
 pub mod theme;
 pub mod update;
 pub mod widgets;
+
+pub use open::{Options, open};

@@ -120,6 +120,17 @@ impl Engine {
         Ok(())
     }
 
+    /// How many jobs run in this process.
+    #[must_use]
+    pub fn running_here(&self) -> usize {
+        lock(&self.inner.running).len()
+    }
+
+    /// Asks every job of this process to stop at its next safe point.
+    pub fn cancel_here(&self) {
+        lock(&self.inner.running).values().for_each(|progress| progress.cancel());
+    }
+
     /// Waits for the job's turn.
     fn claim(&self, id: &str) -> Result<Claim> {
         loop {

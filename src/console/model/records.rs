@@ -25,8 +25,8 @@ impl ListKind {
     pub fn orders(self) -> &'static [&'static str] {
         match self {
             Self::Configurations => &["name", "next"],
-            Self::Jobs => &["created", "finished"],
-            Self::Backups => &["taken", "size"],
+            Self::Jobs => &["created"],
+            Self::Backups => &["taken"],
             Self::Alerts => &["state", "last"],
             Self::Policies | Self::Locations => &["name"],
             Self::Activity => &["time"],

@@ -1,0 +1,251 @@
+//! The console's backend over a real engine: a home, a vault in two folders and a SQLite database of a music shop.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use backstop::catalog::{AlertType, RaiseAlert, Role, Severity};
+use backstop::clock::ManualClock;
+use backstop::console::backend::EngineBackend;
+use backstop::console::effect::{Action, Answer, Backend, ConfigurationDraft, Outcome, Problem, Query};
+use backstop::console::model::detail::{Detail, Summary};
+use backstop::console::model::filter::Filter;
+use backstop::console::model::records::{ListKind, Record};
+use backstop::engine::apps::AppRequest;
+use backstop::engine::vaults::VaultRequest;
+use backstop::engine::{self, Engine, Home, Passphrases};
+use backstop::vault::Secret;
+
+struct Known;
+
+impl Passphrases for Known {
+    fn passphrase(&self, _: &str) -> engine::Result<Secret> {
+        Ok(secret())
+    }
+}
+
+fn secret() -> Secret {
+    Secret::new("correct horse battery staple".to_owned())
+}
+
+struct Shop {
+    folder: tempfile::TempDir,
+    engine: Engine,
+    backend: EngineBackend,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("shop.db");
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chinook/Chinook_Sqlite.sqlite"), &database).unwrap();
+        let clock = Arc::new(ManualClock::new("2026-11-21T20:41:00Z".parse().unwrap()));
+        let engine = Engine::open(Home::at(folder.path().join("home")), clock, Box::new(Known)).unwrap();
+        let locations = ["one", "two"].map(|name| folder.path().join(name).display().to_string());
+        engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &secret(), recovery: false }).unwrap();
+        let database = Some(format!("sqlite:{}", database.display()));
+        engine.add_app(&AppRequest { name: "shop".into(), database, ..AppRequest::default() }).unwrap();
+        let backend = EngineBackend::new(engine.clone(), false).unwrap();
+        Self { folder, engine, backend }
+    }
+
+    fn done(&self, action: Action) -> String {
+        match self.act(action).unwrap() {
+            Outcome::Done(text) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn act(&self, action: Action) -> Result<Outcome, Problem> {
+        self.backend.act(&action, &mut |_| ControlFlow::Continue(()))
+    }
+
+    fn back_up(&self) {
+        self.done(Action::BackUpApp { app: "shop".into(), kind: "incremental".into() });
+    }
+
+    fn page(&self, list: ListKind, filter: &str, after: Option<&Record>, limit: usize) -> (Vec<Record>, bool) {
+        let query = Query::Page {
+            list,
+            filter: Filter::parse(filter),
+            order: list.orders()[0],
+            descending: list.newest_first(),
+            after: after.cloned().map(Box::new),
+            limit,
+        };
+        match self.backend.query(&query).unwrap() {
+            Answer::Page { rows, end } => (rows, end),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn list(&self, list: ListKind, filter: &str) -> Vec<Record> {
+        self.page(list, filter, None, 100).0
+    }
+
+    fn detail(&self, list: ListKind, id: &str) -> Detail {
+        match self.backend.query(&Query::Detail { list, id: id.into() }).unwrap() {
+            Answer::Detail(detail) => detail,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        match self.backend.query(&Query::Summary).unwrap() {
+            Answer::Summary(summary) => *summary,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn draft(schedule: &str) -> ConfigurationDraft {
+    ConfigurationDraft {
+        name: "nightly".into(),
+        app: "shop".into(),
+        kind: "incremental".into(),
+        schedule: Some(schedule.into()),
+        retention_days: 30,
+        ..ConfigurationDraft::default()
+    }
+}
+
+#[test]
+fn the_summary_tells_what_is_at_risk_until_a_backup_is_there() {
+    let shop = Shop::new();
+    let before = shop.summary();
+    assert!(before.initialised && before.verdict.contains("no good backup of shop"), "{}", before.verdict);
+    assert_eq!((before.state.as_str(), before.role.as_str(), before.locations.len()), ("critical", "admin", 2));
+    shop.back_up();
+    let after = shop.summary();
+    assert_eq!((after.state.as_str(), after.apps[0].calendar.len()), ("good", 30));
+    assert_eq!(after.apps[0].calendar.last().unwrap(), "done");
+    assert!(after.score > before.score && after.apps[0].last_good.is_some());
+}
+
+#[test]
+fn pages_follow_each_other_without_a_gap_and_the_filter_holds() {
+    let shop = Shop::new();
+    for _ in 0..5 {
+        shop.back_up();
+    }
+    let all = shop.list(ListKind::Backups, "");
+    let mut walked: Vec<Record> = Vec::new();
+    loop {
+        let (rows, end) = shop.page(ListKind::Backups, "", walked.last(), 2);
+        walked.extend(rows);
+        if end {
+            break;
+        }
+    }
+    assert_eq!((all.len(), &walked), (5, &all));
+    let first = all[0].id();
+    assert_eq!(shop.list(ListKind::Backups, &format!("id:{first}")).len(), 1);
+    assert_eq!(shop.list(ListKind::Jobs, "app:shop status:completed age<1d").len(), 5);
+    assert_eq!(shop.list(ListKind::Jobs, "status:failed").len(), 0);
+    assert_eq!(shop.list(ListKind::Activity, "action:backup").len(), 5);
+    let detail = shop.detail(ListKind::Backups, first);
+    assert!(detail.models.iter().any(|model| model.model == "Track" && model.records == 3503));
+    assert_eq!(detail.chain.first().map(String::as_str), Some(all[1].id()));
+    let Record::Backup(newest) = &all[0] else { panic!() };
+    assert_eq!(newest.locations, [("one".to_owned(), true), ("two".to_owned(), true)]);
+}
+
+#[test]
+fn a_configuration_is_made_run_edited_disabled_and_deleted() {
+    let shop = Shop::new();
+    let problem = shop.act(Action::CreateConfiguration(Box::new(draft("every night")))).unwrap_err();
+    assert!(problem.message.contains("every night") && problem.hint.unwrap().contains("0 2 * * *"));
+    shop.done(Action::CreateConfiguration(Box::new(draft("0 2 * * *"))));
+    let id = shop.list(ListKind::Configurations, "")[0].id().to_owned();
+    assert_eq!(shop.detail(ListKind::Configurations, &id).next_runs.len(), 5);
+    assert_eq!(shop.summary().next.unwrap().0, "nightly");
+    shop.done(Action::BackUp { configuration: id.clone() });
+    assert_eq!(shop.list(ListKind::Configurations, "status:completed state:enabled").len(), 1);
+    shop.done(Action::EditConfiguration { id: id.clone(), draft: Box::new(draft("0 4 * * *")) });
+    shop.done(Action::DisableConfigurations { ids: vec![id.clone()] });
+    let Record::Configuration(it) = shop.list(ListKind::Configurations, "").remove(0) else { panic!() };
+    assert_eq!((it.schedule.as_deref(), it.enabled, it.next_run_at), (Some("0 4 * * *"), false, None));
+    shop.done(Action::EnableConfigurations { ids: vec![id.clone()] });
+    shop.done(Action::DeleteConfiguration { id });
+    assert_eq!(shop.list(ListKind::Configurations, "").len(), 0);
+}
+
+#[test]
+fn a_backup_is_verified_protected_and_deleted_only_when_released() {
+    let shop = Shop::new();
+    shop.back_up();
+    let id = shop.list(ListKind::Backups, "")[0].id().to_owned();
+    shop.done(Action::Verify { backup: id.clone() });
+    assert!(shop.summary().apps[0].proven_at.is_some());
+    shop.done(Action::Protect { ids: vec![id.clone()] });
+    let delete = || shop.act(Action::DeleteBackups { ids: vec![id.clone()], reason: "old".into() });
+    assert!(delete().is_err());
+    shop.done(Action::Unprotect { ids: vec![id.clone()] });
+    delete().unwrap();
+    assert!(shop.list(ListKind::Backups, "").is_empty() && shop.engine.vault("main").unwrap().backups().unwrap().is_empty());
+}
+
+#[test]
+fn a_failed_job_raises_an_alert_that_is_answered_and_the_job_is_done_over() {
+    let shop = Shop::new();
+    let (database, aside) = (shop.folder.path().join("shop.db"), shop.folder.path().join("aside.db"));
+    fs::rename(&database, &aside).unwrap();
+    assert!(shop.act(Action::BackUpApp { app: "shop".into(), kind: "full".into() }).is_err());
+    let job = shop.list(ListKind::Jobs, "status:failed").remove(0);
+    assert!(!shop.detail(ListKind::Jobs, job.id()).log.is_empty());
+    let alert = shop.list(ListKind::Alerts, "status:active type:backup_failure").remove(0).id().to_owned();
+    shop.done(Action::Acknowledge { ids: vec![alert.clone()], notes: "looking".into() });
+    let detail = shop.detail(ListKind::Alerts, &alert);
+    assert!(detail.log.iter().any(|line| line.text.contains("acknowledged") && line.text.contains("looking")));
+    assert!(detail.steps.iter().any(|step| step.contains(job.id())));
+    fs::rename(&aside, &database).unwrap();
+    shop.done(Action::RetryJob { job: job.id().to_owned() });
+    assert_eq!(shop.list(ListKind::Jobs, "origin:replay status:completed").len(), 1);
+    assert_eq!(shop.list(ListKind::Alerts, "status:resolved").len(), 1);
+}
+
+#[test]
+fn alerts_are_listed_by_their_state_across_pages() {
+    let shop = Shop::new();
+    let raise = |target: &str| {
+        let raise = RaiseAlert::new(AlertType::LocationBehind, Severity::Warning, target, "it lacks a pack");
+        shop.engine.catalog().raise_alert(&raise).unwrap().alert.id
+    };
+    let ids: Vec<String> = ["a", "b", "c", "d"].map(raise).to_vec();
+    shop.done(Action::Resolve { ids: vec![ids[3].clone()], notes: "connected".into() });
+    shop.done(Action::Snooze { ids: vec![ids[2].clone()], hours: 4 });
+    let (first, end) = shop.page(ListKind::Alerts, "", None, 3);
+    let (rest, last) = shop.page(ListKind::Alerts, "", first.last(), 3);
+    let seen: Vec<&str> = first.iter().chain(&rest).map(Record::id).collect();
+    assert_eq!(seen, [&ids[1], &ids[0], &ids[2], &ids[3]].map(String::as_str));
+    assert!(!end && last);
+}
+
+#[test]
+fn a_location_catches_up_and_how_it_stands_is_known_afterwards() {
+    let shop = Shop::new();
+    shop.back_up();
+    let (place, away) = (shop.folder.path().join("two/packs"), shop.folder.path().join("away"));
+    fs::rename(&place, &away).unwrap();
+    let two = shop.list(ListKind::Locations, "name:two").remove(0).id().to_owned();
+    assert!(!shop.done(Action::CatchUp { location: two }).starts_with('0'));
+    assert!(place.is_dir());
+    let Record::Location(two) = shop.list(ListKind::Locations, "name:two").remove(0) else { panic!() };
+    assert!(two.objects > 0 && two.backlog_objects == 0 && two.unreachable.is_none());
+}
+
+#[test]
+fn what_an_operator_may_not_do_is_refused_and_written_down() {
+    let shop = Shop::new();
+    let catalog = shop.engine.catalog();
+    catalog.set_operator("somebody-else", Role::Admin).unwrap();
+    catalog.set_operator(shop.engine.operator(), Role::Viewer).unwrap();
+    assert!(shop.act(Action::CreateConfiguration(Box::new(draft("0 2 * * *")))).unwrap_err().message.contains("admin"));
+    assert!(shop.act(Action::BackUpApp { app: "shop".into(), kind: "full".into() }).is_err());
+    assert_eq!(shop.list(ListKind::Activity, "outcome:refused").len(), 2);
+    let read_only = EngineBackend::new(shop.engine.clone(), true).unwrap();
+    let refused = read_only.act(&Action::CatchUp { location: "x".into() }, &mut |_| ControlFlow::Continue(()));
+    assert!(refused.unwrap_err().message.contains("read-only"));
+}
