@@ -58,7 +58,7 @@ impl Shop {
         }
     }
 
-    fn act(&self, action: Action) -> Result<Outcome, Problem> {
+    fn act(&self, action: &Action) -> Result<Outcome, Problem> {
         self.backend.act(&action, &mut |_| ControlFlow::Continue(()))
     }
 

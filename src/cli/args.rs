@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::output::{Colour, Failure};
-use super::{alerts, app, audit, backup, backups, config, jobs, restores, vault};
+use super::{alerts, app, audit, backup, backups, config, console, jobs, restore, restores, vault};
 use crate::error::Status;
 
 /// Backs up applications row by row into an encrypted vault.
@@ -64,6 +64,8 @@ pub enum ProgressForm {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Open the console.
+    Console(console::Console),
     /// Say what is to be protected: applications, their databases and files.
     #[command(subcommand)]
     App(app::App),
@@ -74,6 +76,9 @@ pub enum Command {
     Backup(backup::Backup),
     /// List, look into, verify and protect backups.
     Backups(backups::Backups),
+    /// See what a restore would change, restore just that, and undo it.
+    #[command(subcommand)]
+    Restore(restore::Restore),
     /// The restore log.
     Restores(restores::Restores),
     /// What runs and what ran.

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod backup;
 pub mod backups;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod health;
 pub mod home;

@@ -61,6 +61,29 @@ pub fn run(common: Common, command: Command, out: &mut dyn Write, err: &mut dyn 
     }
 }
 
+/// The passphrase as it was known before the console took the terminal.
+struct Before(Option<super::secrets::Passphrase>);
+
+impl Passphrases for Before {
+    fn passphrase(&self, _vault: &str) -> engine::Result<Secret> {
+        let missing = || engine::Error::Usage {
+            why: "the vault is locked: no passphrase was given when the console started".into(),
+            hint: "Quit, and give --passphrase-file FILE, set BACKSTOP_PASSPHRASE_FILE, or type it when the console starts.".into(),
+        };
+        self.0.as_ref().map(|passphrase| Secret::new(passphrase.to_string())).ok_or_else(missing)
+    }
+}
+
+/// The engine for the console: whatever must be asked on the terminal is asked before the screen takes it.
+///
+/// # Errors
+/// The home or the catalog cannot be opened.
+pub fn console_engine(common: &Common) -> Result<Engine, Failure> {
+    let home = Home::at(common.home()?);
+    let known = home.exists().then(|| common.passphrase("main", Purpose::Open).ok()).flatten();
+    Ok(Engine::open(home, Arc::new(SystemClock), Box::new(Before(known)))?)
+}
+
 fn open(common: &Common) -> Result<Engine, Failure> {
     let home = Home::at(common.home()?);
     Ok(Engine::open(home, Arc::new(SystemClock), Box::new(Given(common.clone())))?)
@@ -76,11 +99,12 @@ impl Session<'_> {
             Command::Config(config) => self.config(config),
             Command::Jobs(jobs) => self.jobs(jobs.action()?),
             Command::Alerts(alerts) => self.alerts(alerts.action()?),
+            Command::Restore(restore) => self.restore(restore),
             Command::Restores(restores) => self.restores(restores.action()?),
             Command::Audit(audit) => self.audit(&audit),
             Command::Health => self.health(),
-            // These ended in `start`, which needs no engine for them.
-            Command::Completions(_) | Command::Man(_) => Ok(Status::Done),
+            // These end before: `start` needs no engine for them, and the console is opened by `main`.
+            Command::Completions(_) | Command::Man(_) | Command::Console(_) => Ok(Status::Done),
         }
     }
 

@@ -49,7 +49,7 @@ impl Engine {
     /// What the sources say.
     pub fn models(&self, app: &App) -> Result<Vec<Model>> {
         let sources = self.open_sources(app, Parts::ALL)?;
-        Ok(sources.iter().flat_map(|source| source.relations.iter().map(Model::of)).collect())
+        Ok(sources.iter().flat_map(|source| source.relations().iter().map(Model::of)).collect())
     }
 
     /// Forgets an app; its backups stay in the vault.
