@@ -9,7 +9,7 @@ use std::sync::Arc;
 use backstop::catalog::{AlertType, RaiseAlert, Role, Severity};
 use backstop::clock::ManualClock;
 use backstop::console::backend::EngineBackend;
-use backstop::console::effect::{Action, Answer, Backend, ConfigurationDraft, Outcome, Problem, Query};
+use backstop::console::effect::{Action, Answer, Backend, ConfigurationDraft, Outcome, Preview, Problem, Query};
 use backstop::console::model::detail::{Detail, Summary};
 use backstop::console::model::filter::Filter;
 use backstop::console::model::records::{ListKind, Record};
@@ -248,4 +248,31 @@ fn what_an_operator_may_not_do_is_refused_and_written_down() {
     let read_only = EngineBackend::new(shop.engine.clone(), true).unwrap();
     let refused = read_only.act(&Action::CatchUp { location: "x".into() }, &mut |_| ControlFlow::Continue(()));
     assert!(refused.unwrap_err().message.contains("read-only"));
+}
+
+#[test]
+fn a_deleted_record_is_previewed_restored_and_taken_away_again() {
+    let shop = Shop::new();
+    shop.back_up();
+    let database = rusqlite::Connection::open(shop.folder.path().join("shop.db")).unwrap();
+    database.execute("DELETE FROM Genre WHERE GenreId = 25", ()).unwrap();
+    let genres = || database.query_row("SELECT count(*) FROM Genre", (), |row| row.get::<_, i64>(0)).unwrap();
+    let backup = shop.list(ListKind::Backups, "")[0].id().to_owned();
+    let preview = Preview { backup, app: "shop".into(), strategy: "merge".into(), models: vec!["Genre".into()], ..Preview::default() };
+    let Outcome::Planned(plan) = shop.act(Action::Preview(Box::new(preview))).unwrap() else { panic!() };
+    assert_eq!((plan.sums().new, plan.sums().create, genres()), (1, 1, 24));
+    let rows = |after: Option<serde_json::Value>| {
+        let query = Query::Rows { plan: plan.plan.clone(), model: "Genre".into(), after, limit: 10 };
+        match shop.backend.query(&query).unwrap() {
+            Answer::Rows { rows, end: true } => rows,
+            other => panic!("{other:?}"),
+        }
+    };
+    let seen = rows(None);
+    assert_eq!((seen.len(), seen[0].state.as_str(), rows(Some(seen[0].key.clone())).len()), (1, "new", 0));
+    let run = Action::Restore { plan: plan.plan.clone(), app: "shop".into(), reason: "deleted by mistake".into() };
+    let Outcome::Restored(result) = shop.act(run).unwrap() else { panic!() };
+    assert_eq!((result.records_created, genres()), (1, 25));
+    shop.act(Action::Undo { restore: result.restore, reason: "it was right".into() }).unwrap();
+    assert_eq!(genres(), 24);
 }
