@@ -255,14 +255,14 @@ fn a_deleted_record_is_previewed_restored_and_taken_away_again() {
     let shop = Shop::new();
     shop.back_up();
     let database = rusqlite::Connection::open(shop.folder.path().join("shop.db")).unwrap();
-    database.execute("DELETE FROM Genre WHERE GenreId = 25", ()).unwrap();
-    let genres = || database.query_row("SELECT count(*) FROM Genre", (), |row| row.get::<_, i64>(0)).unwrap();
+    database.execute("DELETE FROM Playlist WHERE PlaylistId = 2", ()).unwrap();
+    let playlists = || database.query_row("SELECT count(*) FROM Playlist", (), |row| row.get::<_, i64>(0)).unwrap();
     let backup = shop.list(ListKind::Backups, "")[0].id().to_owned();
-    let preview = Preview { backup, app: "shop".into(), strategy: "merge".into(), models: vec!["Genre".into()], ..Preview::default() };
+    let preview = Preview { backup, app: "shop".into(), strategy: "merge".into(), models: vec!["Playlist".into()], ..Preview::default() };
     let Outcome::Planned(plan) = shop.act(Action::Preview(Box::new(preview))).unwrap() else { panic!() };
-    assert_eq!((plan.sums().new, plan.sums().create, genres()), (1, 1, 24));
+    assert_eq!((plan.sums().new, plan.sums().create, playlists()), (1, 1, 17));
     let rows = |after: Option<serde_json::Value>| {
-        let query = Query::Rows { plan: plan.plan.clone(), model: "Genre".into(), after, limit: 10 };
+        let query = Query::Rows { plan: plan.plan.clone(), model: "Playlist".into(), after, limit: 10 };
         match shop.backend.query(&query).unwrap() {
             Answer::Rows { rows, end: true } => rows,
             other => panic!("{other:?}"),
@@ -272,7 +272,7 @@ fn a_deleted_record_is_previewed_restored_and_taken_away_again() {
     assert_eq!((seen.len(), seen[0].state.as_str(), rows(Some(seen[0].key.clone())).len()), (1, "new", 0));
     let run = Action::Restore { plan: plan.plan.clone(), app: "shop".into(), reason: "deleted by mistake".into() };
     let Outcome::Restored(result) = shop.act(run).unwrap() else { panic!() };
-    assert_eq!((result.records_created, genres()), (1, 25));
+    assert_eq!((result.records_created, playlists()), (1, 18));
     shop.act(Action::Undo { restore: result.restore, reason: "it was right".into() }).unwrap();
-    assert_eq!(genres(), 24);
+    assert_eq!(playlists(), 17);
 }
