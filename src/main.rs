@@ -1,3 +1,43 @@
 //! The `backstop` program.
 
-fn main() {}
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use backstop::cli::args::{Command, Common};
+use backstop::cli::console::Console;
+use backstop::cli::output::Output;
+use backstop::cli::session;
+use backstop::cli::start::{Start, start};
+use backstop::console::Options;
+use backstop::error::Status;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Where standard output cannot be written there is nothing left to tell it on.
+    run(&arguments).map_or(ExitCode::FAILURE, |status| ExitCode::from(status.code()))
+}
+
+fn run(arguments: &[OsString]) -> io::Result<Status> {
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    match start(arguments, &mut out, &mut err)? {
+        Start::Ended(status) => Ok(status),
+        Start::Command(cli) => match cli.command {
+            Some(Command::Console(console)) => open_console(&cli.common, console, &mut err),
+            Some(command) => session::run(cli.common, command, &mut out, &mut err),
+            None => open_console(&cli.common, Console::default(), &mut err),
+        },
+    }
+}
+
+fn open_console(common: &Common, console: Console, err: &mut dyn io::Write) -> io::Result<Status> {
+    let engine = match session::console_engine(common) {
+        Ok(engine) => engine,
+        Err(failure) => {
+            Output::new(common.style(), &mut io::stdout(), err).failure(&failure)?;
+            return Ok(failure.status);
+        }
+    };
+    let Console { read_only, theme, screen, ascii, mouse } = console;
+    Ok(backstop::console::open(engine, &Options { read_only, theme, screen, ascii, mouse }))
+}

@@ -3,6 +3,13 @@
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::SignedDuration;
 
+use super::session::{Ended, Session};
+use super::session::{pages, short, word};
+use super::table::{Align, Table, facts};
+use crate::catalog::{Alert, AlertFilter, AlertStatus, Kind};
+use crate::engine::configurations::Answer;
+use crate::error::Status;
+
 use super::args::action_or_list;
 use super::output::Failure;
 use super::units::parse_duration;
@@ -95,5 +102,79 @@ impl Alerts {
     /// What to do; the list where nothing is said.
     pub fn action(self) -> Result<Action, Failure> {
         action_or_list(self.action, self.list, Action::List)
+    }
+}
+
+impl Session<'_> {
+    /// `backstop alerts …`.
+    pub fn alerts(&mut self, action: Action) -> Ended {
+        match action {
+            Action::List(list) => {
+                let mut alerts = self.alerts_like(&list.filter)?;
+                alerts.retain(|alert| list.all || alert.status != AlertStatus::Resolved);
+                self.alerts_table(&alerts)
+            }
+            Action::Show(one) => {
+                let id = self.engine.resolve(Kind::Alert, &one.id)?;
+                let alert = self.engine.catalog().alert(&id)?;
+                let mut document = serde_json::to_value(&alert).unwrap_or_default();
+                document["events"] = serde_json::to_value(self.engine.catalog().alert_events(&id, 100)?).unwrap_or_default();
+                self.output.result(&document, |_| {
+                    facts(&[
+                        ("id", alert.id.clone()),
+                        ("type", alert.kind.to_string()),
+                        ("severity", alert.severity.to_string()),
+                        ("status", alert.status.to_string()),
+                        ("target", alert.target.clone()),
+                        ("message", alert.message.clone()),
+                        ("notes", alert.notes.clone().unwrap_or_default()),
+                    ])
+                })?;
+                Ok(Status::Done)
+            }
+            Action::Ack(which) => self.answer(&which, Answer::Acknowledge),
+            Action::Resolve(which) => self.answer(&which, Answer::Resolve),
+            Action::Snooze(snooze) => self.answer(&snooze.which, Answer::Snooze(snooze.duration)),
+        }
+    }
+
+    fn alerts_like(&self, filter: &Filter) -> Result<Vec<Alert>, Failure> {
+        let filter =
+            AlertFilter { severity: word(filter.severity.as_deref())?, kind: word(filter.kind.as_deref())?, ..AlertFilter::default() };
+        Ok(pages(None, |after, limit| self.engine.catalog().alerts_page(&filter, after, limit))?)
+    }
+
+    fn answer(&mut self, which: &Several, answer: Answer) -> Ended {
+        let ids: Vec<String> = if which.all {
+            self.alerts_like(&which.filter)?.into_iter().filter(|alert| alert.status == AlertStatus::Active).map(|alert| alert.id).collect()
+        } else {
+            which.ids.iter().map(|id| self.engine.resolve(Kind::Alert, id)).collect::<Result<_, _>>()?
+        };
+        self.engine.answer_alerts(&ids, answer, which.notes.as_deref())?;
+        let alerts = ids.iter().map(|id| self.engine.catalog().alert(id)).collect::<Result<Vec<_>, _>>()?;
+        self.alerts_table(&alerts)
+    }
+
+    fn alerts_table(&mut self, alerts: &[Alert]) -> Ended {
+        self.output.list(alerts, "there are no alerts", |alerts| {
+            let mut table = Table::new(&[
+                ("id", Align::Left),
+                ("severity", Align::Left),
+                ("status", Align::Left),
+                ("target", Align::Left),
+                ("message", Align::Left),
+            ]);
+            for alert in alerts {
+                table.row([
+                    short(&alert.id),
+                    alert.severity.to_string(),
+                    alert.status.to_string(),
+                    alert.target.clone(),
+                    alert.message.clone(),
+                ]);
+            }
+            table
+        })?;
+        Ok(Status::Done)
     }
 }

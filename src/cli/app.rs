@@ -5,6 +5,11 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
+use super::session::{Ended, Session};
+use super::table::{Align, Table, facts};
+use crate::engine::apps::AppRequest;
+use crate::error::Status;
+
 /// `backstop app …`.
 #[derive(Debug, Subcommand)]
 pub enum App {
@@ -22,7 +27,7 @@ pub enum App {
 
 /// `backstop app add`.
 #[derive(Clone, Debug, Args)]
-#[command(group = clap::ArgGroup::new("what").args(["database", "files", "config_paths"]).required(true).multiple(true))]
+#[command(group = clap::ArgGroup::new("what").args(["database", "files"]).required(true).multiple(true))]
 pub struct Add {
     /// Its name.
     pub name: String,
@@ -38,9 +43,6 @@ pub struct Add {
     /// Do not cross into other file systems.
     #[arg(long, requires = "files")]
     pub one_file_system: bool,
-    /// A configuration file or folder; may be repeated.
-    #[arg(long = "config", value_name = "PATH")]
-    pub config_paths: Vec<PathBuf>,
     /// The vault its backups go to.
     #[arg(long, value_name = "VAULT")]
     pub vault: Option<String>,
@@ -89,6 +91,75 @@ impl FromStr for LabelledFolder {
             Some(label) => Ok(Self { label, path }),
             None => Err(format!("{text} has no name of its own; give it a label: LABEL={text}")),
         }
+    }
+}
+
+impl Session<'_> {
+    /// `backstop app …`.
+    pub fn app(&mut self, command: App) -> Ended {
+        match command {
+            App::Add(add) => {
+                let files = add.files.iter().map(|folder| format!("{}={}", folder.label, folder.path.display())).collect();
+                let app = self.engine.add_app(&AppRequest {
+                    name: add.name,
+                    database: add.database,
+                    files,
+                    exclude: add.exclude,
+                    one_file_system: add.one_file_system,
+                    vault: add.vault,
+                })?;
+                self.output.result(&app, |app| {
+                    vec![format!("{} is known; back it up: backstop backup --app {} --type full", app.name, app.name)]
+                })?;
+            }
+            App::List => {
+                let apps = self.engine.catalog().apps()?;
+                self.output.list(&apps, "nothing is protected yet", |apps| {
+                    let mut table =
+                        Table::new(&[("name", Align::Left), ("database", Align::Left), ("folders", Align::Right), ("vault", Align::Left)]);
+                    for app in apps {
+                        table.row([
+                            app.name.clone(),
+                            app.database.clone().unwrap_or_default(),
+                            app.files.len().to_string(),
+                            app.vault.clone(),
+                        ]);
+                    }
+                    table
+                })?;
+            }
+            App::Show(named) => {
+                let app = self.engine.app(Some(&named.app))?;
+                self.output.result(&app, |app| {
+                    let files: Vec<String> = app.files.iter().map(|root| format!("{}={}", root.label, root.path)).collect();
+                    facts(&[
+                        ("id", app.id.clone()),
+                        ("name", app.name.clone()),
+                        ("database", app.database.clone().unwrap_or_default()),
+                        ("files", files.join(", ")),
+                        ("vault", app.vault.clone()),
+                    ])
+                })?;
+            }
+            App::Remove(remove) => {
+                let app = self.engine.app(Some(&remove.app))?;
+                self.confirm(&format!("Forget {}? Its backups stay in the vault.", app.name), remove.yes)?;
+                self.engine.remove_app(&app)?;
+                self.output.result(&app, |app| vec![format!("{} is no longer known; its backups stay", app.name)])?;
+            }
+            App::Models(named) => {
+                let models = self.engine.models(&self.engine.app(Some(&named.app))?)?;
+                self.output.list(&models, "it has no models", |models| {
+                    let mut table =
+                        Table::new(&[("module", Align::Left), ("model", Align::Left), ("key", Align::Left), ("columns", Align::Right)]);
+                    for model in models {
+                        table.row([model.module.clone(), model.model.clone(), model.key.join(", "), model.columns.len().to_string()]);
+                    }
+                    table
+                })?;
+            }
+        }
+        Ok(Status::Done)
     }
 }
 

@@ -7,12 +7,10 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::output::{Colour, Failure};
-use super::{alerts, app, audit, backup, backups, config, console, demo_command, jobs, restore, restores, vault};
+use super::{alerts, app, audit, backup, backups, config, console, jobs, restore, restores, vault};
 use crate::error::Status;
 
-/// Backs up applications row by row into an encrypted vault, shows what a restore would change, restores just that, and can undo it.
-///
-/// Without a command it opens the console. Every screen of the console has its command here.
+/// Backs up applications row by row into an encrypted vault.
 #[derive(Debug, Parser)]
 #[command(name = "backstop", version, propagate_version = true, arg_required_else_help = false)]
 #[command(after_help = "Exit status: 0 done, 1 failed, 2 unusable arguments, 3 done with warnings, 4 refused, 130 interrupted.")]
@@ -20,7 +18,7 @@ pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
     pub common: Common,
-    /// The command; none opens the console.
+    /// The command.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -66,8 +64,6 @@ pub enum ProgressForm {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Build a demonstration (a school's database, a vault, a month of real backups) and open the console on it.
-    Demo(demo_command::Demo),
     /// Open the console.
     Console(console::Console),
     /// Say what is to be protected: applications, their databases and files.
@@ -216,7 +212,7 @@ mod tests {
             "backstop backups --json show 0193",
             "backstop --json backups show 0193 -v -v",
             "backstop jobs log 0193 --json --home /h",
-            "backstop restore preview --json --home /h",
+            "backstop vault status --json --home /h",
             "backstop health --json --passphrase-file f",
         ] {
             let Parsed::Run(cli) = parsed(line) else { panic!("{line}") };
@@ -240,15 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_is_executed_as_it_is_or_choices_are_given() {
-        assert!(matches!(parsed("backstop restore run --plan p --reason r --yes --confirm a"), Parsed::Run(_)));
-        assert!(matches!(parsed("backstop restore run latest --app a --strategy merge --model m=skip"), Parsed::Run(_)));
-        assert!(refused("backstop restore run --plan p --strategy merge").0.message.contains("cannot be used with"));
-        assert!(refused("backstop restore run --plan p latest").0.message.contains("cannot be used with"));
-    }
-
-    #[test]
-    fn no_command_means_the_console() {
+    fn a_command_may_be_missing() {
         assert!(matches!(parsed("backstop"), Parsed::Run(cli) if cli.command.is_none()));
     }
 
@@ -265,7 +253,7 @@ mod tests {
 
     #[test]
     fn no_message_spans_lines() {
-        for line in ["backstop nonsense", "backstop backup", "backstop restore", "backstop backup --type x --app a", "backstop app add"] {
+        for line in ["backstop nonsense", "backstop backup", "backstop vault", "backstop backup --type x --app a", "backstop app add"] {
             let (failure, _) = refused(line);
             assert!(!failure.message.contains('\n') && !failure.message.is_empty(), "{failure:?}");
             assert!(failure.hint.is_some());
@@ -278,6 +266,6 @@ mod tests {
         assert!(String::from_utf8(script).unwrap().contains("--passphrase-file"));
         let folder = tempfile::tempdir().unwrap();
         Man { dir: folder.path().join("man") }.write().unwrap();
-        assert!(folder.path().join("man/backstop-restore-preview.1").exists());
+        assert!(folder.path().join("man/backstop-vault-init.1").exists());
     }
 }

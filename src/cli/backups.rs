@@ -2,9 +2,15 @@
 
 use clap::{Args, Subcommand};
 
+use super::session::{Ended, Session};
+use super::session::{pages, short, word};
+use super::table::{Align, Table, facts};
+use crate::catalog::{Backup, BackupFilter};
+use crate::error::Status;
+
 use super::args::action_or_list;
 use super::output::Failure;
-use super::units::{When, parse_when};
+use super::units::{self, When, parse_when};
 
 /// `backstop backups`; without an action, the list.
 #[derive(Debug, Args)]
@@ -111,5 +117,117 @@ impl Backups {
     /// What to do; the list where nothing is said.
     pub fn action(self) -> Result<Action, Failure> {
         action_or_list(self.action, self.list, Action::List)
+    }
+}
+
+impl Session<'_> {
+    /// `backstop backups …`.
+    pub fn backups(&mut self, action: Action) -> Ended {
+        match action {
+            Action::List(list) => self.backups_list(&list),
+            Action::Show(one) => self.backups_show(&one),
+            Action::Verify(verify) => {
+                let backup = self.engine.backup_named(&verify.backup.id, verify.backup.app.as_deref())?;
+                let verdict = self.engine.verify_backup(&backup, verify.level)?;
+                self.verdict(&verdict)
+            }
+            Action::Protect(one) => self.backups_protect(&one, true),
+            Action::Unprotect(one) => self.backups_protect(&one, false),
+            Action::Models(one) => {
+                let backup = self.engine.backup_named(&one.id, one.app.as_deref())?;
+                let models = self.engine.catalog().backup_models(&backup.id)?;
+                self.output.list(&models, "it has no models", |models| {
+                    let mut table = Table::new(&[("module", Align::Left), ("model", Align::Left), ("records", Align::Right)]);
+                    for model in models {
+                        table.row([model.module.clone(), model.model.clone(), units::count(model.rows)]);
+                    }
+                    table
+                })?;
+                Ok(Status::Done)
+            }
+            Action::Rows(rows) => {
+                let backup = self.engine.backup_named(&rows.id, rows.app.as_deref())?;
+                let found = self.engine.stored_rows(&backup, rows.model(), rows.limit)?;
+                self.output.list(&found, "it has no records", |found| {
+                    let mut table = Table::new(&[("record", Align::Left)]);
+                    for row in found {
+                        table.row([row.to_string()]);
+                    }
+                    table
+                })?;
+                Ok(Status::Done)
+            }
+        }
+    }
+
+    fn backups_list(&mut self, list: &List) -> Ended {
+        let app_id = list.app.as_deref().map(|app| self.engine.app(Some(app))).transpose()?.map(|app| app.id);
+        let filter = BackupFilter {
+            app_id,
+            kind: word(list.kind.as_deref())?,
+            status: word(list.status.as_deref())?,
+            origin: word(list.origin.as_deref())?,
+            since: list.since.as_ref().map(|since| since.resolve(self.now()).into()),
+            ..BackupFilter::default()
+        };
+        let backups: Vec<Backup> = pages(list.limit, |after, limit| self.engine.catalog().backups_page(&filter, after, limit))?;
+        let now = self.now();
+        self.output.list(&backups, "there are no backups", |backups| {
+            let mut table = Table::new(&[
+                ("id", Align::Left),
+                ("app", Align::Left),
+                ("type", Align::Left),
+                ("status", Align::Left),
+                ("records", Align::Right),
+                ("stored", Align::Right),
+                ("taken", Align::Left),
+            ]);
+            for backup in backups {
+                table.row([
+                    short(&backup.id),
+                    backup.app.clone(),
+                    backup.kind.to_string(),
+                    backup.status.to_string(),
+                    units::count(backup.records),
+                    units::size(backup.bytes_stored),
+                    units::both(now, backup.taken_at.timestamp()),
+                ]);
+            }
+            table
+        })?;
+        Ok(Status::Done)
+    }
+
+    fn backups_show(&mut self, one: &One) -> Ended {
+        let backup = self.engine.backup_named(&one.id, one.app.as_deref())?;
+        let mut document = serde_json::to_value(&backup).unwrap_or_default();
+        document["models"] = serde_json::to_value(self.engine.catalog().backup_models(&backup.id)?).unwrap_or_default();
+        document["locations"] = serde_json::to_value(self.engine.catalog().backup_copies(&backup.id)?).unwrap_or_default();
+        let (taken, verified) = (self.when(Some(backup.taken_at)), self.when(backup.verified_at));
+        self.output.result(&document, |_| {
+            facts(&[
+                ("id", backup.id.clone()),
+                ("app", backup.app.clone()),
+                ("type", backup.kind.to_string()),
+                ("status", backup.status.to_string()),
+                ("taken", taken),
+                ("records", units::count(backup.records)),
+                ("files", units::count(backup.files)),
+                ("stored", units::size(backup.bytes_stored)),
+                ("protected", if backup.protected { "yes" } else { "no" }.into()),
+                ("verified", verified),
+                ("reason", backup.reason.clone().unwrap_or_default()),
+            ])
+        })?;
+        Ok(Status::Done)
+    }
+
+    fn backups_protect(&mut self, one: &One, protected: bool) -> Ended {
+        let backup = self.engine.backup_named(&one.id, one.app.as_deref())?;
+        self.engine.protect(&backup, protected)?;
+        let backup = self.engine.catalog().backup(&backup.id)?;
+        let word = if protected { "protected" } else { "no longer protected" };
+        self.output.result(&backup, |backup| vec![format!("backup {} is {word}", backup.id)])?;
+        Ok(Status::Done)
     }
 }

@@ -2,6 +2,13 @@
 
 use clap::{Args, Subcommand};
 
+use super::session::{Ended, Session};
+use super::session::{pages, word};
+use super::table::{Align, Table, facts};
+use crate::catalog::{BackupType, Configuration, ConfigurationFilter, NewConfiguration};
+use crate::engine::configurations::as_new;
+use crate::error::Status;
+
 use super::backup::TYPES;
 
 /// `backstop config …`.
@@ -11,7 +18,7 @@ pub enum Config {
     List(List),
     /// Show one.
     Show(One),
-    /// Make one; asks for what is not given, on a terminal.
+    /// Make one.
     Create(Create),
     /// Change one.
     Edit(Edit),
@@ -21,8 +28,6 @@ pub enum Config {
     Disable(One),
     /// Delete one; its backups stay.
     Delete(Delete),
-    /// List the presets that `create --preset` begins from.
-    Presets,
     /// Remove ad-hoc configurations older than 7 days that no job refers to.
     Cleanup(Cleanup),
 }
@@ -49,6 +54,7 @@ pub struct One {
 #[derive(Clone, Debug, Args)]
 pub struct Create {
     /// Its name.
+    #[arg(required_unless_present = "name_flag")]
     pub name: Option<String>,
     /// Its name, as a flag.
     #[arg(long = "name", value_name = "NAME", conflicts_with = "name", id = "name_flag")]
@@ -56,9 +62,6 @@ pub struct Create {
     /// The application.
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
-    /// Begin from a preset; what else is given wins.
-    #[arg(long, value_name = "PRESET")]
-    pub preset: Option<String>,
     /// The fields.
     #[command(flatten)]
     pub fields: Fields,
@@ -70,8 +73,8 @@ pub struct Create {
 impl Create {
     /// The name, however it was given.
     #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref().or(self.name_flag.as_deref())
+    pub fn name(&self) -> &str {
+        self.name.as_deref().or(self.name_flag.as_deref()).unwrap_or_default()
     }
 }
 
@@ -93,9 +96,6 @@ pub struct Edit {
     /// Back up everything again, whatever modules and models were named.
     #[arg(long, conflicts_with_all = ["modules", "models"])]
     pub everything: bool,
-    /// Do not leave out what is dispensable any more.
-    #[arg(long, conflicts_with = "quick")]
-    pub no_quick: bool,
 }
 
 /// The fields that creating and editing share.
@@ -110,9 +110,6 @@ pub struct Fields {
     /// Days that its backups are kept.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub retention_days: Option<u32>,
-    /// Leave out log, report and session tables.
-    #[arg(long)]
-    pub quick: bool,
     /// Only these modules.
     #[arg(long, value_name = "M,…", value_delimiter = ',')]
     pub modules: Option<Vec<String>>,
@@ -138,10 +135,102 @@ pub struct Delete {
 /// `backstop config cleanup`.
 #[derive(Clone, Debug, Args)]
 pub struct Cleanup {
-    /// Of this application.
-    #[arg(long, value_name = "APP")]
-    pub app: Option<String>,
     /// Do not ask.
     #[arg(long)]
     pub yes: bool,
+}
+
+impl Session<'_> {
+    /// `backstop config …`.
+    pub fn config(&mut self, command: Config) -> Ended {
+        let named = |session: &Self, one: &One| session.engine.configuration(&one.config, one.app.as_deref());
+        let shown = match command {
+            Config::List(list) => return self.config_list(&list),
+            Config::Show(one) => named(self, &one)?,
+            Config::Create(create) => {
+                let app = self.engine.app(create.app.as_deref())?;
+                let mut new = NewConfiguration::new(create.name(), app.id, BackupType::Full);
+                new.enabled = !create.disabled;
+                fill(&mut new, create.fields)?;
+                self.engine.create_configuration(new)?
+            }
+            Config::Edit(edit) => {
+                let old = named(self, &edit.which)?;
+                let mut new = as_new(&old);
+                new.name = edit.name.unwrap_or(new.name);
+                if edit.no_schedule {
+                    new.schedule = None;
+                }
+                if edit.everything {
+                    (new.modules, new.models) = (Vec::new(), Vec::new());
+                }
+                fill(&mut new, edit.fields)?;
+                self.engine.edit_configuration(&old.id, new)?
+            }
+            Config::Enable(one) => self.engine.enable_configuration(&named(self, &one)?, true)?,
+            Config::Disable(one) => self.engine.enable_configuration(&named(self, &one)?, false)?,
+            Config::Delete(delete) => {
+                let configuration = named(self, &delete.which)?;
+                self.confirm(&format!("Delete {}? Its backups stay.", configuration.name), delete.yes)?;
+                self.engine.delete_configuration(&configuration)?;
+                configuration
+            }
+            Config::Cleanup(cleanup) => {
+                self.confirm("Remove ad-hoc configurations that no job refers to?", cleanup.yes)?;
+                let gone = self.engine.clean_up_configurations()?;
+                self.output.result(&gone, |gone| vec![format!("{} removed", gone.len())])?;
+                return Ok(Status::Done);
+            }
+        };
+        self.config_show(&shown)
+    }
+
+    fn config_list(&mut self, list: &List) -> Ended {
+        let app_id = list.app.as_deref().map(|app| self.engine.app(Some(app))).transpose()?.map(|app| app.id);
+        let filter = ConfigurationFilter { app_id, ..ConfigurationFilter::default() };
+        let found = pages(None, |after, limit| self.engine.catalog().configurations_page(&filter, after, limit))?;
+        self.output.list(&found, "there are no configurations", |found| {
+            let mut table = Table::new(&[
+                ("name", Align::Left),
+                ("app", Align::Left),
+                ("type", Align::Left),
+                ("schedule", Align::Left),
+                ("enabled", Align::Left),
+            ]);
+            for one in found {
+                let enabled = if one.enabled { "yes" } else { "no" };
+                table.row([&one.name, &one.app, one.kind.as_str(), one.schedule.as_deref().unwrap_or_default(), enabled]);
+            }
+            table
+        })?;
+        Ok(Status::Done)
+    }
+
+    fn config_show(&mut self, one: &Configuration) -> Ended {
+        let (next, last) = (one.next_run_at.map(|time| time.to_string()).unwrap_or_default(), self.when(one.last_run_at));
+        self.output.result(one, |one| {
+            let enabled = if one.enabled { "yes" } else { "no" };
+            facts(&[
+                ("id", one.id.clone()),
+                ("name", one.name.clone()),
+                ("app", one.app.clone()),
+                ("type", one.kind.to_string()),
+                ("schedule", one.schedule.clone().unwrap_or_default()),
+                ("enabled", enabled.into()),
+                ("next run", next),
+                ("last run", last),
+            ])
+        })?;
+        Ok(Status::Done)
+    }
+}
+
+fn fill(new: &mut NewConfiguration, fields: Fields) -> Result<(), super::output::Failure> {
+    new.kind = word(fields.kind.as_deref())?.unwrap_or(new.kind);
+    new.schedule = fields.schedule.or(new.schedule.take());
+    new.retention_days = fields.retention_days.or(new.retention_days);
+    new.description = fields.description.or(new.description.take());
+    new.modules = fields.modules.unwrap_or(std::mem::take(&mut new.modules));
+    new.models = fields.models.unwrap_or(std::mem::take(&mut new.models));
+    Ok(())
 }

@@ -2,6 +2,12 @@
 
 use clap::{Args, Subcommand};
 
+use super::session::{Ended, Session};
+use super::session::{pages, short, word};
+use super::table::{Align, Table, facts};
+use crate::catalog::{JobFilter, Level};
+use crate::error::Status;
+
 use super::args::action_or_list;
 use super::output::Failure;
 
@@ -27,8 +33,6 @@ pub enum Action {
     Log(Log),
     /// Stop one that runs or waits.
     Cancel(Cancel),
-    /// Run one that failed again.
-    Retry(One),
 }
 
 /// What the list holds.
@@ -57,9 +61,6 @@ pub struct One {
 pub struct Log {
     /// The job's id or its beginning.
     pub id: String,
-    /// Print further lines as they come, until the job ends.
-    #[arg(long)]
-    pub follow: bool,
 }
 
 /// `backstop jobs cancel`.
@@ -76,5 +77,72 @@ impl Jobs {
     /// What to do; the list where nothing is said.
     pub fn action(self) -> Result<Action, Failure> {
         action_or_list(self.action, self.list, Action::List)
+    }
+}
+
+impl Session<'_> {
+    /// `backstop jobs …`.
+    pub fn jobs(&mut self, action: Action) -> Ended {
+        use crate::catalog::Kind;
+        match action {
+            Action::List(list) => {
+                let app_id = list.app.as_deref().map(|app| self.engine.app(Some(app))).transpose()?.map(|app| app.id);
+                let filter = JobFilter { app_id, status: word(list.status.as_deref())?, ..JobFilter::default() };
+                let jobs = pages(list.limit, |after, limit| self.engine.catalog().jobs_page(&filter, after, limit))?;
+                self.output.list(&jobs, "there are no jobs", |jobs| {
+                    let mut table = Table::new(&[
+                        ("id", Align::Left),
+                        ("app", Align::Left),
+                        ("kind", Align::Left),
+                        ("status", Align::Left),
+                        ("result", Align::Left),
+                    ]);
+                    for job in jobs {
+                        let result = job.error.clone().or(job.message.clone()).unwrap_or_default();
+                        table.row([
+                            short(&job.id),
+                            job.app.clone().unwrap_or_default(),
+                            job.kind.to_string(),
+                            job.status.to_string(),
+                            result,
+                        ]);
+                    }
+                    table
+                })?;
+            }
+            Action::Show(one) => {
+                let job = self.engine.catalog().job(&self.engine.resolve(Kind::Job, &one.id)?)?;
+                self.output.result(&job, |job| {
+                    let result = job.error.clone().or(job.message.clone()).unwrap_or_default();
+                    facts(&[
+                        ("id", job.id.clone()),
+                        ("kind", job.kind.to_string()),
+                        ("status", job.status.to_string()),
+                        ("app", job.app.clone().unwrap_or_default()),
+                        ("result", result),
+                        ("hint", job.hint.clone().unwrap_or_default()),
+                    ])
+                })?;
+            }
+            Action::Log(log) => {
+                let job = self.engine.resolve(Kind::Job, &log.id)?;
+                let lines = self.engine.catalog().job_log(&job, 0, Level::Debug, usize::from(u16::MAX))?;
+                self.output.list(&lines, "its log is empty", |lines| {
+                    let mut table = Table::new(&[("time", Align::Left), ("level", Align::Left), ("text", Align::Left)]);
+                    for line in lines {
+                        table.row([line.time.to_string(), line.level.to_string(), line.text.clone()]);
+                    }
+                    table
+                })?;
+            }
+            Action::Cancel(cancel) => {
+                let job = self.engine.resolve(Kind::Job, &cancel.id)?;
+                self.confirm(&format!("Stop job {job}?"), cancel.yes)?;
+                self.engine.cancel_job(&job)?;
+                let job = self.engine.catalog().job(&job)?;
+                self.output.result(&job, |job| vec![format!("job {} was asked to stop", job.id)])?;
+            }
+        }
+        Ok(Status::Done)
     }
 }

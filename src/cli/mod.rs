@@ -12,14 +12,16 @@ pub mod backups;
 pub mod config;
 pub mod console;
 pub mod demo;
-pub mod demo_command;
+pub mod health;
 pub mod home;
 pub mod jobs;
 pub mod output;
 pub mod progress;
 pub mod restore;
 pub mod restores;
+
 pub mod secrets;
+pub mod session;
 pub mod start;
 pub mod table;
 pub mod text;

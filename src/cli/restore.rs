@@ -4,7 +4,17 @@ use std::str::FromStr;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
+use super::output::Failure;
+use super::session::{Ended, Session};
+use super::table::{Align, Table};
+use super::text::clean;
+use super::units;
 use super::units::{When, parse_when};
+use crate::engine::restore::findings::Level;
+use crate::engine::restore::plan::{Choice, PlanSummary, Scope};
+use crate::engine::restore::{Step, strategy};
+use crate::engine::restoring::{CopyTarget, PreviewRequest, RestoreResult};
+use crate::error::Status;
 
 /// `backstop restore …`.
 #[derive(Debug, Subcommand)]
@@ -59,9 +69,6 @@ pub struct Selection {
     /// Only the models of this module; may be repeated.
     #[arg(long = "module", value_name = "MODULE")]
     pub modules: Vec<String>,
-    /// Only files whose path matches; may be repeated.
-    #[arg(long, value_name = "GLOB")]
-    pub files: Vec<String>,
     /// Which side wins for one record; may be repeated.
     #[arg(long = "row", value_name = "MODEL:KEY=SIDE")]
     pub rows: Vec<RowChoice>,
@@ -71,12 +78,6 @@ pub struct Selection {
     /// Delete live records that the backup does not have.
     #[arg(long)]
     pub exact: bool,
-    /// Only the database.
-    #[arg(long, conflicts_with_all = ["files_only", "files"])]
-    pub database_only: bool,
-    /// Only the files.
-    #[arg(long)]
-    pub files_only: bool,
 }
 
 /// `backstop restore preview`.
@@ -95,8 +96,7 @@ pub struct Preview {
 
 /// `backstop restore run`.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "files", "rows", "fields", "exact",
-    "database_only", "files_only"]).multiple(true).conflicts_with("plan"))]
+#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "rows", "fields", "exact"]).multiple(true).conflicts_with("plan"))]
 pub struct Run {
     /// The plan that a preview stored.
     #[arg(long, value_name = "PLAN")]
@@ -256,6 +256,190 @@ fn word_of<T: ValueEnum>(word: &str, what: &str) -> Result<T, String> {
             T::value_variants().iter().filter_map(T::to_possible_value).map(|value| value.get_name().to_owned()).collect();
         format!("{word} is no {what}: it is one of {}", known.join(", "))
     })
+}
+
+impl Session<'_> {
+    /// `backstop restore …`.
+    ///
+    /// # Errors
+    /// Why nothing was done.
+    pub fn restore(&mut self, restore: Restore) -> Ended {
+        match restore {
+            Restore::Preview(preview) => self.restore_preview(&preview),
+            Restore::Run(run) => self.restore_run(&run),
+            Restore::To(to) => self.restore_to(&to),
+            Restore::Undo(undo) => self.restore_undo(&undo),
+        }
+    }
+
+    fn restore_preview(&mut self, preview: &Preview) -> Ended {
+        let plan = self.engine.preview(&self.request(&preview.selection), &mut going)?;
+        let Some(model) = preview.show_rows.as_deref() else {
+            self.output.result(&plan, described)?;
+            return Ok(Status::Done);
+        };
+        let rows = self.engine.plan_rows(&plan.plan, model, 0, preview.limit)?;
+        let mut document = serde_json::to_value(&plan).unwrap_or_default();
+        document["rows"] = rows.clone().into();
+        self.output.result(&document, |_| {
+            let mut lines = described(&plan);
+            lines.extend(rows.iter().map(|row| clean(&row.to_string()).into_owned()));
+            lines
+        })?;
+        Ok(Status::Done)
+    }
+
+    fn restore_run(&mut self, run: &Run) -> Ended {
+        let plan = match &run.plan {
+            Some(plan) => self.engine.plan_summary(plan)?,
+            None => self.engine.preview(&self.request(&run.selection), &mut going)?,
+        };
+        if !self.output.json() {
+            self.output.lines(&described(&plan))?;
+        }
+        self.consent(&plan, run)?;
+        let result = self.engine.restore(&plan.plan, run.reason.as_deref(), &mut going)?;
+        self.output.result(&result, done)?;
+        Ok(Status::Done)
+    }
+
+    /// What deletes needs the application's name too; everything else a yes.
+    fn consent(&mut self, plan: &PlanSummary, run: &Run) -> Result<(), Failure> {
+        if !plan.safe_to_restore {
+            // The engine refuses it with its reasons; nothing is asked before.
+            return Ok(());
+        }
+        if plan.effect.delete > 0 && run.confirm.as_deref() != Some(plan.app.as_str()) {
+            let message = format!("this restore would delete {} of {}", units::counted(plan.effect.delete, "live record"), plan.app);
+            return Err(Failure::new(Status::Refused, message).hint(format!("Where that is meant, add --confirm {}", plan.app)));
+        }
+        self.confirm(&format!("Restore into {}?", plan.app), run.yes)
+    }
+
+    fn restore_to(&mut self, to: &To) -> Ended {
+        let target = |target: &Target| match target {
+            Target::Database(url) => CopyTarget::Database(url.clone()),
+            Target::Folder(folder) => CopyTarget::Folder(folder.clone()),
+        };
+        let targets: Vec<CopyTarget> = to.targets.iter().map(target).collect();
+        let copied = self.engine.restore_to(&to.backup, to.app.as_deref(), &targets)?;
+        self.output.result(&copied, |copied| {
+            let what =
+                format!("{} and {} written and checked", units::counted(copied.records, "record"), units::counted(copied.files, "file"));
+            std::iter::once(what).chain(copied.warnings.iter().map(|warning| format!("warning: {}", clean(warning)))).collect()
+        })?;
+        Ok(if copied.warnings.is_empty() { Status::Done } else { Status::Warnings })
+    }
+
+    fn restore_undo(&mut self, undo: &Undo) -> Ended {
+        let choices = undo.rows.iter().map(row_choice).collect();
+        let plan = self.engine.preview_undo(&undo.restore, choices, &mut going)?;
+        if undo.preview {
+            self.output.result(&plan, described)?;
+            return Ok(Status::Done);
+        }
+        if !self.output.json() {
+            self.output.lines(&described(&plan))?;
+        }
+        self.confirm(&format!("Take back the restore {} of {}?", undo.restore, plan.app), undo.yes)?;
+        let result = self.engine.restore(&plan.plan, undo.reason.as_deref(), &mut going)?;
+        self.output.result(&result, done)?;
+        Ok(Status::Done)
+    }
+
+    fn request(&self, selection: &Selection) -> PreviewRequest {
+        let narrowing = selection.models.iter().filter(|choice| choice.strategy.is_none()).map(|choice| choice.model.clone());
+        let own = selection.models.iter().filter_map(|choice| Some((choice.model.clone(), engine_strategy(choice.strategy?))));
+        let scope = Scope { modules: selection.modules.iter().cloned().collect(), models: narrowing.collect(), ..Scope::default() };
+        PreviewRequest {
+            backup: selection.backup.clone(),
+            at: selection.at.as_ref().map(|when| when.resolve(self.engine.clock().now())),
+            strategies: own.collect(),
+            scope,
+            choices: selection.rows.iter().map(row_choice).chain(selection.fields.iter().map(field_choice)).collect(),
+            exact: selection.exact,
+            ..PreviewRequest::new(selection.app.clone(), engine_strategy(selection.strategy.unwrap_or(Strategy::Merge)))
+        }
+    }
+}
+
+fn going(_: Step<'_>) -> bool {
+    true
+}
+
+fn engine_strategy(strategy: Strategy) -> strategy::Strategy {
+    match strategy {
+        Strategy::Replace => strategy::Strategy::Replace,
+        Strategy::Merge => strategy::Strategy::Merge,
+        Strategy::Skip => strategy::Strategy::Skip,
+    }
+}
+
+fn engine_side(side: Side) -> strategy::Side {
+    match side {
+        Side::Backup => strategy::Side::Backup,
+        Side::Live => strategy::Side::Live,
+    }
+}
+
+fn row_choice(row: &RowChoice) -> Choice {
+    Choice { model: row.model.clone(), key: row.key.clone(), field: None, side: engine_side(row.side) }
+}
+
+fn field_choice(field: &FieldChoice) -> Choice {
+    Choice { model: field.model.clone(), key: field.key.clone(), field: Some(field.field.clone()), side: engine_side(field.side) }
+}
+
+/// The verdict first, then the models that differ, then what to know.
+fn described(plan: &PlanSummary) -> Vec<String> {
+    let verdict = if plan.safe_to_restore {
+        "✓ can be restored; nothing has been touched"
+    } else {
+        "✗ cannot be restored as it is; nothing has been touched"
+    };
+    let mut lines = vec![format!("plan {}  {}  {}", plan.plan, clean(&plan.app), verdict), String::new()];
+    let mut table = Table::new(&[
+        ("model", Align::Left),
+        ("backup", Align::Right),
+        ("new", Align::Right),
+        ("identical", Align::Right),
+        ("conflict", Align::Right),
+        ("live only", Align::Right),
+        ("effect", Align::Left),
+    ]);
+    for model in plan.models.iter().filter(|model| model.new + model.conflicts + model.live_only > 0) {
+        let effect = format!("+{} ~{} −{}", model.create, model.update, model.delete);
+        let counts = [model.total, model.new, model.identical, model.conflicts, model.live_only].map(units::count);
+        table.row(std::iter::once(&model.model).chain(&counts).chain(std::iter::once(&effect)));
+    }
+    if table.is_empty() {
+        lines.push("the backup and the live records are the same".into());
+    } else {
+        lines.extend(table.lines());
+    }
+    lines.push(String::new());
+    for finding in &plan.findings {
+        let glyph = match finding.level {
+            Level::Blocking => "✗",
+            Level::Warning => "●",
+            Level::Info => "·",
+        };
+        lines.push(clean(&format!("{glyph} {} {}. {}", finding.model, finding.message, finding.remedy)).into_owned());
+    }
+    lines
+}
+
+fn done(result: &RestoreResult) -> Vec<String> {
+    let counts = format!(
+        "{}: created {}, updated {}, left {}, deleted {} in {}",
+        result.status,
+        units::count(result.records_created),
+        units::count(result.records_updated),
+        units::count(result.records_skipped),
+        units::count(result.records_deleted),
+        units::duration(result.duration_seconds)
+    );
+    vec![counts, format!("take it back with: backstop restore undo {}", result.restore)]
 }
 
 #[cfg(test)]

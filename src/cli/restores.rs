@@ -2,6 +2,12 @@
 
 use clap::{Args, Subcommand};
 
+use super::session::{Ended, Session};
+use super::session::{pages, short};
+use super::table::{Align, Table, facts};
+use crate::catalog::{Kind, RestoreFilter};
+use crate::error::Status;
+
 use super::args::action_or_list;
 use super::output::Failure;
 
@@ -47,5 +53,52 @@ impl Restores {
     /// What to do; the list where nothing is said.
     pub fn action(self) -> Result<Action, Failure> {
         action_or_list(self.action, self.list, Action::List)
+    }
+}
+
+impl Session<'_> {
+    /// `backstop restores …`.
+    pub fn restores(&mut self, action: Action) -> Ended {
+        match action {
+            Action::List(list) => {
+                let app_id = list.app.as_deref().map(|app| self.engine.app(Some(app))).transpose()?.map(|app| app.id);
+                let filter = RestoreFilter { app_id, ..RestoreFilter::default() };
+                let restores = pages(list.limit, |after, limit| self.engine.catalog().restores_page(&filter, after, limit))?;
+                self.output.list(&restores, "nothing was restored yet", |restores| {
+                    let mut table = Table::new(&[
+                        ("id", Align::Left),
+                        ("app", Align::Left),
+                        ("status", Align::Left),
+                        ("operator", Align::Left),
+                        ("started", Align::Left),
+                    ]);
+                    for restore in restores {
+                        table.row([
+                            short(&restore.id),
+                            restore.app.clone(),
+                            restore.status.to_string(),
+                            restore.operator.clone(),
+                            restore.started_at.to_string(),
+                        ]);
+                    }
+                    table
+                })?;
+            }
+            Action::Show(one) => {
+                let restore = self.engine.catalog().restore(&self.engine.resolve(Kind::Restore, &one.id)?)?;
+                self.output.result(&restore, |restore| {
+                    facts(&[
+                        ("id", restore.id.clone()),
+                        ("app", restore.app.clone()),
+                        ("backup", restore.backup.clone()),
+                        ("status", restore.status.to_string()),
+                        ("created", restore.created.to_string()),
+                        ("updated", restore.updated.to_string()),
+                        ("deleted", restore.deleted.to_string()),
+                    ])
+                })?;
+            }
+        }
+        Ok(Status::Done)
     }
 }

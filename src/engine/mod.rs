@@ -13,15 +13,19 @@
 pub mod access;
 pub mod apps;
 pub mod backup;
+pub mod configurations;
 pub mod error;
+pub mod health;
 pub mod home;
 pub mod jobs;
+pub mod lookups;
 pub mod progress;
 pub mod restore;
 pub mod restoring;
 pub mod schedule;
 pub mod stored;
 pub mod vaults;
+pub mod verify;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -44,7 +44,7 @@ impl Terminal {
             }
         });
         let input = pair.master.take_writer().unwrap();
-        Self { parser: vt100::Parser::new(rows, columns, 0), output, input, child, _master: pair.master }
+        Self { parser: vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0), output, input, child, _master: pair.master }
     }
 
     /// Types `keys` as they are.

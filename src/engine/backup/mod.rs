@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::catalog::{App, BackupFilter, BackupModel, BackupType, CopyState, JobKind, NewBackup, Origin, Role, Status};
+use crate::catalog::{App, AuditOutcome, BackupFilter, BackupModel, BackupType, CopyState, JobKind, NewBackup, Origin, Role, Status};
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
@@ -130,7 +130,15 @@ impl Engine {
             configuration: request.configuration.clone(),
             reason: request.reason.clone(),
         };
-        self.run_job(&job, |run| Backing { engine: self, request, app: &app, run }.make(parts))
+        let result = self.run_job(&job, |run| Backing { engine: self, request, app: &app, run }.make(parts))?;
+        if request.protect {
+            self.protect(&self.catalog().backup(&result.backup)?, true)?;
+        }
+        if let Some(configuration) = &request.configuration {
+            self.configuration_ran(configuration)?;
+        }
+        self.audit("backup", &result.backup, Some(&app.name), AuditOutcome::Done, request.reason.as_deref())?;
+        Ok(result)
     }
 }
 
@@ -204,7 +212,9 @@ impl Backing<'_> {
     }
 
     fn manifest(&self, started: Timestamp) -> Manifest {
-        let scope = Scope { modules: self.request.modules.clone(), models: self.request.models.clone(), narrowed: false };
+        let (modules, models) = (self.request.modules.clone(), self.request.models.clone());
+        let narrowed = !modules.is_empty() || !models.is_empty();
+        let scope = Scope { modules, models, narrowed };
         Manifest {
             id: BackupId(self.engine.catalog().new_id()),
             app: self.app.name.clone(),
@@ -300,7 +310,7 @@ impl Backing<'_> {
         Ok(Finish { status, backup: Some(result.backup.clone()), restore: None, message: summary(&result), value: result })
     }
 
-    /// Notes which locations have it, and protects it where that was asked for.
+    /// Notes which locations have it.
     fn remember_copies(&self, manifest: &Manifest, copies: &[(&str, CopyState)]) -> Result<()> {
         let catalog = self.engine.catalog();
         for location in catalog.locations(&self.app.vault_id)? {

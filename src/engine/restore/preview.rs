@@ -8,7 +8,7 @@ use super::checks::stop;
 use super::draft::{Draft, newcomer};
 use super::findings::{Finding, Level, records};
 use super::plan::{ModelPlan, Plan, Request};
-use super::record::{Record, key_from_json};
+use super::record::{Record, key_of_choice};
 use super::spool::Cipher;
 use super::strategy::{Effect, Rule, Side, State, decide, decide_file};
 use super::{Error, Progress, Result, Step, Stored, StoredRelation};
@@ -140,7 +140,7 @@ struct Choices {
 impl Choices {
     fn of(request: &Request, relation: &Relation) -> Result<Self> {
         let unknown = |what: String| Error::Unknown { model: relation.name.clone(), what };
-        let key = |json: &serde_json::Value| key_from_json(relation, json).ok_or_else(|| unknown(format!("key like {json}")));
+        let key = |json: &serde_json::Value| key_of_choice(relation, json).ok_or_else(|| unknown(format!("key like {json}")));
         let column = |name: &String| relation.column(name).ok_or_else(|| unknown(format!("field {name}")));
         let (mut chosen, mut fields) = (BTreeMap::new(), BTreeMap::<Key, Vec<(usize, Side)>>::new());
         for choice in request.choices.iter().filter(|choice| choice.model == relation.name) {

@@ -149,6 +149,15 @@ pub fn key_from_text(relation: &Relation, text: &str) -> Option<Key> {
     key_from_json(relation, &number.map_or_else(|| json!(text), Json::Number))
 }
 
+/// The key in a choice: JSON, or a bare text as [`key_from_text`] reads it.
+#[must_use]
+pub fn key_of_choice(relation: &Relation, key: &Json) -> Option<Key> {
+    match key {
+        Json::String(text) => key_from_text(relation, text),
+        other => key_from_json(relation, other),
+    }
+}
+
 fn value_from_json(json: &Json) -> Option<Value> {
     use base64::Engine as _;
     Some(match json {

@@ -7,7 +7,7 @@ use std::io::Write;
 use super::draft::Draft;
 use super::findings::{Finding, Level, records};
 use super::plan::{Plan, Request};
-use super::record::{Record, key_from_json, key_json};
+use super::record::{Record, key_json, key_of_choice};
 use super::safety::{Image, Safety, same};
 use super::spool::Cipher;
 use super::strategy::{Effect, Side, State};
@@ -88,7 +88,7 @@ fn choices(request: &Request, relation: &Relation) -> Result<BTreeMap<Key, Side>
     let mine = request.choices.iter().filter(|choice| choice.model == relation.name);
     mine.map(|choice| {
         let unknown = || Error::Unknown { model: relation.name.clone(), what: format!("key like {}", choice.key) };
-        Ok((key_from_json(relation, &choice.key).ok_or_else(unknown)?, choice.side))
+        Ok((key_of_choice(relation, &choice.key).ok_or_else(unknown)?, choice.side))
     })
     .collect()
 }

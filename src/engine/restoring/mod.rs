@@ -123,6 +123,14 @@ impl Engine {
         self.keep_plan(&scene, &asked.clone(), |to, seal| preview::preview(asked, &side, &scene.lives(), to, seal, progress))
     }
 
+    /// What a plan that was kept says.
+    ///
+    /// # Errors
+    /// No such plan, and what reading it met.
+    pub fn plan_summary(&self, plan: &str) -> Result<PlanSummary> {
+        Ok(self.plan(plan)?.plan.summary())
+    }
+
     /// A page of a model's records that differ, as JSON: `after` records are passed over.
     ///
     /// # Errors

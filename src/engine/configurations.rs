@@ -1,0 +1,170 @@
+//! Configurations: how and when an app is backed up; and the answers to alerts.
+
+use jiff::SignedDuration;
+
+use crate::catalog::{AuditOutcome, Configuration, Json, Kind, NewConfiguration, Role, Time};
+
+use super::Engine;
+use super::backup::BackupRequest;
+use super::error::{Error, Result};
+use super::schedule::Schedule;
+
+/// How an answer changes alerts.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    /// Somebody is on it.
+    Acknowledge,
+    /// It is over.
+    Resolve,
+    /// Not now; again after so long.
+    Snooze(SignedDuration),
+}
+
+impl Engine {
+    /// The configuration that `text` names, of `app` where two have that name.
+    ///
+    /// # Errors
+    /// Nothing or more than one configuration is meant.
+    pub fn configuration(&self, text: &str, app: Option<&str>) -> Result<Configuration> {
+        let Some(app) = app else { return Ok(self.catalog().configuration(&self.resolve(Kind::Configuration, text)?)?) };
+        let app = self.app(Some(app))?;
+        let filter =
+            crate::catalog::ConfigurationFilter { app_id: Some(app.id.clone()), text: Some(text.to_owned()), ..Default::default() };
+        let named = self.catalog().configurations_page(&filter, None, 200)?.items.into_iter().find(|found| found.name == text);
+        if let Some(found) = named {
+            return Ok(found);
+        }
+        let found = self.catalog().configuration(&self.resolve(Kind::Configuration, text)?)?;
+        if found.app_id == app.id {
+            return Ok(found);
+        }
+        let hint = format!("backstop config list --app {}", app.name);
+        Err(Error::Unknown { what: "configuration", name: text.to_owned(), hint })
+    }
+
+    /// Makes a configuration, its next run computed from its schedule.
+    ///
+    /// # Errors
+    /// Not permitted, a schedule that cannot be read, a name that is taken.
+    pub fn create_configuration(&self, mut new: NewConfiguration) -> Result<Configuration> {
+        self.allow(Role::Operator, "config create", &new.name)?;
+        new.next_run_at = self.next_run(new.schedule.as_deref(), new.enabled)?;
+        let made = self.catalog().add_configuration(&new)?;
+        self.audit("config create", &made.name, Some(&made.app), AuditOutcome::Done, None)?;
+        Ok(made)
+    }
+
+    /// Makes a configuration what `new` says.
+    ///
+    /// # Errors
+    /// As for one that is made.
+    pub fn edit_configuration(&self, id: &str, mut new: NewConfiguration) -> Result<Configuration> {
+        self.allow(Role::Operator, "config edit", &new.name)?;
+        new.next_run_at = self.next_run(new.schedule.as_deref(), new.enabled)?;
+        let made = self.catalog().edit_configuration(id, &new)?;
+        self.audit("config edit", &made.name, Some(&made.app), AuditOutcome::Done, None)?;
+        Ok(made)
+    }
+
+    /// Lets a configuration's schedule run, or not.
+    ///
+    /// # Errors
+    /// Not permitted.
+    pub fn enable_configuration(&self, configuration: &Configuration, enabled: bool) -> Result<Configuration> {
+        let action = if enabled { "config enable" } else { "config disable" };
+        self.allow(Role::Operator, action, &configuration.name)?;
+        let next = self.next_run(configuration.schedule.as_deref(), enabled)?;
+        self.catalog().set_configuration_enabled(&configuration.id, enabled, next)?;
+        self.audit(action, &configuration.name, Some(&configuration.app), AuditOutcome::Done, None)?;
+        Ok(self.catalog().configuration(&configuration.id)?)
+    }
+
+    /// Deletes a configuration; its backups stay.
+    ///
+    /// # Errors
+    /// Not permitted.
+    pub fn delete_configuration(&self, configuration: &Configuration) -> Result<()> {
+        self.allow(Role::Operator, "config delete", &configuration.name)?;
+        self.catalog().delete_configuration(&configuration.id)?;
+        self.audit("config delete", &configuration.name, Some(&configuration.app), AuditOutcome::Done, None)
+    }
+
+    /// Removes the ad-hoc configurations older than seven days that no job refers to, and gives their names.
+    ///
+    /// # Errors
+    /// Not permitted.
+    pub fn clean_up_configurations(&self) -> Result<Vec<String>> {
+        self.allow(Role::Operator, "config cleanup", "")?;
+        let now = self.clock().now();
+        let before = now.checked_sub(SignedDuration::from_hours(7 * 24)).unwrap_or(now);
+        let gone = self.catalog().clean_up_configurations(before.into())?;
+        self.audit("config cleanup", &gone.join(", "), None, AuditOutcome::Done, None)?;
+        Ok(gone)
+    }
+
+    /// The backup that a configuration asks for.
+    #[must_use]
+    pub fn configured_backup(&self, configuration: &Configuration) -> BackupRequest {
+        let mut request = BackupRequest::new(Some(configuration.app_id.clone()), configuration.kind);
+        request.configuration = Some(configuration.id.clone());
+        request.modules.clone_from(&configuration.modules);
+        request.models.clone_from(&configuration.models);
+        request
+    }
+
+    /// Notes that a configuration ran now, and when it runs next.
+    pub(super) fn configuration_ran(&self, id: &str) -> Result<()> {
+        let configuration = self.catalog().configuration(id)?;
+        let next = self.next_run(configuration.schedule.as_deref(), configuration.enabled)?;
+        Ok(self.catalog().set_configuration_run(id, Some(self.clock().now().into()), next)?)
+    }
+
+    fn next_run(&self, schedule: Option<&str>, enabled: bool) -> Result<Option<Time>> {
+        let schedule = schedule.map(Schedule::parse).transpose()?;
+        Ok(schedule.filter(|_| enabled).and_then(|schedule| schedule.after(self.clock().now())).map(Time::from))
+    }
+
+    /// Answers alerts; all of them, or none when one is not open.
+    ///
+    /// # Errors
+    /// Not permitted, or one is not open.
+    pub fn answer_alerts(&self, ids: &[String], answer: Answer, notes: Option<&str>) -> Result<()> {
+        let action = match answer {
+            Answer::Acknowledge => "alerts ack",
+            Answer::Resolve => "alerts resolve",
+            Answer::Snooze(_) => "alerts snooze",
+        };
+        let target = ids.join(", ");
+        self.allow(Role::Operator, action, &target)?;
+        let (catalog, operator) = (self.catalog(), self.operator());
+        match answer {
+            Answer::Acknowledge => catalog.acknowledge_alerts(ids, operator, notes)?,
+            Answer::Resolve => catalog.resolve_alerts(ids, operator, notes)?,
+            Answer::Snooze(time) => {
+                let now = self.clock().now();
+                let until = now.checked_add(time).unwrap_or(now);
+                catalog.snooze_alerts(ids, until.into(), operator, notes)?;
+            }
+        }
+        self.audit(action, &target, None, AuditOutcome::Done, notes)
+    }
+}
+
+/// A configuration as it would be written again.
+#[must_use]
+pub fn as_new(configuration: &Configuration) -> NewConfiguration {
+    let Configuration { name, app_id, schedule, compression, description, .. } = configuration.clone();
+    let (Json(modules), Json(models)) = (configuration.modules.clone(), configuration.models.clone());
+    NewConfiguration {
+        schedule,
+        retention_days: configuration.retention_days,
+        enabled: configuration.enabled,
+        quick: configuration.quick,
+        modules,
+        models,
+        compression,
+        adhoc: configuration.adhoc,
+        description,
+        ..NewConfiguration::new(name, app_id, configuration.kind)
+    }
+}
