@@ -9,7 +9,7 @@ use std::sync::Arc;
 use backstop::catalog::{AlertType, RaiseAlert, Role, Severity};
 use backstop::clock::ManualClock;
 use backstop::console::backend::EngineBackend;
-use backstop::console::effect::{Action, Answer, Backend, ConfigurationDraft, Outcome, Problem, Query};
+use backstop::console::effect::{Action, Answer, Backend, ConfigurationDraft, Outcome, Preview, Problem, Query};
 use backstop::console::model::detail::{Detail, Summary};
 use backstop::console::model::filter::Filter;
 use backstop::console::model::records::{ListKind, Record};
@@ -51,7 +51,7 @@ impl Shop {
         Self { folder, engine, backend }
     }
 
-    fn done(&self, action: Action) -> String {
+    fn done(&self, action: &Action) -> String {
         match self.act(action).unwrap() {
             Outcome::Done(text) => text,
             other => panic!("{other:?}"),
@@ -59,11 +59,11 @@ impl Shop {
     }
 
     fn act(&self, action: &Action) -> Result<Outcome, Problem> {
-        self.backend.act(&action, &mut |_| ControlFlow::Continue(()))
+        self.backend.act(action, &mut |_| ControlFlow::Continue(()))
     }
 
     fn back_up(&self) {
-        self.done(Action::BackUpApp { app: "shop".into(), kind: "incremental".into() });
+        self.done(&Action::BackUpApp { app: "shop".into(), kind: "incremental".into() });
     }
 
     fn page(&self, list: ListKind, filter: &str, after: Option<&Record>, limit: usize) -> (Vec<Record>, bool) {
@@ -155,20 +155,20 @@ fn pages_follow_each_other_without_a_gap_and_the_filter_holds() {
 #[test]
 fn a_configuration_is_made_run_edited_disabled_and_deleted() {
     let shop = Shop::new();
-    let problem = shop.act(Action::CreateConfiguration(Box::new(draft("every night")))).unwrap_err();
+    let problem = shop.act(&Action::CreateConfiguration(Box::new(draft("every night")))).unwrap_err();
     assert!(problem.message.contains("every night") && problem.hint.unwrap().contains("0 2 * * *"));
-    shop.done(Action::CreateConfiguration(Box::new(draft("0 2 * * *"))));
+    shop.done(&Action::CreateConfiguration(Box::new(draft("0 2 * * *"))));
     let id = shop.list(ListKind::Configurations, "")[0].id().to_owned();
     assert_eq!(shop.detail(ListKind::Configurations, &id).next_runs.len(), 5);
     assert_eq!(shop.summary().next.unwrap().0, "nightly");
-    shop.done(Action::BackUp { configuration: id.clone() });
+    shop.done(&Action::BackUp { configuration: id.clone() });
     assert_eq!(shop.list(ListKind::Configurations, "status:completed state:enabled").len(), 1);
-    shop.done(Action::EditConfiguration { id: id.clone(), draft: Box::new(draft("0 4 * * *")) });
-    shop.done(Action::DisableConfigurations { ids: vec![id.clone()] });
+    shop.done(&Action::EditConfiguration { id: id.clone(), draft: Box::new(draft("0 4 * * *")) });
+    shop.done(&Action::DisableConfigurations { ids: vec![id.clone()] });
     let Record::Configuration(it) = shop.list(ListKind::Configurations, "").remove(0) else { panic!() };
     assert_eq!((it.schedule.as_deref(), it.enabled, it.next_run_at), (Some("0 4 * * *"), false, None));
-    shop.done(Action::EnableConfigurations { ids: vec![id.clone()] });
-    shop.done(Action::DeleteConfiguration { id });
+    shop.done(&Action::EnableConfigurations { ids: vec![id.clone()] });
+    shop.done(&Action::DeleteConfiguration { id });
     assert_eq!(shop.list(ListKind::Configurations, "").len(), 0);
 }
 
@@ -177,12 +177,12 @@ fn a_backup_is_verified_protected_and_deleted_only_when_released() {
     let shop = Shop::new();
     shop.back_up();
     let id = shop.list(ListKind::Backups, "")[0].id().to_owned();
-    shop.done(Action::Verify { backup: id.clone() });
+    shop.done(&Action::Verify { backup: id.clone() });
     assert!(shop.summary().apps[0].proven_at.is_some());
-    shop.done(Action::Protect { ids: vec![id.clone()] });
-    let delete = || shop.act(Action::DeleteBackups { ids: vec![id.clone()], reason: "old".into() });
+    shop.done(&Action::Protect { ids: vec![id.clone()] });
+    let delete = || shop.act(&Action::DeleteBackups { ids: vec![id.clone()], reason: "old".into() });
     assert!(delete().is_err());
-    shop.done(Action::Unprotect { ids: vec![id.clone()] });
+    shop.done(&Action::Unprotect { ids: vec![id.clone()] });
     delete().unwrap();
     assert!(shop.list(ListKind::Backups, "").is_empty() && shop.engine.vault("main").unwrap().backups().unwrap().is_empty());
 }
@@ -192,16 +192,16 @@ fn a_failed_job_raises_an_alert_that_is_answered_and_the_job_is_done_over() {
     let shop = Shop::new();
     let (database, aside) = (shop.folder.path().join("shop.db"), shop.folder.path().join("aside.db"));
     fs::rename(&database, &aside).unwrap();
-    assert!(shop.act(Action::BackUpApp { app: "shop".into(), kind: "full".into() }).is_err());
+    assert!(shop.act(&Action::BackUpApp { app: "shop".into(), kind: "full".into() }).is_err());
     let job = shop.list(ListKind::Jobs, "status:failed").remove(0);
     assert!(!shop.detail(ListKind::Jobs, job.id()).log.is_empty());
     let alert = shop.list(ListKind::Alerts, "status:active type:backup_failure").remove(0).id().to_owned();
-    shop.done(Action::Acknowledge { ids: vec![alert.clone()], notes: "looking".into() });
+    shop.done(&Action::Acknowledge { ids: vec![alert.clone()], notes: "looking".into() });
     let detail = shop.detail(ListKind::Alerts, &alert);
     assert!(detail.log.iter().any(|line| line.text.contains("acknowledged") && line.text.contains("looking")));
     assert!(detail.steps.iter().any(|step| step.contains(job.id())));
     fs::rename(&aside, &database).unwrap();
-    shop.done(Action::RetryJob { job: job.id().to_owned() });
+    shop.done(&Action::RetryJob { job: job.id().to_owned() });
     assert_eq!(shop.list(ListKind::Jobs, "origin:replay status:completed").len(), 1);
     assert_eq!(shop.list(ListKind::Alerts, "status:resolved").len(), 1);
 }
@@ -214,8 +214,8 @@ fn alerts_are_listed_by_their_state_across_pages() {
         shop.engine.catalog().raise_alert(&raise).unwrap().alert.id
     };
     let ids: Vec<String> = ["a", "b", "c", "d"].map(raise).to_vec();
-    shop.done(Action::Resolve { ids: vec![ids[3].clone()], notes: "connected".into() });
-    shop.done(Action::Snooze { ids: vec![ids[2].clone()], hours: 4 });
+    shop.done(&Action::Resolve { ids: vec![ids[3].clone()], notes: "connected".into() });
+    shop.done(&Action::Snooze { ids: vec![ids[2].clone()], hours: 4 });
     let (first, end) = shop.page(ListKind::Alerts, "", None, 3);
     let (rest, last) = shop.page(ListKind::Alerts, "", first.last(), 3);
     let seen: Vec<&str> = first.iter().chain(&rest).map(Record::id).collect();
@@ -230,7 +230,7 @@ fn a_location_catches_up_and_how_it_stands_is_known_afterwards() {
     let (place, away) = (shop.folder.path().join("two/packs"), shop.folder.path().join("away"));
     fs::rename(&place, &away).unwrap();
     let two = shop.list(ListKind::Locations, "name:two").remove(0).id().to_owned();
-    assert!(!shop.done(Action::CatchUp { location: two }).starts_with('0'));
+    assert!(!shop.done(&Action::CatchUp { location: two }).starts_with('0'));
     assert!(place.is_dir());
     let Record::Location(two) = shop.list(ListKind::Locations, "name:two").remove(0) else { panic!() };
     assert!(two.objects > 0 && two.backlog_objects == 0 && two.unreachable.is_none());
@@ -242,10 +242,37 @@ fn what_an_operator_may_not_do_is_refused_and_written_down() {
     let catalog = shop.engine.catalog();
     catalog.set_operator("somebody-else", Role::Admin).unwrap();
     catalog.set_operator(shop.engine.operator(), Role::Viewer).unwrap();
-    assert!(shop.act(Action::CreateConfiguration(Box::new(draft("0 2 * * *")))).unwrap_err().message.contains("admin"));
-    assert!(shop.act(Action::BackUpApp { app: "shop".into(), kind: "full".into() }).is_err());
+    assert!(shop.act(&Action::CreateConfiguration(Box::new(draft("0 2 * * *")))).unwrap_err().message.contains("admin"));
+    assert!(shop.act(&Action::BackUpApp { app: "shop".into(), kind: "full".into() }).is_err());
     assert_eq!(shop.list(ListKind::Activity, "outcome:refused").len(), 2);
     let read_only = EngineBackend::new(shop.engine.clone(), true).unwrap();
     let refused = read_only.act(&Action::CatchUp { location: "x".into() }, &mut |_| ControlFlow::Continue(()));
     assert!(refused.unwrap_err().message.contains("read-only"));
+}
+
+#[test]
+fn a_deleted_record_is_previewed_restored_and_taken_away_again() {
+    let shop = Shop::new();
+    shop.back_up();
+    let database = rusqlite::Connection::open(shop.folder.path().join("shop.db")).unwrap();
+    database.execute("DELETE FROM Playlist WHERE PlaylistId = 2", ()).unwrap();
+    let playlists = || database.query_row("SELECT count(*) FROM Playlist", (), |row| row.get::<_, i64>(0)).unwrap();
+    let backup = shop.list(ListKind::Backups, "")[0].id().to_owned();
+    let preview = Preview { backup, app: "shop".into(), strategy: "merge".into(), models: vec!["Playlist".into()], ..Preview::default() };
+    let Outcome::Planned(plan) = shop.act(&Action::Preview(Box::new(preview))).unwrap() else { panic!() };
+    assert_eq!((plan.sums().new, plan.sums().create, playlists()), (1, 1, 17));
+    let rows = |after: Option<serde_json::Value>| {
+        let query = Query::Rows { plan: plan.plan.clone(), model: "Playlist".into(), after, limit: 10 };
+        match shop.backend.query(&query).unwrap() {
+            Answer::Rows { rows, end: true } => rows,
+            other => panic!("{other:?}"),
+        }
+    };
+    let seen = rows(None);
+    assert_eq!((seen.len(), seen[0].state.as_str(), rows(Some(seen[0].key.clone())).len()), (1, "new", 0));
+    let run = Action::Restore { plan: plan.plan.clone(), app: "shop".into(), reason: "deleted by mistake".into() };
+    let Outcome::Restored(result) = shop.act(&run).unwrap() else { panic!() };
+    assert_eq!((result.records_created, playlists()), (1, 18));
+    shop.act(&Action::Undo { restore: result.restore, reason: "it was right".into() }).unwrap();
+    assert_eq!(playlists(), 17);
 }

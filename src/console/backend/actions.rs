@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use jiff::SignedDuration;
 
-use super::configurations;
+use super::{configurations, restores};
 use crate::catalog::{AuditOutcome, Backup, BackupType, JobKind, LocationState, Origin, Role, Status, Time, UnknownWord};
 use crate::console::effect::{Action, Outcome, Progress};
 use crate::engine::Engine;
@@ -56,15 +56,11 @@ pub fn perform(engine: &Engine, action: &Action, report: Report<'_>) -> Result<O
         Action::DisableConfigurations { ids } => configurations::enable(engine, ids, false)?,
         Action::DeleteConfiguration { id } => configurations::delete(engine, id)?,
         Action::CatchUp { location } => catch_up(engine, location)?,
-        Action::Preview(_) | Action::Restore { .. } | Action::Undo { .. } => return Err(no_restore()),
+        Action::Preview(preview) => return Ok(Outcome::Planned(Box::new(restores::preview(engine, preview, report)?))),
+        Action::Restore { plan, reason, .. } => return Ok(Outcome::Restored(Box::new(restores::run(engine, plan, reason, report)?))),
+        Action::Undo { restore, reason } => return Ok(Outcome::Restored(Box::new(restores::undo(engine, restore, reason, report)?))),
     };
     Ok(Outcome::Done(done))
-}
-
-/// Restores are made on the command line.
-pub fn no_restore() -> Error {
-    let hint = "On the command line: backstop restore preview".to_owned();
-    Error::Refused { why: "restoring from the console is not there yet".into(), hint }
 }
 
 fn given(notes: &str) -> Option<&str> {

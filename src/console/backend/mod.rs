@@ -8,6 +8,7 @@ mod configurations;
 mod details;
 mod pages;
 mod records;
+mod restores;
 mod summary;
 
 use std::ops::ControlFlow;
@@ -75,7 +76,7 @@ impl EngineBackend {
             }
             Query::Detail { list, id } => Answer::Detail(details::detail(&self.reader, *list, id, now)?),
             Query::Models { backup } => Answer::Models(details::models(&self.reader, backup)?),
-            Query::Rows { .. } => return Err(actions::no_restore()),
+            Query::Rows { plan, model, after, limit } => restores::rows(&self.engine, plan, model, after.as_ref(), *limit)?,
         })
     }
 }
