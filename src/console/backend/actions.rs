@@ -67,21 +67,12 @@ fn given(notes: &str) -> Option<&str> {
     Some(notes).filter(|notes| !notes.is_empty())
 }
 
-/// Backs up; a configuration's next run is noted, however this one ends.
 fn back_up(engine: &Engine, request: &BackupRequest, report: Report<'_>) -> Result<String> {
     let target = request.app.clone().unwrap_or_default();
     if report(Progress { phase: "backing up".into(), ..Progress::default() }).is_break() {
         return Err(Error::Cancelled);
     }
-    let made = engine.backup(request);
-    if let Some(id) = &request.configuration {
-        let schedule = engine.catalog().configuration(id)?.schedule;
-        let next = configurations::next_run(engine, schedule.as_deref())?;
-        engine.catalog().set_configuration_run(id, Some(engine.catalog().now()), next)?;
-    }
-    let outcome = if made.is_ok() { AuditOutcome::Done } else { AuditOutcome::Failed };
-    engine.audit("backup", &target, Some(&target), outcome, request.reason.as_deref())?;
-    let made = made?;
+    let made = engine.backup(request)?;
     let partly = if made.status == Status::Partial { ", partly: see its warnings" } else { "" };
     Ok(format!("{target} is backed up: {} records, {} files{partly}", made.records, made.files))
 }

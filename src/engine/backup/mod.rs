@@ -130,14 +130,19 @@ impl Engine {
             configuration: request.configuration.clone(),
             reason: request.reason.clone(),
         };
-        let result = self.run_job(&job, |run| Backing { engine: self, request, app: &app, run }.make(parts))?;
-        if request.protect {
-            self.protect(&self.catalog().backup(&result.backup)?, true)?;
-        }
+        let made = self.run_job(&job, |run| Backing { engine: self, request, app: &app, run }.make(parts));
         if let Some(configuration) = &request.configuration {
             self.configuration_ran(configuration)?;
         }
-        self.audit("backup", &result.backup, Some(&app.name), AuditOutcome::Done, request.reason.as_deref())?;
+        let (target, outcome) = match &made {
+            Ok(result) => (result.backup.as_str(), AuditOutcome::Done),
+            Err(_) => (app.name.as_str(), AuditOutcome::Failed),
+        };
+        self.audit("backup", target, Some(&app.name), outcome, request.reason.as_deref())?;
+        let result = made?;
+        if request.protect {
+            self.protect(&self.catalog().backup(&result.backup)?, true)?;
+        }
         Ok(result)
     }
 }
