@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::catalog::{AuditOutcome, Configuration, Json, Kind, NewConfiguration, Role, Time};
+use crate::catalog::{AuditOutcome, BackupType, Configuration, JobKind, Json, Kind, NewConfiguration, Origin, Role, Time};
 
 use super::Engine;
 use super::backup::BackupRequest;
@@ -47,7 +47,7 @@ impl Engine {
     /// # Errors
     /// Not permitted, a schedule that cannot be read, a name that is taken.
     pub fn create_configuration(&self, mut new: NewConfiguration) -> Result<Configuration> {
-        self.allow(Role::Operator, "config create", &new.name)?;
+        self.allow(Role::Admin, "config create", &new.name)?;
         new.next_run_at = self.next_run(new.schedule.as_deref(), new.enabled)?;
         let made = self.catalog().add_configuration(&new)?;
         self.audit("config create", &made.name, Some(&made.app), AuditOutcome::Done, None)?;
@@ -59,7 +59,7 @@ impl Engine {
     /// # Errors
     /// As for one that is made.
     pub fn edit_configuration(&self, id: &str, mut new: NewConfiguration) -> Result<Configuration> {
-        self.allow(Role::Operator, "config edit", &new.name)?;
+        self.allow(Role::Admin, "config edit", &new.name)?;
         new.next_run_at = self.next_run(new.schedule.as_deref(), new.enabled)?;
         let made = self.catalog().edit_configuration(id, &new)?;
         self.audit("config edit", &made.name, Some(&made.app), AuditOutcome::Done, None)?;
@@ -72,7 +72,7 @@ impl Engine {
     /// Not permitted.
     pub fn enable_configuration(&self, configuration: &Configuration, enabled: bool) -> Result<Configuration> {
         let action = if enabled { "config enable" } else { "config disable" };
-        self.allow(Role::Operator, action, &configuration.name)?;
+        self.allow(Role::Admin, action, &configuration.name)?;
         let next = self.next_run(configuration.schedule.as_deref(), enabled)?;
         self.catalog().set_configuration_enabled(&configuration.id, enabled, next)?;
         self.audit(action, &configuration.name, Some(&configuration.app), AuditOutcome::Done, None)?;
@@ -84,7 +84,7 @@ impl Engine {
     /// # Errors
     /// Not permitted.
     pub fn delete_configuration(&self, configuration: &Configuration) -> Result<()> {
-        self.allow(Role::Operator, "config delete", &configuration.name)?;
+        self.allow(Role::Admin, "config delete", &configuration.name)?;
         self.catalog().delete_configuration(&configuration.id)?;
         self.audit("config delete", &configuration.name, Some(&configuration.app), AuditOutcome::Done, None)
     }
@@ -94,7 +94,7 @@ impl Engine {
     /// # Errors
     /// Not permitted.
     pub fn clean_up_configurations(&self) -> Result<Vec<String>> {
-        self.allow(Role::Operator, "config cleanup", "")?;
+        self.allow(Role::Admin, "config cleanup", "")?;
         let now = self.clock().now();
         let before = now.checked_sub(SignedDuration::from_hours(7 * 24)).unwrap_or(now);
         let gone = self.catalog().clean_up_configurations(before.into())?;
@@ -110,6 +110,26 @@ impl Engine {
         request.modules.clone_from(&configuration.modules);
         request.models.clone_from(&configuration.models);
         request
+    }
+
+    /// The backup that a backup's job was to make, to be made again: by its configuration, or as it was.
+    ///
+    /// # Errors
+    /// No such job, one of another kind, or one that has not ended.
+    pub fn backup_again(&self, job: &str) -> Result<BackupRequest> {
+        let job = self.catalog().job(job)?;
+        if job.kind != JobKind::Backup {
+            let why = format!("a job of the kind {} is not done over", job.kind);
+            return Err(Error::Refused { why, hint: "Begin it anew, as it was begun.".into() });
+        }
+        if !job.status.is_outcome() {
+            return Err(Error::Refused { why: "the job has not ended".into(), hint: "Wait for it, or cancel it first.".into() });
+        }
+        let request = match &job.configuration_id {
+            Some(configuration) => self.configured_backup(&self.catalog().configuration(configuration)?),
+            None => BackupRequest::new(job.app.clone(), job.backup_type.unwrap_or(BackupType::Full)),
+        };
+        Ok(BackupRequest { origin: Origin::Replay, reason: job.reason, ..request })
     }
 
     /// Notes that a configuration ran now, and when it runs next.
