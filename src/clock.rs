@@ -58,6 +58,28 @@ impl Clock for ManualClock {
     }
 }
 
+/// A clock that was put forward or back and then runs as the machine's does: for the demonstration's month, in which a second
+/// still takes a second, so that every duration is true.
+#[derive(Debug, Default)]
+pub struct ShiftedClock {
+    by: Mutex<SignedDuration>,
+}
+
+impl ShiftedClock {
+    /// Puts the clock to `now`, from where it runs on.
+    pub fn set(&self, now: Timestamp) {
+        *self.by.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = now.duration_since(Timestamp::now());
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        let by = *self.by.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let now = Timestamp::now();
+        now.checked_add(by).unwrap_or(now)
+    }
+}
+
 /// The RFC 3339 text of a time, UTC, to the millisecond: the one form used in the catalog, in JSON and in manifests.
 #[must_use]
 pub fn rfc3339(time: Timestamp) -> String {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use backstop::cli::args::{Command, Common};
 use backstop::cli::console::Console;
+use backstop::cli::demo_command::Demo;
 use backstop::cli::output::Output;
 use backstop::cli::session;
 use backstop::cli::start::{Start, start};
@@ -23,6 +24,7 @@ fn run(arguments: &[OsString]) -> io::Result<Status> {
     match start(arguments, &mut out, &mut err)? {
         Start::Ended(status) => Ok(status),
         Start::Command(cli) => match cli.command {
+            Some(Command::Demo(demo)) => open_demo(&cli.common, &demo, &mut err),
             Some(Command::Console(console)) => open_console(&cli.common, console, &mut err),
             Some(command) => session::run(cli.common, command, &mut out, &mut err),
             None => open_console(&cli.common, Console::default(), &mut err),
@@ -40,4 +42,17 @@ fn open_console(common: &Common, console: Console, err: &mut dyn io::Write) -> i
     };
     let Console { read_only, theme, screen, ascii, mouse } = console;
     Ok(backstop::console::open(engine, &Options { read_only, theme, screen, ascii, mouse }))
+}
+
+fn open_demo(common: &Common, demo: &Demo, err: &mut dyn io::Write) -> io::Result<Status> {
+    let mut out = io::stdout();
+    let mut output = Output::new(common.style(), &mut out, err);
+    match demo.engine(common, &mut output) {
+        Ok(_) if demo.no_console => Ok(Status::Done),
+        Ok(engine) => Ok(backstop::console::open(engine, &Options::default())),
+        Err(failure) => {
+            output.failure(&failure)?;
+            Ok(failure.status)
+        }
+    }
 }

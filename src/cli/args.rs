@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::output::{Colour, Failure};
-use super::{alerts, app, audit, backup, backups, config, console, jobs, restore, restores, vault};
+use super::{alerts, app, audit, backup, backups, config, console, demo_command, jobs, restore, restores, vault};
 use crate::error::Status;
 
 /// Backs up applications row by row into an encrypted vault.
@@ -64,6 +64,8 @@ pub enum ProgressForm {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Build a demonstration (a school's database, a vault, a month of real backups) and open the console on it.
+    Demo(demo_command::Demo),
     /// Open the console.
     Console(console::Console),
     /// Say what is to be protected: applications, their databases and files.

@@ -12,6 +12,7 @@ pub mod backups;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod demo_command;
 pub mod health;
 pub mod home;
 pub mod jobs;

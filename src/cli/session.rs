@@ -103,8 +103,8 @@ impl Session<'_> {
             Command::Restores(restores) => self.restores(restores.action()?),
             Command::Audit(audit) => self.audit(&audit),
             Command::Health => self.health(),
-            // These end before: `start` needs no engine for them, and the console is opened by `main`.
-            Command::Completions(_) | Command::Man(_) | Command::Console(_) => Ok(Status::Done),
+            // These end before: `start` needs no engine for them, and `main` opens the console.
+            Command::Completions(_) | Command::Man(_) | Command::Console(_) | Command::Demo(_) => Ok(Status::Done),
         }
     }
 

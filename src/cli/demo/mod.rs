@@ -4,6 +4,7 @@
 //! application. The same seed and day give the same records.
 
 mod days;
+pub mod history;
 mod media;
 mod mishap;
 mod names;
