@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::catalog::{AuditOutcome, Configuration, Json, Kind, NewConfiguration, Role, Time};
+use crate::catalog::{AuditOutcome, BackupType, Configuration, JobKind, Json, Kind, NewConfiguration, Origin, Role, Time};
 
 use super::Engine;
 use super::backup::BackupRequest;
@@ -110,6 +110,26 @@ impl Engine {
         request.modules.clone_from(&configuration.modules);
         request.models.clone_from(&configuration.models);
         request
+    }
+
+    /// The backup that a backup's job was to make, to be made again: by its configuration, or as it was.
+    ///
+    /// # Errors
+    /// No such job, one of another kind, or one that has not ended.
+    pub fn backup_again(&self, job: &str) -> Result<BackupRequest> {
+        let job = self.catalog().job(job)?;
+        if job.kind != JobKind::Backup {
+            let why = format!("a job of the kind {} is not done over", job.kind);
+            return Err(Error::Refused { why, hint: "Begin it anew, as it was begun.".into() });
+        }
+        if !job.status.is_outcome() {
+            return Err(Error::Refused { why: "the job has not ended".into(), hint: "Wait for it, or cancel it first.".into() });
+        }
+        let request = match &job.configuration_id {
+            Some(configuration) => self.configured_backup(&self.catalog().configuration(configuration)?),
+            None => BackupRequest::new(job.app.clone(), job.backup_type.unwrap_or(BackupType::Full)),
+        };
+        Ok(BackupRequest { origin: Origin::Replay, reason: job.reason, ..request })
     }
 
     /// Notes that a configuration ran now, and when it runs next.

@@ -52,7 +52,7 @@ pub struct Run {
 
 /// How a job's work ended well.
 pub struct Finish<T> {
-    /// completed or partial.
+    /// completed or partial; failed where the work itself found that something is bad.
     pub status: Status,
     /// The backup it made.
     pub backup: Option<String>,
@@ -149,6 +149,8 @@ impl Engine {
         run.beat();
         run.log(Level::Info, &finish.message);
         let outcome = catalog::Outcome {
+            // What found something bad did its work to the end; what it found is why it failed.
+            error: (finish.status == Status::Failed).then(|| finish.message.clone()),
             message: Some(finish.message),
             backup: finish.backup,
             restore: finish.restore,

@@ -127,6 +127,22 @@ impl Engine {
         self.catalog().protect_backup(&backup.id, protected)?;
         self.audit(action, &backup.id, Some(&backup.app), AuditOutcome::Done, None)
     }
+
+    /// Deletes a backup: it is gone from every list at once, and from the vault with the next prune.
+    ///
+    /// # Errors
+    /// Not permitted, it is protected, or the vault does not take it.
+    pub fn delete_backup(&self, backup: &Backup, reason: Option<&str>) -> Result<()> {
+        self.allow(Role::Admin, "backups delete", &backup.id)?;
+        // The catalog refuses what is protected, before the vault is touched.
+        self.catalog().delete_backup(&backup.id)?;
+        let gone = self.stored(backup).and_then(|stored| Ok(stored.vault().delete_backup(&stored.manifest.id, reason.unwrap_or_default())?));
+        if let Err(error) = gone {
+            self.catalog().undelete_backup(&backup.id)?;
+            return Err(error);
+        }
+        self.audit("backups delete", &backup.id, Some(&backup.app), AuditOutcome::Done, reason)
+    }
 }
 
 fn row_json(relation: &Relation, row: &Row) -> Json {

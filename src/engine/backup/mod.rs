@@ -298,6 +298,8 @@ impl Backing<'_> {
             ..NewBackup::new(manifest.id.to_string(), &self.app.id, self.request.kind, status, started.into())
         })?;
         self.remember_copies(manifest, &copies)?;
+        // How full the locations are is news, not part of the backup: that it cannot be told fails nothing.
+        let _ = self.engine.vault(&self.app.vault).and_then(|vault| self.engine.note_locations(&vault));
         let result = BackupResult {
             job: self.run.id.clone(),
             backup: manifest.id.to_string(),
