@@ -120,6 +120,12 @@ impl Engine {
         Ok(())
     }
 
+    /// How far the jobs of this process are, by their ids.
+    #[must_use]
+    pub fn readings_here(&self) -> Vec<(String, super::progress::Reading)> {
+        lock(&self.inner.running).iter().map(|(id, progress)| (id.clone(), progress.read())).collect()
+    }
+
     /// How many jobs run in this process.
     #[must_use]
     pub fn running_here(&self) -> usize {
@@ -247,7 +253,7 @@ pub fn process() -> Claimant {
     Claimant { pid, process: started(pid).unwrap_or_default() }
 }
 
-fn is_alive(claimant: &Claimant) -> bool {
+pub(super) fn is_alive(claimant: &Claimant) -> bool {
     started(claimant.pid).is_some_and(|started| started == claimant.process)
 }
 

@@ -23,6 +23,7 @@ pub mod progress;
 pub mod restore;
 pub mod restoring;
 pub mod schedule;
+pub mod scheduler;
 pub mod stored;
 pub mod vaults;
 pub mod verify;
