@@ -14,8 +14,14 @@ use super::restore::record::value_json;
 use super::stored::StoredBackup;
 
 /// The types of backup that `latest` can be.
-const RECOVERY_POINTS: [BackupType; 5] =
-    [BackupType::Full, BackupType::Differential, BackupType::Incremental, BackupType::Database, BackupType::Files];
+const RECOVERY_POINTS: [BackupType; 6] = [
+    BackupType::Full,
+    BackupType::Differential,
+    BackupType::Incremental,
+    BackupType::Database,
+    BackupType::Files,
+    BackupType::Configuration,
+];
 
 /// A model as it is now.
 #[derive(Clone, Debug, Serialize)]

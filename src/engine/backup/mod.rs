@@ -75,10 +75,10 @@ impl BackupRequest {
         match self.kind {
             BackupType::Full | BackupType::Differential | BackupType::Incremental => Ok(Parts::ALL),
             BackupType::Database => Ok(Parts { database: true, files: false }),
-            BackupType::Files => Ok(Parts { database: false, files: true }),
+            BackupType::Files | BackupType::Configuration => Ok(Parts { database: false, files: true }),
             other => Err(Error::Usage {
                 why: format!("backups of the type {other} are not there yet"),
-                hint: "Use one of: full, differential, incremental, database, files.".into(),
+                hint: "Use one of: full, differential, incremental, database, files, configuration.".into(),
             }),
         }
     }
@@ -121,7 +121,7 @@ impl Engine {
     pub fn backup(&self, request: &BackupRequest) -> Result<BackupResult> {
         self.allow(Role::Operator, "backup", request.app.as_deref().unwrap_or(""))?;
         let parts = request.parts()?;
-        let app = self.app(request.app.as_deref())?;
+        let app = part_of(self.app(request.app.as_deref())?, request.kind)?;
         let job = JobRequest {
             kind: JobKind::Backup,
             backup_type: Some(request.kind),
@@ -223,7 +223,7 @@ impl Backing<'_> {
         Manifest {
             id: BackupId(self.engine.catalog().new_id()),
             app: self.app.name.clone(),
-            configuration: self.request.configuration.clone().unwrap_or_default(),
+            configuration: self.configuration_name(),
             kind: self.request.kind.to_string(),
             parent: None,
             origin: self.request.origin.to_string(),
@@ -246,6 +246,12 @@ impl Backing<'_> {
             home: None,
             other: std::collections::BTreeMap::new(),
         }
+    }
+
+    /// Readable on another machine, where the id means nothing.
+    fn configuration_name(&self) -> String {
+        let id = self.request.configuration.as_deref();
+        id.and_then(|id| self.engine.catalog().configuration(id).ok()).map(|configuration| configuration.name).unwrap_or_default()
     }
 
     fn finish_manifest(&self, manifest: &mut Manifest, writer: &Writer<'_>) {
@@ -327,6 +333,28 @@ impl Backing<'_> {
         }
         Ok(())
     }
+}
+
+/// The app with those of its places only that a type is about: what else is missing or broken is then no obstacle.
+fn part_of(app: App, kind: BackupType) -> Result<App> {
+    let mut part = app;
+    let (nothing, what, flag) = match kind {
+        BackupType::Database => (part.database.is_none(), "database", "--database sqlite:PATH"),
+        BackupType::Files => {
+            part.config_paths.0.clear();
+            (part.files.is_empty(), "files", "--files DIR")
+        }
+        BackupType::Configuration => {
+            part.files.0.clear();
+            (part.config_paths.is_empty(), "configuration files", "--config PATH")
+        }
+        _ => return Ok(part),
+    };
+    if nothing {
+        let hint = format!("Name them: backstop app edit {} {flag}", part.name);
+        return Err(Error::Usage { why: format!("{} has no {what}", part.name), hint });
+    }
+    Ok(part)
 }
 
 #[allow(clippy::cast_precision_loss)]
