@@ -3,6 +3,8 @@
 mod choices;
 mod shown;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::output::Failure;
@@ -11,11 +13,11 @@ use super::text::clean;
 use super::units;
 use super::units::{When, parse_when};
 use crate::engine::restore::Step;
-use crate::engine::restore::plan::{PlanSummary, Scope};
+use crate::engine::restore::plan::{OnBlocked, OnCollision, PlanSummary, Scope};
 use crate::engine::restoring::{CopyTarget, PreviewRequest};
 use crate::error::Status;
 
-pub use choices::{FieldChoice, ModelChoice, RowChoice, Side, Strategy, Target};
+pub use choices::{FieldChoice, FieldName, ModelChoice, RecordName, RowChoice, Side, Strategy, Target};
 use choices::{engine_strategy, field_choice, row_choice};
 use shown::{described, done};
 
@@ -52,6 +54,18 @@ pub struct Selection {
     /// Only the models of this module; may be repeated.
     #[arg(long = "module", value_name = "MODULE")]
     pub modules: Vec<String>,
+    /// Only this record; may be repeated.
+    #[arg(long = "record", value_name = "MODEL:KEY")]
+    pub records: Vec<RecordName>,
+    /// Leave this field out of the comparison; may be repeated.
+    #[arg(long = "ignore", value_name = "MODEL:FIELD")]
+    pub ignored: Vec<FieldName>,
+    /// What to do with a record whose unique value another one holds: leave it out, or delete the holder [default: it blocks the plan].
+    #[arg(long, value_name = "HOW", value_parser = ["skip", "holder"])]
+    pub collisions: Option<String>,
+    /// What to do with a record whose parent is missing: leave it out, or take the parents too [default: it blocks the plan].
+    #[arg(long, value_name = "HOW", value_parser = ["skip", "parents"])]
+    pub blocked: Option<String>,
     /// Which side wins for one record; may be repeated.
     #[arg(long = "row", value_name = "MODEL:KEY=SIDE")]
     pub rows: Vec<RowChoice>,
@@ -79,7 +93,7 @@ pub struct Preview {
 
 /// `backstop restore run`.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "rows", "fields", "exact"]).multiple(true).conflicts_with("plan"))]
+#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "records", "ignored", "collisions", "blocked", "rows", "fields", "exact"]).multiple(true).conflicts_with("plan"))]
 pub struct Run {
     /// The plan that a preview stored.
     #[arg(long, value_name = "PLAN")]
@@ -222,7 +236,24 @@ impl Session<'_> {
     fn request(&self, selection: &Selection) -> PreviewRequest {
         let narrowing = selection.models.iter().filter(|choice| choice.strategy.is_none()).map(|choice| choice.model.clone());
         let own = selection.models.iter().filter_map(|choice| Some((choice.model.clone(), engine_strategy(choice.strategy?))));
-        let scope = Scope { modules: selection.modules.iter().cloned().collect(), models: narrowing.collect(), ..Scope::default() };
+        let mut scope = Scope { modules: selection.modules.iter().cloned().collect(), models: narrowing.collect(), ..Scope::default() };
+        for record in &selection.records {
+            scope.records.entry(record.model.clone()).or_default().push(record.key.clone());
+        }
+        let mut ignore = BTreeMap::<String, BTreeSet<String>>::new();
+        for field in &selection.ignored {
+            ignore.entry(field.model.clone()).or_default().insert(field.field.clone());
+        }
+        let collisions = match selection.collisions.as_deref() {
+            Some("skip") => OnCollision::Skip,
+            Some(_) => OnCollision::Holder,
+            None => OnCollision::Block,
+        };
+        let blocked = match selection.blocked.as_deref() {
+            Some("skip") => OnBlocked::Skip,
+            Some(_) => OnBlocked::Parents,
+            None => OnBlocked::Block,
+        };
         PreviewRequest {
             backup: selection.backup.clone(),
             at: selection.at.as_ref().map(|when| when.resolve(self.engine.clock().now())),
@@ -230,6 +261,9 @@ impl Session<'_> {
             scope,
             choices: selection.rows.iter().map(row_choice).chain(selection.fields.iter().map(field_choice)).collect(),
             exact: selection.exact,
+            ignore,
+            collisions,
+            blocked,
             ..PreviewRequest::new(selection.app.clone(), engine_strategy(selection.strategy.unwrap_or(Strategy::Merge)))
         }
     }

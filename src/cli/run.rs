@@ -49,7 +49,11 @@ impl Session<'_> {
             };
         };
         let stopped = || signals.is_asked();
-        if given.once { scheduler.run_once(&stopped, &mut told)? } else { scheduler.run(&stopped, &mut told)? }
+        if given.once {
+            scheduler.run_once(&stopped, &mut told)?
+        } else {
+            scheduler.run(&stopped, &mut told)?
+        }
         self.output.result(&runs, |runs| vec![format!("{} run", runs.len())])?;
         Ok(match (signals.by_keyboard(), failed) {
             (true, _) => Status::Interrupted,

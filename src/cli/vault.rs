@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::secrets::{Purpose, from_file};
-use super::output::Failure;
 use super::session::{Ended, Session};
 use super::table::{Align, Table};
 use super::units;
 use crate::engine::vaults::VaultRequest;
 use crate::engine::verify::Verdict;
 use crate::error::Status;
-use crate::vault::{Secret, Unlock};
+use crate::vault::{RecoveryWords, Secret, Unlock};
 
 pub use keys::Keys;
 
@@ -47,7 +46,8 @@ pub struct Init {
     /// It exists already: make it known here, with its backups and apps.
     #[arg(long)]
     pub existing: bool,
-    /// Write the words of the recovery key to this new file [default: shown once on a terminal]; with --existing, open the vault with them.
+    /// Write the words of the recovery key to this new file [default: shown once on a terminal]; with --existing, open the vault
+    /// with them and let the passphrase that is given open it from now on.
     #[arg(long, value_name = "FILE")]
     pub recovery_file: Option<PathBuf>,
     /// Make a key file for this machine, so that scheduled backups need no passphrase.
@@ -98,17 +98,25 @@ impl Session<'_> {
     fn vault_init(&mut self, init: &Init) -> Ended {
         let passphrase = self.common.passphrase(&init.name, Purpose::New)?;
         let secret = Secret::new(passphrase.to_string());
-        if let Some(there) = init.recovery_file.as_deref().filter(|file| file.exists()) {
-            let message = format!("the recovery file {} exists already", there.display());
-            return Err(Failure::new(Status::Failed, message).hint("name a file that does not exist yet, in a folder you may write"));
+        // The words are kept first: a key that cannot be kept must not come to be.
+        let words = init.recovery_file.is_some().then(RecoveryWords::generate).transpose()?;
+        if let (Some(words), Some(file)) = (&words, &init.recovery_file) {
+            keys::write_words(file, words)?;
         }
         let request = VaultRequest { name: &init.name, locations: &init.locations, passphrase: &secret, recovery: false };
-        self.engine.create_vault(&request)?;
-        let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        let recovery = init.recovery_file.is_some() || terminal;
-        if recovery {
-            self.make_recovery(&init.name, init.recovery_file.as_deref())?;
+        let made = self.engine.create_vault(&request);
+        if let (Err(_), Some(file)) = (&made, &init.recovery_file) {
+            // It is ours, and opens nothing.
+            let _ = std::fs::remove_file(file);
         }
+        made?;
+        let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        match &words {
+            Some(words) => drop(self.engine.set_recovery(&init.name, words)?),
+            None if terminal => self.make_recovery(&init.name, None)?,
+            None => {}
+        }
+        let recovery = words.is_some() || terminal;
         if init.key_file {
             self.engine.add_machine_key(&init.name)?;
         }
@@ -117,7 +125,8 @@ impl Session<'_> {
             vec![format!("vault {} made in {}", state.name, units::counted(state.locations.len() as u64, "location"))]
         })?;
         if !recovery {
-            self.output.note("no recovery key was made: without the passphrase nothing can be restored; make one: backstop vault keys recovery")?;
+            self.output
+                .note("no recovery key was made: without the passphrase nothing can be restored; make one: backstop vault keys recovery")?;
         }
         Ok(Status::Done)
     }
@@ -126,7 +135,11 @@ impl Session<'_> {
         let found = match &init.recovery_file {
             Some(file) => {
                 let words = from_file(file)?;
-                self.engine.open_existing(&init.name, &init.locations, Unlock::Recovery(&words))?
+                let found = self.engine.open_existing(&init.name, &init.locations, Unlock::Recovery(&words))?;
+                // The passphrase is lost: the one that is given opens the vault from now on.
+                let secret = Secret::new(self.common.passphrase(&init.name, Purpose::New)?.to_string());
+                self.engine.ensure_passphrase(&init.name, &secret)?;
+                found
             }
             None => {
                 let secret = Secret::new(self.common.passphrase(&init.name, Purpose::Open)?.to_string());
@@ -143,9 +156,6 @@ impl Session<'_> {
         })?;
         for unreadable in &found.unreadable {
             self.output.warn(unreadable)?;
-        }
-        if init.recovery_file.is_some() && !init.key_file {
-            self.output.warn("only the recovery key opens it here: set a passphrase with --key-file, then: backstop vault keys add")?;
         }
         Ok(if found.unreadable.is_empty() { Status::Done } else { Status::Warnings })
     }

@@ -159,7 +159,8 @@ impl Engine {
                 Ok((app, learning.then(Places::default)))
             }
             Some(app) => {
-                let why = format!("the vault holds backups of an app “{name}”, and another app has that name here, in the vault {}", app.vault);
+                let why =
+                    format!("the vault holds backups of an app “{name}”, and another app has that name here, in the vault {}", app.vault);
                 Err(Error::Refused { why, hint: format!("Rename the one here: backstop app edit {name} --name NEW; then again.") })
             }
             None => {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::catalog::{AuditOutcome, Kind, Role};
 use crate::vault::{self, KeySlot, Locations, RecoveryWords, Secret, SlotKind, Unlock, Vault, new_key};
 
-use super::error::{Doing, Error, Result};
 use super::Engine;
+use super::error::{Doing, Error, Result};
 
 impl Engine {
     /// The keys that open a vault, the oldest first.
@@ -29,6 +29,17 @@ impl Engine {
         let slot = self.vault(vault)?.add_key(Unlock::Passphrase(passphrase))?;
         self.audit("vault keys add", vault, None, AuditOutcome::Done, Some("a passphrase"))?;
         Ok(slot)
+    }
+
+    /// Lets a passphrase open a vault, where it does not already.
+    ///
+    /// # Errors
+    /// As of [`Engine::add_passphrase`].
+    pub fn ensure_passphrase(&self, vault: &str, passphrase: &Secret) -> Result<()> {
+        if self.vault(vault)?.opened_by(Unlock::Passphrase(passphrase))?.is_empty() {
+            self.add_passphrase(vault, passphrase)?;
+        }
+        Ok(())
     }
 
     /// Puts a new passphrase in the place of `old`, which opens nothing afterwards.
@@ -78,7 +89,8 @@ impl Engine {
         let opened = self.vault(vault)?;
         let path = self.key_file(&opened.id().to_string());
         if path.exists() {
-            let (why, hint) = (format!("there is a key file already: {}", path.display()), "It opens the vault for this machine.".to_owned());
+            let (why, hint) =
+                (format!("there is a key file already: {}", path.display()), "It opens the vault for this machine.".to_owned());
             return Err(Error::Refused { why, hint });
         }
         // The slot first: a file that opens nothing would only be in the way.

@@ -3,25 +3,16 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use crate::catalog::{App, AuditOutcome, Backup, BackupType, Kind, Role};
+use crate::catalog::{App, AuditOutcome, Backup, Kind, Role};
 use crate::rows::{Relation, Row};
 use crate::vault::BackupId;
 
 use super::Engine;
 use super::apps::Parts;
 use super::error::{Error, Result};
+use super::latest::Wanted;
 use super::restore::record::value_json;
 use super::stored::StoredBackup;
-
-/// The types of backup that `latest` can be.
-const RECOVERY_POINTS: [BackupType; 6] = [
-    BackupType::Full,
-    BackupType::Differential,
-    BackupType::Incremental,
-    BackupType::Database,
-    BackupType::Files,
-    BackupType::Configuration,
-];
 
 /// A model as it is now.
 #[derive(Clone, Debug, Serialize)]
@@ -76,13 +67,7 @@ impl Engine {
         if text != "latest" {
             return Ok(self.catalog().backup(&self.resolve(Kind::Backup, text)?)?);
         }
-        let app = self.app(app)?;
-        for narrowed in [false, true] {
-            if let Some(backup) = self.catalog().latest_backup(Some(&app.id), &RECOVERY_POINTS, narrowed)? {
-                return Ok(backup);
-            }
-        }
-        Err(Error::Unknown { what: "backup of", name: app.name.clone(), hint: format!("backstop backup --app {} --type full", app.name) })
+        self.latest(&self.app(app)?, &Wanted::default(), None)
     }
 
     /// The contents of a backup.
@@ -108,7 +93,11 @@ impl Engine {
         let record = stored.relation(model).ok_or_else(|| Error::Unknown {
             what: "model",
             name: model.to_owned(),
-            hint: format!("List those that the backup has: backstop backups models {}", backup.id),
+            hint: {
+                let like = nearest(model, stored.manifest.relations().map(|record| record.relation.name.clone()));
+                let like = like.map(|name| format!("Did you mean {name}? ")).unwrap_or_default();
+                format!("{like}List those that the backup has: backstop backups models {}", backup.id)
+            },
         })?;
         let rows = stored.rows(record).take(limit);
         rows.map(|row| Ok(row_json(&record.relation, &row?))).collect()
@@ -142,16 +131,52 @@ impl Engine {
         self.allow(Role::Admin, "backups delete", &backup.id)?;
         // The catalog refuses what is protected, before the vault is touched.
         self.catalog().delete_backup(&backup.id)?;
-        let gone = self.stored(backup).and_then(|stored| Ok(stored.vault().delete_backup(&stored.manifest.id, reason.unwrap_or_default())?));
+        let gone =
+            self.stored(backup).and_then(|stored| Ok(stored.vault().delete_backup(&stored.manifest.id, reason.unwrap_or_default())?));
         if let Err(error) = gone {
             self.catalog().undelete_backup(&backup.id)?;
             return Err(error);
         }
         self.audit("backups delete", &backup.id, Some(&backup.app), AuditOutcome::Done, reason)
     }
+
+    /// Takes a backup's deletion back, as long as no prune has passed over it.
+    ///
+    /// # Errors
+    /// Not permitted, or it is not deleted.
+    pub fn undelete_backup(&self, backup: &Backup) -> Result<()> {
+        self.allow(Role::Admin, "backups undelete", &backup.id)?;
+        let stored = self.stored(backup)?;
+        stored.vault().undelete(&stored.manifest.id)?;
+        self.catalog().undelete_backup(&backup.id)?;
+        self.audit("backups undelete", &backup.id, Some(&backup.app), AuditOutcome::Done, None)
+    }
 }
 
 fn row_json(relation: &Relation, row: &Row) -> Json {
     let value = |column: usize| (relation.columns[column].name.clone(), value_json(&row.values[column]));
     Json::Object(relation.visible().map(value).collect::<Map<_, _>>())
+}
+
+/// The name that `text` was most probably meant to be, if any is near enough.
+pub(super) fn nearest(text: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
+    // Two slips in a short name are another name.
+    let most = text.chars().count().max(3) / 3;
+    let scored = names.into_iter().map(|name| (strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase()), name));
+    scored.filter(|(slips, _)| *slips <= most).min().map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised_and_another_word_is_not() {
+        let names = || ["school", "shop", "hr_employee"].map(str::to_owned);
+        let meant = |text: &str| nearest(text, names());
+        assert_eq!(meant("shcool").as_deref(), Some("school"));
+        assert_eq!(meant("hr_employes").as_deref(), Some("hr_employee"));
+        assert_eq!(meant("SHOP").as_deref(), Some("shop"));
+        assert_eq!((meant("x"), meant("canteen"), meant("ship").as_deref()), (None, None, Some("shop")));
+    }
 }

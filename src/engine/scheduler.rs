@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use crate::catalog::{Configuration, Lease, LeaseClaim, Origin, Role, Time};
 
+use super::Engine;
 use super::backup::BackupResult;
 use super::error::{Error, Result};
 use super::jobs::{is_alive, process};
-use super::Engine;
 
 /// The lease that one scheduler of a home holds.
 const LEASE: &str = "scheduler";
@@ -265,7 +265,10 @@ mod tests {
         fn nightly() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let database = folder.path().join("a.db");
-            Connection::open(&database).unwrap().execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 1)").unwrap();
+            Connection::open(&database)
+                .unwrap()
+                .execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 1)")
+                .unwrap();
             let clock = Arc::new(ManualClock::new("2026-03-01T12:00:00Z".parse().unwrap()));
             let engine = Engine::open(Home::at(folder.path().join("home")), clock.clone(), Box::new(Known)).unwrap();
             let locations = [folder.path().join("vault").display().to_string()];
@@ -299,7 +302,10 @@ mod tests {
         place.advance(14);
         assert_eq!((place.started(), place.started()), (1, 0));
         let backup = place.engine.catalog().backups_page(&BackupFilter::default(), None, 5).unwrap().items.remove(0);
-        assert_eq!((backup.origin, backup.status, backup.configuration.as_deref()), (Origin::Scheduled, Status::Completed, Some("nightly")));
+        assert_eq!(
+            (backup.origin, backup.status, backup.configuration.as_deref()),
+            (Origin::Scheduled, Status::Completed, Some("nightly"))
+        );
         place.advance(24);
         assert_eq!(place.started(), 1);
     }

@@ -171,7 +171,7 @@ fn a_day(engine: &Engine, clock: &ShiftedClock, place: &Place, night: Date, ago:
         canteen?;
     }
     if night.weekday() == Weekday::Wednesday {
-        let newest = engine.restorable(None, Some("school"), None)?;
+        let newest = engine.backup_named("latest", Some("school"))?;
         engine.verify_backup(&newest, 3)?;
     }
     Ok(())

@@ -36,6 +36,24 @@ pub struct ModelChoice {
     pub strategy: Option<Strategy>,
 }
 
+/// `MODEL:KEY`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordName {
+    /// The model.
+    pub model: String,
+    /// The record's key, as in [`RowChoice`].
+    pub key: serde_json::Value,
+}
+
+/// `MODEL:FIELD`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldName {
+    /// The model.
+    pub model: String,
+    /// The field.
+    pub field: String,
+}
+
 /// `MODEL:KEY=SIDE`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowChoice {
@@ -78,6 +96,24 @@ impl FromStr for ModelChoice {
             None => (text, None),
         };
         Ok(Self { model: named(model, "model")?, strategy })
+    }
+}
+
+impl FromStr for RecordName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (model, key) = text.split_once(':').ok_or("it is written MODEL:KEY")?;
+        Ok(Self { model: named(model, "model")?, key: key_of(key)? })
+    }
+}
+
+impl FromStr for FieldName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (model, field) = text.split_once(':').ok_or("it is written MODEL:FIELD")?;
+        Ok(Self { model: named(model, "model")?, field: named(field, "field")? })
     }
 }
 

@@ -134,7 +134,7 @@ impl Session<'_> {
     pub(super) fn make_recovery(&mut self, vault: &str, file: Option<&Path>) -> Result<(), Failure> {
         let words = RecoveryWords::generate()?;
         match file {
-            Some(file) => write_words(new_private_file(file)?, &words)?,
+            Some(file) => write_words(file, &words)?,
             None if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => ask_back(&words)?,
             None => {
                 let message = "a recovery key must be kept, and there is no terminal to show it on";
@@ -183,7 +183,9 @@ fn new_private_file(path: &Path) -> Result<std::fs::File, Failure> {
     })
 }
 
-fn write_words(mut file: std::fs::File, words: &RecoveryWords) -> Result<(), Failure> {
+/// Writes the words to a new file that only its owner reads.
+pub(super) fn write_words(path: &Path, words: &RecoveryWords) -> Result<(), Failure> {
+    let mut file = new_private_file(path)?;
     let text = zeroize::Zeroizing::new(format!("{}\n", words.words().join(" ")));
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
     Ok(())
