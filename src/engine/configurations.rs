@@ -7,6 +7,7 @@ use crate::catalog::{AuditOutcome, BackupType, Configuration, JobKind, Json, Kin
 use super::Engine;
 use super::backup::BackupRequest;
 use super::error::{Error, Result};
+use super::jobs::Asked;
 use super::schedule::Schedule;
 
 /// How an answer changes alerts.
@@ -127,9 +128,14 @@ impl Engine {
         }
         let request = match &job.configuration_id {
             Some(configuration) => self.configured_backup(&self.catalog().configuration(configuration)?),
-            None => BackupRequest::new(job.app.clone(), job.backup_type.unwrap_or(BackupType::Full)),
+            None => {
+                let asked: Asked = job.request.and_then(|asked| serde_json::from_value(asked.0).ok()).unwrap_or_default();
+                let Asked { modules, models, new_base, protect } = asked;
+                let kind = job.backup_type.unwrap_or(BackupType::Full);
+                BackupRequest { modules, models, new_base, protect, ..BackupRequest::new(job.app_id, kind) }
+            }
         };
-        Ok(BackupRequest { origin: Origin::Replay, reason: job.reason, ..request })
+        Ok(BackupRequest { origin: Origin::Replay, reason: job.reason, replay_of: Some(job.id), ..request })
     }
 
     /// Notes that a configuration ran now, and when it runs next.

@@ -1,17 +1,16 @@
 //! What people ask about apps and backups: models, rows, the backup that a word names.
 
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use crate::catalog::{App, AuditOutcome, Backup, Kind, Role};
-use crate::rows::{Relation, Row};
+use crate::rows::Relation;
 use crate::vault::BackupId;
 
 use super::Engine;
 use super::apps::Parts;
-use super::error::{Error, Result};
+use super::error::Result;
 use super::latest::Wanted;
-use super::restore::record::value_json;
 use super::stored::StoredBackup;
 
 /// A model as it is now.
@@ -89,18 +88,8 @@ impl Engine {
     /// # Errors
     /// The backup has no such model, or its vault cannot be read.
     pub fn stored_rows(&self, backup: &Backup, model: &str, limit: usize) -> Result<Vec<Json>> {
-        let stored = self.stored(backup)?;
-        let record = stored.relation(model).ok_or_else(|| Error::Unknown {
-            what: "model",
-            name: model.to_owned(),
-            hint: {
-                let like = nearest(model, stored.manifest.relations().map(|record| record.relation.name.clone()));
-                let like = like.map(|name| format!("Did you mean {name}? ")).unwrap_or_default();
-                format!("{like}List those that the backup has: backstop backups models {}", backup.id)
-            },
-        })?;
-        let rows = stored.rows(record).take(limit);
-        rows.map(|row| Ok(row_json(&record.relation, &row?))).collect()
+        let page = self.stored_page(backup, model, None, limit)?;
+        Ok(page.records.into_iter().map(|record| Json::Object(record.fields.into_iter().collect())).collect())
     }
 
     /// Protects a backup from every removal, or ends that, in the vault and here.
@@ -151,11 +140,6 @@ impl Engine {
         self.catalog().undelete_backup(&backup.id)?;
         self.audit("backups undelete", &backup.id, Some(&backup.app), AuditOutcome::Done, None)
     }
-}
-
-fn row_json(relation: &Relation, row: &Row) -> Json {
-    let value = |column: usize| (relation.columns[column].name.clone(), value_json(&row.values[column]));
-    Json::Object(relation.visible().map(value).collect::<Map<_, _>>())
 }
 
 /// The name that `text` was most probably meant to be, if any is near enough.

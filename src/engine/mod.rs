@@ -13,9 +13,11 @@
 pub mod access;
 pub mod apps;
 pub mod backup;
+pub mod browse;
 pub mod configurations;
 pub mod error;
 pub mod existing;
+mod failures;
 pub mod health;
 pub mod home;
 pub mod jobs;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-use crate::catalog::{self, AlertType, AuditOutcome, Backup, JobKind, Kind, Origin, RaiseAlert, Role, Severity, Status};
+use crate::catalog::{self, AlertType, AuditOutcome, Backup, JobKind, Kind, Level, RaiseAlert, Role, Severity, Status};
 use crate::vault::{BackupId, Vault, VerifyEvent};
 
 use super::Engine;
@@ -153,6 +153,19 @@ impl Engine {
         }
     }
 
+    /// The name of the vault that a location belongs to.
+    ///
+    /// # Errors
+    /// No vault has it.
+    pub fn vault_of_location(&self, id: &str) -> Result<String> {
+        for vault in self.catalog().vaults()? {
+            if self.catalog().locations(&vault.id)?.iter().any(|location| location.id == id) {
+                return Ok(vault.name);
+            }
+        }
+        Err(Error::Unknown { what: "location", name: id.to_owned(), hint: "backstop vault status".into() })
+    }
+
     pub(super) fn vault_name_of(&self, id: &str) -> Result<String> {
         let known = self.catalog().vaults()?.into_iter().find(|vault| vault.id == id);
         let unknown = || Error::Unknown { what: "vault", name: id.to_owned(), hint: "backstop vault status".into() };
@@ -223,14 +236,19 @@ impl Engine {
             Some(id) => self.vault_name_of(id)?,
             None => app.vault.clone(),
         };
-        let (kind, origin) = (JobKind::Verify, Origin::Manual);
-        self.run_job(&JobRequest { kind, backup_type: None, origin, app: &app, configuration: None, reason: None }, |run| {
-            run.progress.phase("verifying");
-            let mut seen = |event: &VerifyEvent| match run.progress.is_cancelled() {
-                true => ControlFlow::Break(()),
-                false => watch(event),
+        self.run_job(&JobRequest::new(JobKind::Verify, &app), |run| {
+            run.progress.phase("opening");
+            run.log(Level::Info, &format!("verifying at level {level}"));
+            let mut seen = |event: &VerifyEvent| {
+                run.progress.phase(&event.object);
+                run.progress.reached(event.objects, event.bytes);
+                if run.progress.is_cancelled() { ControlFlow::Break(()) } else { watch(event) }
             };
             let verdict = self.verified(&name, level, Some(&backup.id), Some(&run.id), &mut seen)?;
+            for finding in &verdict.findings {
+                let how = if finding.healed { (Level::Warning, "healed") } else { (Level::Error, "not healed") };
+                run.log(how.0, &format!("{}: {}: {} ({})", finding.location, finding.object, finding.problem, how.1));
+            }
             let status = if verdict.sound { Status::Completed } else { Status::Failed };
             Ok(Finish { status, backup: Some(backup.id.clone()), restore: None, message: verdict.in_words(), value: verdict })
         })
@@ -279,7 +297,9 @@ impl Engine {
             }
             self.catalog().end_condition(AlertType::IntegrityFailure, target, None, "a later verification found all whole")?;
         } else {
+            let app_id = verdict.backup.as_deref().and_then(|id| self.catalog().backup(id).ok()).map(|backup| backup.app_id);
             self.catalog().raise_alert(&RaiseAlert {
+                app_id,
                 job: job.map(str::to_owned),
                 backup: verdict.backup.clone(),
                 ..RaiseAlert::new(AlertType::IntegrityFailure, Severity::Critical, target, verdict.in_words())
