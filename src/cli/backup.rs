@@ -9,7 +9,7 @@ use crate::engine::backup::BackupRequest;
 use crate::error::Status;
 
 /// The types of backup that can be asked for.
-pub const TYPES: [&str; 5] = ["full", "incremental", "differential", "database", "files"];
+pub const TYPES: [&str; 6] = ["full", "incremental", "differential", "database", "files", "configuration"];
 
 /// `backstop backup`.
 #[derive(Clone, Debug, Args)]

@@ -15,12 +15,13 @@ pub mod demo;
 pub mod demo_command;
 pub mod health;
 pub mod home;
+pub mod interrupt;
 pub mod jobs;
 pub mod output;
 pub mod progress;
 pub mod restore;
 pub mod restores;
-
+pub mod run;
 pub mod secrets;
 pub mod session;
 pub mod start;

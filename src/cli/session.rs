@@ -103,6 +103,8 @@ impl Session<'_> {
             Command::Restores(restores) => self.restores(restores.action()?),
             Command::Audit(audit) => self.audit(&audit),
             Command::Health => self.health(),
+            Command::Run(run) => self.run(&run),
+            Command::Schedule(schedule) => self.schedule(&schedule),
             // These end before: `start` needs no engine for them, and `main` opens the console.
             Command::Completions(_) | Command::Man(_) | Command::Console(_) | Command::Demo(_) => Ok(Status::Done),
         }

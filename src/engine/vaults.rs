@@ -46,22 +46,30 @@ impl Engine {
         }
         let id = self.resolve(Kind::Vault, name)?;
         let places: Vec<String> = self.catalog().locations(&id)?.into_iter().map(|location| location.place).collect();
-        let secret = self.inner.passphrases.passphrase(name)?;
-        let vault = Arc::new(Vault::open(locations(&places)?, Unlock::Passphrase(&secret), self.clock().clone())?);
+        let vault = match self.open_with_machine_key(&id, locations(&places)?)? {
+            Some(vault) => vault,
+            None => {
+                let secret = self.inner.passphrases.passphrase(name)?;
+                Arc::new(Vault::open(locations(&places)?, Unlock::Passphrase(&secret), self.clock().clone())?)
+            }
+        };
         lock(&self.inner.vaults).insert(name.to_owned(), vault.clone());
         Ok(vault)
     }
 
     fn refuse_known_vault(&self, name: &str) -> Result<()> {
         if self.catalog().vaults()?.iter().any(|vault| vault.name == name) {
-            let (why, hint) =
-                (format!("there is a vault “{name}” already"), "Give the new one another name: backstop vault init NAME …".to_owned());
-            return Err(Error::Refused { why, hint });
+            return Err(self.another_vault(name));
         }
         Ok(())
     }
 
-    fn know_vault(&self, name: &str, vault: &Vault, places: &[(String, String)], recovery: bool) -> Result<()> {
+    pub(super) fn another_vault(&self, name: &str) -> Error {
+        let hint = "Give the new one another name: backstop vault init NAME …".to_owned();
+        Error::Refused { why: format!("there is a vault “{name}” already"), hint }
+    }
+
+    pub(super) fn know_vault(&self, name: &str, vault: &Vault, places: &[(String, String)], recovery: bool) -> Result<()> {
         let locations = places.iter().map(|(name, place)| NewLocation { name: name.clone(), place: place.clone() }).collect();
         let new = NewVault { id: vault.id().to_string(), name: name.to_owned(), passphrase_command: None, recovery, locations };
         self.catalog().add_vault(&new)?;
@@ -70,7 +78,7 @@ impl Engine {
 }
 
 /// Local folders as locations, each called by its folder's name and told apart by a number where two have the same.
-fn locations(places: &[String]) -> Result<Vec<Arc<dyn Location>>> {
+pub(super) fn locations(places: &[String]) -> Result<Vec<Arc<dyn Location>>> {
     let mut names: Vec<String> = Vec::new();
     let mut locations: Vec<Arc<dyn Location>> = Vec::new();
     for place in places {

@@ -51,6 +51,7 @@ fn empty(kind: ListKind) -> &'static str {
         ListKind::Policies => "No archive policies. `backstop archive add` makes one.",
         ListKind::Locations => "No locations. `backstop vault init` makes a vault.",
         ListKind::Activity => "Nothing was done yet.",
+        ListKind::Restores => "Nothing was restored yet. 5 begins.",
     }
 }
 

@@ -39,15 +39,20 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         );
         y += 1;
     }
-    if let Some(plan) = &summary.open_plan {
+    if let Some(notice) = &summary.notice {
+        y = canvas.paragraph(3, y, notice, Role::Warning);
+    }
+    if let Some(plan) = model.left_behind() {
         canvas.line(
             3,
             y,
             &[
                 (Role::Warning, "A preview was left behind: "),
                 (Role::Text, &plan.app),
-                (Role::Dim, "  5 begins a restore anew, or "),
-                (Role::Dim, &format!("backstop restore run --plan {}", plan.plan)),
+                (Role::Key, "  P"),
+                (Role::Dim, " opens it as it was left, "),
+                (Role::Key, "X"),
+                (Role::Dim, " drops it"),
             ],
         );
         y += 1;

@@ -38,6 +38,12 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     if !summary.running.is_empty() {
         state.push((Role::Running, format!("{} running", summary.running.len())));
     }
+    // The overview has the whole of it.
+    if let Some((short, _)) = summary.notice.as_ref().and_then(|notice| notice.split_once(':'))
+        && model.screen != Screen::Overview
+    {
+        state.push((Role::Warning, short.to_lowercase()));
+    }
     if let Some((name, at)) = &summary.next
         && canvas.width() >= 110
     {
@@ -52,7 +58,8 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     }
     canvas.put_right(end, 0, end, &right, Role::Dim);
     for (screen, from, title) in tabs(canvas.width()) {
-        let role = if screen == model.screen { Role::TabActive } else { Role::TabIdle };
+        let here = screen == model.screen || (screen == Screen::Restore && model.screen == Screen::Restores);
+        let role = if here { Role::TabActive } else { Role::TabIdle };
         canvas.put(from, 1, &title, role);
     }
     canvas.rule(2);
