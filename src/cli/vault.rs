@@ -124,6 +124,9 @@ impl Session<'_> {
         self.output.result(&state, |state| {
             vec![format!("vault {} made in {}", state.name, units::counted(state.locations.len() as u64, "location"))]
         })?;
+        for (one, other) in self.engine.shared_disks(&init.name)? {
+            self.output.note(&format!("{one} and {other} are on one file system: what takes one takes the other"))?;
+        }
         if !recovery {
             self.output
                 .note("no recovery key was made: without the passphrase nothing can be restored; make one: backstop vault keys recovery")?;

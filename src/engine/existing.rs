@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::catalog::{App, AuditOutcome, BackupModel, CopyState, FilesRoot, Kind, NewApp, NewBackup, Role, Status, Time};
 use crate::rows::RelationKind;
 use crate::sources::{Identity, files};
-use crate::vault::{BackupId, Manifest, Outcome, Unlock, Vault};
+use crate::vault::{BackupId, Manifest, Outcome, Unlock, Vault, must_differ};
 
 use super::apps::AppRequest;
 use super::error::{Error, Result};
@@ -47,7 +47,9 @@ impl Engine {
     /// Not permitted, another vault has the name, or it cannot be opened.
     pub fn open_existing(&self, name: &str, places: &[String], key: Unlock<'_>) -> Result<Found> {
         self.allow(Role::Admin, "vault init", name)?;
-        let vault = Arc::new(Vault::open(locations(places)?, key, self.clock().clone())?);
+        let locations = locations(places)?;
+        must_differ(&locations)?;
+        let vault = Arc::new(Vault::open(locations, key, self.clock().clone())?);
         let known = self.catalog().vaults()?.into_iter().find(|known| known.name == name || known.id == vault.id().to_string());
         match known {
             None => {

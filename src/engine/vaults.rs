@@ -57,6 +57,14 @@ impl Engine {
         Ok(vault)
     }
 
+    /// Locations of a vault that are on one file system, in pairs of their names: two copies there are hardly more than one.
+    ///
+    /// # Errors
+    /// As of [`Engine::vault`].
+    pub fn shared_disks(&self, name: &str) -> Result<Vec<(String, String)>> {
+        Ok(self.vault(name)?.shared_disks())
+    }
+
     fn refuse_known_vault(&self, name: &str) -> Result<()> {
         if self.catalog().vaults()?.iter().any(|vault| vault.name == name) {
             return Err(self.another_vault(name));

@@ -32,6 +32,14 @@ pub enum Error {
         /// The place.
         place: String,
     },
+    /// Two copies in one place are one copy.
+    #[error("{place} and {other} are one and the same folder")]
+    SamePlace {
+        /// The place.
+        place: String,
+        /// The other name of it.
+        other: String,
+    },
     /// No slot opens with this passphrase or recovery key.
     #[error("wrong {what}{}", if *damaged > 0 { " (or it belongs to a key slot that is damaged everywhere)" } else { "" })]
     WrongKey {
@@ -164,6 +172,7 @@ impl Explain for Error {
             Self::Location { .. } | Self::Unreachable { .. } => "Check that the disk or store is there: backstop vault status.".into(),
             Self::NotEmpty { .. } => "Name an empty or a new folder.".into(),
             Self::HoldsVault { .. } => "Open it with: backstop vault init --existing. Or name another folder.".into(),
+            Self::SamePlace { .. } => "Name each folder once, best on disks of their own: two copies in one place are one copy.".into(),
             Self::WrongKey { .. } => "Try again, or use the recovery key.".into(),
             Self::DamagedSlot { .. } => "Attach another location of this vault, or use the other key.".into(),
             Self::NoSlot { .. } => "Use the key that the vault was made with.".into(),
@@ -185,7 +194,7 @@ impl Explain for Error {
     fn status(&self) -> Status {
         match self {
             Self::NotEmpty { .. } | Self::HoldsVault { .. } | Self::LastKey { .. } | Self::KeyStays { .. } => Status::Refused,
-            Self::Words { .. } | Self::EmptyPassphrase | Self::NoBackup { .. } | Self::NoRecord { .. } => Status::Usage,
+            Self::SamePlace { .. } | Self::Words { .. } | Self::EmptyPassphrase | Self::NoBackup { .. } | Self::NoRecord { .. } => Status::Usage,
             _ => Status::Failed,
         }
     }

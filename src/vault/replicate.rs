@@ -49,6 +49,19 @@ pub struct CatchUp {
 }
 
 impl Vault {
+    /// Locations that are on one file system, by name and in pairs with the first of them: what takes one takes the other.
+    #[must_use]
+    pub fn shared_disks(&self) -> Vec<(String, String)> {
+        let device = |location: &std::sync::Arc<dyn Location>| location.spot().ok().flatten().map(|spot| spot.device);
+        let all = self.sites.all();
+        let pairs = all.iter().enumerate().filter_map(|(place, location)| {
+            let own = device(location)?;
+            let first = all[..place].iter().find(|other| device(other) == Some(own))?;
+            Some((first.name().to_owned(), location.name().to_owned()))
+        });
+        pairs.collect()
+    }
+
     /// How every location stands.
     #[must_use]
     pub fn status(&self) -> Vec<LocationStatus> {

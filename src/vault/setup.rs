@@ -11,7 +11,7 @@ use super::holds;
 use super::index::Index;
 use super::keys::{Cost, Keys, Slot, SlotKind, Tried, secret_bytes};
 use super::limits::MAX_RECORD;
-use super::location::{self, Location, Locations};
+use super::location::{self, Location, Locations, Spot};
 use super::names::VaultId;
 use super::recovery::RecoveryWords;
 use super::secret::Secret;
@@ -90,6 +90,7 @@ impl Vault {
     pub fn create_at_cost(locations: Locations, new: NewKeys<'_>, cost: Cost, clock: SharedClock) -> Result<(Self, Option<RecoveryWords>)> {
         let passphrase = secret_bytes(new.passphrase)?;
         locations.iter().try_for_each(|location| must_be_empty(location.as_ref()))?;
+        must_differ(&locations)?;
         let (id, master) = (VaultId(random()?), SealKey(random()?));
         let now = rfc3339(clock.now());
         let mut slots = vec![Slot::wrap(&master, id, SlotKind::Passphrase, passphrase, cost, now.clone())?];
@@ -123,6 +124,7 @@ impl Vault {
     /// It is not empty, or cannot be written.
     pub fn add_location(&mut self, location: Arc<dyn Location>) -> Result<()> {
         must_be_empty(location.as_ref())?;
+        must_differ(&[self.sites.all(), std::slice::from_ref(&location)].concat())?;
         let (_, slots, _) = read_slots(self.sites.all())?;
         found(location.as_ref(), self.id, rfc3339(self.clock.now()), &slots).map_err(|source| at(location.as_ref(), source))?;
         self.sites.push(location);
@@ -156,6 +158,23 @@ fn must_be_empty(location: &dyn Location) -> Result<()> {
         return Err(Error::HoldsVault { place: location.place() });
     }
     if there.iter().all(|entry| entry.name.starts_with("keys/")) { Ok(()) } else { Err(Error::NotEmpty { place: location.place() }) }
+}
+
+/// Refuses locations that are one folder under two names.
+///
+/// # Errors
+/// [`Error::SamePlace`].
+pub fn must_differ(locations: &[Arc<dyn Location>]) -> Result<()> {
+    let mut seen: Vec<(Spot, String)> = Vec::new();
+    for location in locations {
+        // One that cannot be reached now holds nothing else that could be looked at.
+        let Ok(Some(spot)) = location.spot() else { continue };
+        if let Some((_, other)) = seen.iter().find(|(known, _)| *known == spot) {
+            return Err(Error::SamePlace { place: location.place(), other: other.clone() });
+        }
+        seen.push((spot, location.place()));
+    }
+    Ok(())
 }
 
 /// `vault.json` comes last: a place without it holds no vault.

@@ -2,10 +2,10 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Capacity, Entry, Error, Location, Result};
+use super::{Capacity, Entry, Error, Location, Result, Spot};
 
 const UNFINISHED: &str = ".tmp-";
 
@@ -158,6 +158,11 @@ impl Location for Local {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(io(error)),
         }
+    }
+
+    fn spot(&self) -> Result<Option<Spot>> {
+        let folder = fs::metadata(&self.root).map_err(|source| Error::Io { what: self.place(), source })?;
+        Ok(Some(Spot { device: folder.dev(), inode: folder.ino() }))
     }
 
     fn capacity(&self) -> Result<Option<Capacity>> {

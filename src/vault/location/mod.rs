@@ -69,6 +69,15 @@ pub struct Capacity {
     pub free: u64,
 }
 
+/// Where a folder stands, by the numbers of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The file system.
+    pub device: u64,
+    /// The folder on it.
+    pub inode: u64,
+}
+
 /// A place that holds a copy of a vault.
 pub trait Location: Send + Sync {
     /// What people call it.
@@ -105,6 +114,11 @@ pub trait Location: Send + Sync {
     /// # Errors
     /// The place refuses.
     fn delete(&self, name: &str) -> Result<()>;
+    /// What tells this place from another, whatever both are called; none where it cannot be told.
+    ///
+    /// # Errors
+    /// The place is not there, or cannot be asked.
+    fn spot(&self) -> Result<Option<Spot>>;
     /// The room it has, where that can be told.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::vault::location::{Capacity, Entry, Error, Local, Location, Result};
+use crate::vault::location::{Capacity, Entry, Error, Local, Location, Result, Spot};
 
 /// How it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,10 @@ impl Location for Faulty {
 
     fn delete(&self, name: &str) -> Result<()> {
         if self.fails() { Err(Self::broken(name)) } else { self.inner.delete(name) }
+    }
+
+    fn spot(&self) -> Result<Option<Spot>> {
+        self.inner.spot()
     }
 
     fn capacity(&self) -> Result<Option<Capacity>> {
