@@ -341,6 +341,46 @@ fn records_that_exchange_a_unique_value_do_not_collide() {
 }
 
 #[test]
+fn a_unique_value_is_compared_as_its_index_compares() {
+    let database = Database::new(
+        "CREATE TABLE c(id INTEGER PRIMARY KEY, email TEXT COLLATE NOCASE UNIQUE);
+         CREATE TABLE k(code TEXT NOT NULL PRIMARY KEY, n); CREATE UNIQUE INDEX k_nocase ON k(code COLLATE NOCASE);
+         INSERT INTO c VALUES (1, 'ana@x'); INSERT INTO k VALUES ('a', 1)",
+    );
+    let stored = Memory::of(&database);
+    database.run("DELETE FROM c; INSERT INTO c VALUES (9, 'ANA@x'); DELETE FROM k; INSERT INTO k VALUES ('A', 2)");
+    let planned = plan(&database, &stored, request(Strategy::Merge));
+    let collisions: Vec<u64> = planned.plan.models.iter().map(|model| model.collisions).collect();
+    assert_eq!((collisions, planned.plan.is_safe()), (vec![1, 1], false));
+}
+
+#[test]
+fn a_parent_is_found_by_a_reference_as_its_unique_column_compares() {
+    let database = Database::new(
+        "CREATE TABLE parent(id INTEGER PRIMARY KEY, code TEXT COLLATE NOCASE UNIQUE);
+         CREATE TABLE child(id INTEGER PRIMARY KEY, code TEXT REFERENCES parent(code));
+         INSERT INTO parent VALUES (1, 'ABC'); INSERT INTO child VALUES (1, 'abc')",
+    );
+    let stored = Memory::of(&database);
+    database.run("DELETE FROM child");
+    let planned = plan(&database, &stored, request(Strategy::Merge));
+    assert!(planned.plan.is_safe(), "{:?}", planned.plan.findings);
+    assert_eq!(planned.execute(&database, &stored, |_| Ok(())).unwrap().records_created, 1);
+}
+
+#[test]
+fn a_holder_that_came_after_the_preview_is_not_replaced() {
+    let database = Database::new("CREATE TABLE c(id INTEGER PRIMARY KEY, email TEXT UNIQUE ON CONFLICT REPLACE); INSERT INTO c VALUES (1, 'a@x')");
+    let stored = Memory::of(&database);
+    database.run("DELETE FROM c");
+    let planned = plan(&database, &stored, request(Strategy::Merge));
+    database.run("INSERT INTO c VALUES (7, 'a@x')");
+    let before = database.image();
+    assert!(planned.execute(&database, &stored, |_| Ok(())).is_err());
+    assert_eq!(database.image(), before);
+}
+
+#[test]
 fn a_record_without_its_parent_is_blocked_until_the_parent_comes_too() {
     let (database, stored) = shop();
     let mut narrow = request(Strategy::Merge);

@@ -317,7 +317,7 @@ fn a_transaction_that_died_is_rolled_back_in_a_copy() {
     assert_eq!(fs::read(&died).unwrap(), before);
     assert!(folder.path("died.db-journal").exists());
     drop(snapshot);
-    assert!(!folder.names().iter().any(|name| name.starts_with("recovery-")));
+    assert!(!folder.names().iter().any(|name| name.starts_with("private-")));
 }
 
 #[test]

@@ -144,7 +144,7 @@ impl Engine {
             one_file_system: new.one_file_system,
             config: &new.config_paths,
         };
-        places.open(Parts::ALL, &self.home().scratch())?;
+        places.look(&self.home().scratch())?;
         Ok(new)
     }
 
@@ -172,14 +172,26 @@ impl Engine {
     /// # Errors
     /// What the sources say.
     pub fn open_sources(&self, app: &App, parts: Parts) -> Result<Vec<Box<dyn Snapshot>>> {
-        let places = Places {
-            database: app.database.as_deref(),
-            files: &app.files,
-            exclude: &app.exclude,
-            one_file_system: app.one_file_system,
-            config: &app.config_paths,
-        };
-        places.open(parts, &self.home().scratch())
+        Places::of(app).open(parts, &self.home().scratch(), &self.apart()?)
+    }
+
+    /// Opens the sources of `app` for a look at their models. Their rows are not read: an application could wait for that.
+    ///
+    /// # Errors
+    /// What the sources say.
+    pub fn look_at_sources(&self, app: &App) -> Result<Vec<Box<dyn Snapshot>>> {
+        Places::of(app).look(&self.home().scratch())
+    }
+
+    /// What no tree is to read as files: the home, every location of every vault, every database that is protected.
+    fn apart(&self) -> Result<Vec<PathBuf>> {
+        let mut apart = vec![self.home().root().to_owned()];
+        for vault in self.catalog().vaults()? {
+            apart.extend(self.catalog().locations(&vault.id)?.into_iter().map(|location| PathBuf::from(location.place)));
+        }
+        let urls = self.catalog().apps()?.into_iter().filter_map(|app| app.database);
+        apart.extend(urls.filter_map(|url| sqlite(&url).ok()).flat_map(|database| database.files()));
+        Ok(apart)
     }
 }
 
@@ -192,25 +204,49 @@ struct Places<'a> {
     config: &'a [String],
 }
 
-impl Places<'_> {
-    fn open(&self, parts: Parts, scratch: &Path) -> Result<Vec<Box<dyn Snapshot>>> {
-        let mut opened: Vec<Box<dyn Snapshot>> = Vec::new();
-        if let (Some(database), true) = (self.database, parts.database) {
-            let snapshot = sqlite(database)?.snapshot(LOCK_WAIT, scratch)?;
-            let relations = in_modules(snapshot.relations());
-            opened.push(Box::new(Grouped { snapshot, relations }));
+impl<'a> Places<'a> {
+    fn of(app: &'a App) -> Self {
+        Self {
+            database: app.database.as_deref(),
+            files: &app.files,
+            exclude: &app.exclude,
+            one_file_system: app.one_file_system,
+            config: &app.config_paths,
         }
-        if parts.files {
-            for root in self.files {
-                let options = Options { exclude: self.exclude.to_vec(), one_file_system: self.one_file_system };
-                opened.push(Box::new(Tree::new(&root.label, Path::new(&root.path), &options)?));
-            }
-            for root in roots(self.config)? {
-                opened.push(Box::new(Tree::configuration(&root.label, Path::new(&root.path))?));
-            }
-        }
-        Ok(opened)
     }
+
+    /// Opens everything, to see what it is; no database is copied for that.
+    fn look(&self, scratch: &Path) -> Result<Vec<Box<dyn Snapshot>>> {
+        let database = self.database.map(|url| sqlite(url)?.look(LOCK_WAIT, scratch).map_err(Error::from)).transpose()?;
+        Ok(together(database, self.trees()?))
+    }
+
+    fn open(&self, parts: Parts, scratch: &Path, apart: &[PathBuf]) -> Result<Vec<Box<dyn Snapshot>>> {
+        let url = self.database.filter(|_| parts.database);
+        let database = url.map(|url| sqlite(url)?.snapshot(LOCK_WAIT, scratch).map_err(Error::from)).transpose()?;
+        let trees = if parts.files { self.trees()? } else { Vec::new() };
+        Ok(together(database, trees.into_iter().map(|tree| tree.without(apart.to_vec())).collect()))
+    }
+
+    fn trees(&self) -> Result<Vec<Tree>> {
+        let mut trees = Vec::new();
+        for root in self.files {
+            let options = Options { exclude: self.exclude.to_vec(), one_file_system: self.one_file_system };
+            trees.push(Tree::new(&root.label, Path::new(&root.path), &options)?);
+        }
+        for root in roots(self.config)? {
+            trees.push(Tree::configuration(&root.label, Path::new(&root.path))?);
+        }
+        Ok(trees)
+    }
+}
+
+fn together(database: Option<SqliteSnapshot>, trees: Vec<Tree>) -> Vec<Box<dyn Snapshot>> {
+    let database = database.map(|snapshot| {
+        let relations = in_modules(snapshot.relations());
+        Box::new(Grouped { snapshot, relations }) as Box<dyn Snapshot>
+    });
+    database.into_iter().chain(trees.into_iter().map(|tree| Box::new(tree) as Box<dyn Snapshot>)).collect()
 }
 
 /// Puts models into modules: what stands before the first `_` of a table's name, where at least two tables share it.

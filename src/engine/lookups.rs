@@ -8,7 +8,6 @@ use crate::rows::Relation;
 use crate::vault::BackupId;
 
 use super::Engine;
-use super::apps::Parts;
 use super::error::Result;
 use super::latest::Wanted;
 use super::stored::StoredBackup;
@@ -44,7 +43,7 @@ impl Engine {
     /// # Errors
     /// What the sources say.
     pub fn models(&self, app: &App) -> Result<Vec<Model>> {
-        let sources = self.open_sources(app, Parts::ALL)?;
+        let sources = self.look_at_sources(app)?;
         Ok(sources.iter().flat_map(|source| source.relations().iter().map(Model::of)).collect())
     }
 

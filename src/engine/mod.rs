@@ -76,6 +76,7 @@ impl Engine {
     pub fn open(home: Home, clock: SharedClock, passphrases: Box<dyn Passphrases>) -> Result<Self> {
         use error::Doing;
         home.make().doing(|| format!("making the home {}", home.root().display()))?;
+        crate::sources::private::clear(&home.scratch()).doing(|| format!("clearing {}", home.scratch().display()))?;
         let catalog = Catalog::open(home.catalog(), clock.clone())?;
         let operator = access::login_name();
         catalog.set_first_operator(&operator)?;

@@ -4,6 +4,7 @@
 //! threads nor buffers: each live row advances the stored side.
 
 pub mod files;
+pub mod private;
 pub mod sqlite;
 pub mod url;
 
@@ -13,7 +14,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Explain, Status};
-use crate::rows::{Class, Large, Relation, Row, Value};
+use crate::rows::{Class, Fold, Large, Relation, Row, Value};
 
 /// What went wrong with a source.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,18 @@ pub enum Error {
         /// The path or URL.
         what: String,
     },
+    /// A copy that is needed has no room.
+    #[error("{folder} has no room for a copy of {what}: {needed} bytes are needed, {free} are free")]
+    NoRoom {
+        /// What is to be copied: the path or URL.
+        what: String,
+        /// Where.
+        folder: String,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        free: u64,
+    },
     /// The stored data cannot be put there.
     #[error("{model}: {why}")]
     Unfit {
@@ -98,6 +111,7 @@ impl Explain for Error {
             Self::Locked { .. } => "Find who holds it (fuser, lsof), or try again when the application is quiet.".into(),
             Self::NotOurs { remedy, .. } => format!("Use: {remedy}"),
             Self::Exists { .. } => "Name a place that does not exist yet, or move what is there away.".into(),
+            Self::NoRoom { .. } => "Make room there, put the home on a larger disk, or let the application use WAL mode.".into(),
             Self::Url { .. } => "Write sqlite:PATH.".into(),
             Self::Unfit { .. } | Self::Database { .. } | Self::Io { .. } => return None,
         })
@@ -192,6 +206,9 @@ pub struct Reference {
     pub to: String,
     /// The columns referred to.
     pub to_columns: Vec<String>,
+    /// What each of those makes equal: a reference compares as its parent does.
+    #[serde(default)]
+    pub folds: Vec<Fold>,
 }
 
 /// A set of columns whose values are unique together (partial and expression indexes are none).
@@ -201,6 +218,8 @@ pub struct Unique {
     pub model: String,
     /// Its columns.
     pub columns: Vec<String>,
+    /// What the index makes equal in each of them.
+    pub folds: Vec<Fold>,
 }
 
 /// A source at one moment.
@@ -225,6 +244,11 @@ pub trait Snapshot {
     /// # Errors
     /// What makes the whole relation unreadable.
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>>;
+
+    /// What of the last scan was passed over because it is no data of this source: in a tree the files of databases and vaults.
+    fn left_out(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// A row of `model` that holds `values` in `columns`, as the source's own equality has it: who holds a unique value, whether a parent is there.
     ///
@@ -278,6 +302,16 @@ pub trait Writer {
     /// # Errors
     /// What the database says; also when not exactly one row was found.
     fn update(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()>;
+    /// Takes the row found as `like` out until [`Writer::put_back`], so that another one can have its unique values.
+    ///
+    /// # Errors
+    /// What the database says; also when not exactly one row was found.
+    fn put_aside(&mut self, relation: &Relation, like: &Row) -> Result<()>;
+    /// Puts back the row that was put aside as `like`, with the values of `row` in `columns`; the others are as they were, large ones too.
+    ///
+    /// # Errors
+    /// What the database says: a constraint that refuses the row; also when no such row was put aside.
+    fn put_back(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()>;
     /// Deletes the row found as `like`.
     ///
     /// # Errors

@@ -186,7 +186,8 @@ impl Backing<'_> {
         self.expect(&sources, &mut basis);
         let writer = vault.writer()?;
         let mut manifest = self.manifest(started);
-        for source in &sources {
+        // Each is let go as soon as it is read: an application's log cannot be emptied under a reader.
+        for source in sources {
             self.source(source.as_ref(), &mut basis, &vault, &writer, &mut manifest)?;
         }
         if manifest.relations().next().is_none() {
@@ -244,6 +245,11 @@ impl Backing<'_> {
                 RelationKind::Files => manifest.figures.files += outcome.record.rows,
             }
             relations.push(outcome.record);
+        }
+        let left_out = source.left_out();
+        if !left_out.is_empty() {
+            let what = "databases, vaults and homes are not read as files";
+            self.run.log(Level::Info, &format!("left out of {}: {} ({what})", source.identity().place, left_out.join(", ")));
         }
         if !relations.is_empty() {
             let identity = serde_json::to_value(source.identity()).unwrap_or_default();

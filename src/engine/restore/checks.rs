@@ -7,13 +7,15 @@ use super::record::Record;
 use super::scratch::{BLOCKED, COLLISION, Claim, Mark, Scratch};
 use super::strategy::{Effect, State};
 use super::{Error, Result};
-use crate::rows::{Key, Relation, Row};
+use crate::rows::{Class, Fold, Key, Relation, Row, Value};
 use crate::sources::{Reference, Unique};
 
 /// The columns of a unique or of one side of a reference, and the model they belong to.
 struct Tuple {
     model: usize,
     columns: Vec<usize>,
+    /// What is equal in each of them, as the index or the parent of the reference compares.
+    folds: Vec<Fold>,
 }
 
 /// The unique columns and references of the models, by place.
@@ -26,15 +28,18 @@ impl Claims {
     /// Those of `uniques` and `references` that speak of `relations`.
     #[must_use]
     pub fn new(relations: &[Relation], uniques: &[Unique], references: &[Reference]) -> Self {
-        let tuple = |model: &str, columns: &[String]| {
+        let tuple = |model: &str, columns: &[String], folds: &[Fold]| {
             let place = relations.iter().position(|relation| relation.name == model)?;
             let columns = columns.iter().map(|name| relations[place].column(name)).collect::<Option<Vec<_>>>()?;
-            Some(Tuple { model: place, columns })
+            let folds = (0..columns.len()).map(|column| folds.get(column).copied().unwrap_or_default()).collect();
+            Some(Tuple { model: place, columns, folds })
         };
-        let both =
-            |reference: &Reference| Some((tuple(&reference.from, &reference.columns)?, tuple(&reference.to, &reference.to_columns)?));
+        let both = |reference: &Reference| {
+            let child = tuple(&reference.from, &reference.columns, &reference.folds)?;
+            Some((child, tuple(&reference.to, &reference.to_columns, &reference.folds)?))
+        };
         Self {
-            uniques: uniques.iter().filter_map(|unique| tuple(&unique.model, &unique.columns)).collect(),
+            uniques: uniques.iter().filter_map(|unique| tuple(&unique.model, &unique.columns, &unique.folds)).collect(),
             references: references.iter().filter_map(both).collect(),
         }
     }
@@ -43,35 +48,33 @@ impl Claims {
     ///
     /// # Errors
     /// What the scratch space met.
-    pub fn add(&self, relations: &[Relation], scratch: &Scratch, model: usize, record: &Record) -> Result<()> {
+    pub fn add(&self, scratch: &Scratch, model: usize, record: &Record) -> Result<()> {
         if record.effect == Effect::Skip {
             return Ok(());
         }
         let result = record.result();
-        let relation = &relations[model];
         let note = |claim, id, mark: Option<Mark>| match mark {
             Some(mark) => scratch.claim(claim, id, &mark, model, record.key.as_bytes()),
             None => Ok(()),
         };
-        let changed = |tuple: &Tuple, folds: &Relation, folding: &[usize]| {
-            let of = |row: Option<&Row>| row.and_then(|row| mark(row, &tuple.columns, folds, folding));
+        let changed = |tuple: &Tuple| {
+            let of = |row: Option<&Row>| row.and_then(|row| mark(row, tuple));
             let (before, after) = (of(record.live.as_ref()), of(result.as_ref()));
             if before == after { (None, None) } else { (before, after) }
         };
         for (id, tuple) in self.uniques.iter().enumerate().filter(|(_, tuple)| tuple.model == model) {
-            let (before, after) = changed(tuple, relation, &tuple.columns);
+            let (before, after) = changed(tuple);
             note(Claim::Leave, id, before)?;
             note(Claim::Take, id, after)?;
         }
         for (id, (child, parent)) in self.references.iter().enumerate() {
-            let folds = &relations[parent.model];
             if child.model == model {
-                let (before, after) = changed(child, folds, &parent.columns);
+                let (before, after) = changed(child);
                 note(Claim::Release, id, before)?;
                 note(Claim::Need, id, after)?;
             }
             if parent.model == model {
-                let (before, after) = changed(parent, folds, &parent.columns);
+                let (before, after) = changed(parent);
                 note(Claim::Lose, id, before)?;
                 note(Claim::Give, id, after)?;
             }
@@ -101,12 +104,12 @@ impl Claims {
     ///
     /// # Errors
     /// What the scratch space met.
-    pub fn meet(&self, relations: &[Relation], scratch: &Scratch, model: usize, row: &Row) -> Result<bool> {
+    pub fn meet(&self, scratch: &Scratch, model: usize, row: &Row) -> Result<bool> {
         let key = &row.key;
         let makes = |claim, id, mark: &Mark| scratch.makes(claim, id, mark, model, key);
         let mut holds = false;
         for (id, tuple) in self.uniques.iter().enumerate().filter(|(_, tuple)| tuple.model == model) {
-            let Some(mark) = mark(row, &tuple.columns, &relations[model], &tuple.columns) else { continue };
+            let Some(mark) = mark(row, tuple) else { continue };
             for (place, taker) in scratch.claimants(Claim::Take, id, &mark)?.into_iter().filter(|(_, taker)| taker != key) {
                 if makes(Claim::Leave, id, &mark)? {
                     scratch.lean((place, &taker), (model, key), COLLISION)?;
@@ -117,8 +120,7 @@ impl Claims {
             }
         }
         for (id, (child, parent)) in self.references.iter().enumerate() {
-            let folds = &relations[parent.model];
-            if let Some(mark) = mark(row, &parent.columns, folds, &parent.columns).filter(|_| parent.model == model) {
+            if let Some(mark) = mark(row, parent).filter(|_| parent.model == model) {
                 let needed = !scratch.claimants(Claim::Need, id, &mark)?.is_empty();
                 if needed && !makes(Claim::Lose, id, &mark)? {
                     scratch.claim(Claim::Found, id, &mark, 0, &[])?;
@@ -127,7 +129,7 @@ impl Claims {
             if child.model != model {
                 continue;
             }
-            let Some(mark) = mark(row, &child.columns, folds, &parent.columns) else { continue };
+            let Some(mark) = mark(row, child) else { continue };
             for (place, loser) in scratch.claimants(Claim::Lose, id, &mark)? {
                 if makes(Claim::Release, id, &mark)? {
                     scratch.lean((place, &loser), (model, key), BLOCKED)?;
@@ -176,11 +178,19 @@ pub fn removal(row: Row) -> Record {
     }
 }
 
-/// The mark of a row's values in `columns`, made equal as the columns `folding` of `folds` make them; none where one is NULL.
-fn mark(row: &Row, columns: &[usize], folds: &Relation, folding: &[usize]) -> Option<Mark> {
-    let key = Key::of(columns.iter().zip(folding).map(|(&column, &fold)| (&row.values[column], folds.columns[fold].fold)))?;
+/// The mark of a row's values in the columns of a tuple, made equal as it folds them; none where one is NULL.
+fn mark(row: &Row, tuple: &Tuple) -> Option<Mark> {
+    let mut marked = blake3::Hasher::new();
+    for (&column, &fold) in tuple.columns.iter().zip(&tuple.folds) {
+        match &row.values[column] {
+            Value::Null => return None,
+            // No key is that long: it is compared by its bytes, whatever its index folds.
+            Value::Large(large) => marked.update(&[u8::from(large.class == Class::Text)]).update(&large.content.0),
+            value => marked.update(Key::of([(value, fold)])?.as_bytes()),
+        };
+    }
     let mut mark = [0; 16];
-    mark.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..16]);
+    mark.copy_from_slice(&marked.finalize().as_bytes()[..16]);
     Some(mark)
 }
 

@@ -80,7 +80,7 @@ impl<'l> Draft<'l> {
             }
         }
         self.scratch.put(model, record)?;
-        self.claims.add(&self.relations, &self.scratch, model, record)
+        self.claims.add(&self.scratch, model, record)
     }
 
     /// Finds collisions and missing parents, resolves them as asked, writes the spool and gives the plan.
@@ -156,7 +156,7 @@ impl<'l> Draft<'l> {
                 if seen % 1024 == 0 && !progress(Step { phase: "check", model: &relation.name, records: seen }) {
                     return stop(&mut failure, Err(Error::Cancelled));
                 }
-                let met = self.claims.meet(&self.relations, &self.scratch, model, &row).map(|holds| {
+                let met = self.claims.meet(&self.scratch, model, &row).map(|holds| {
                     if holds && self.request.collisions == OnCollision::Holder && holders.len() < 10_000 {
                         holders.push(row);
                     }

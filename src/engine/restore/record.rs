@@ -19,7 +19,7 @@ pub struct Record {
     pub collision: bool,
     /// A record that it refers to, or that refers to it, forbids it.
     pub blocked: bool,
-    /// It takes a unique value that another updated record gives up: it is deleted first and inserted last.
+    /// It takes a unique value that another updated record gives up: it is put aside first and put back last.
     pub exchange: bool,
     /// The fields that differ.
     pub fields: Vec<FieldChange>,

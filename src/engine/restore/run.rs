@@ -204,8 +204,11 @@ impl<'r> Run<'r> {
     fn delete(&mut self, relation: &'r Relation, record: &Record) -> Result<()> {
         let Some(live) = record.live.as_ref().filter(|_| record.effect == Effect::Delete || record.exchange) else { return Ok(()) };
         (self.hook)(Point::Delete)?;
+        if record.exchange {
+            return Ok(self.writer.put_aside(relation, live)?);
+        }
         self.writer.delete(relation, live)?;
-        self.done.delete += u64::from(!record.exchange);
+        self.done.delete += 1;
         Ok(())
     }
 
@@ -220,13 +223,17 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// New records, and those that had to give up their unique values first.
+    /// New records, and those that were put aside to give up their unique values.
     fn insert(&mut self, relation: &'r Relation, record: &Record) -> Result<()> {
         let Some(row) = record.result().filter(|_| record.effect == Effect::Create || record.exchange) else { return Ok(()) };
         (self.hook)(Point::Insert)?;
-        self.writer.insert(relation, &row, self.content)?;
-        self.done.create += u64::from(!record.exchange);
-        self.done.update += u64::from(record.exchange);
+        if let (Effect::Update(columns), Some(live), true) = (&record.effect, &record.live, record.exchange) {
+            self.writer.put_back(relation, live, &row, columns, self.content)?;
+            self.done.update += 1;
+        } else {
+            self.writer.insert(relation, &row, self.content)?;
+            self.done.create += 1;
+        }
         Ok(())
     }
 

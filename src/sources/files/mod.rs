@@ -3,6 +3,7 @@
 //! [`Tree`] reads one, [`create`] fills a new folder from rows, [`Apply`] changes a live tree all at once.
 //! Nothing here follows a symbolic link out of the root: every folder is opened name by name.
 
+mod apart;
 pub mod apply;
 mod beneath;
 mod carry;
@@ -18,6 +19,7 @@ mod walk;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 pub use apply::{Applied, Apply, Left, Operation, Sealed, State, discard, roll_forward, state};
 pub use create::create;
@@ -49,6 +51,10 @@ pub struct Tree {
     one_file_system: bool,
     /// The one name below the root that is read, where a single file is meant.
     only: Option<Vec<u8>>,
+    /// What is never read as a file, wherever it stands.
+    apart: Vec<PathBuf>,
+    /// What of that the last scan met.
+    left_out: Mutex<Vec<String>>,
 }
 
 impl Tree {
@@ -60,7 +66,8 @@ impl Tree {
         let root = beneath::real_folder(root)?;
         let exclude = Exclude::new(&options.exclude)?;
         let one_file_system = options.one_file_system;
-        Ok(Self { root, relations: [relation(label)], definition: Definition::default(), exclude, one_file_system, only: None })
+        let (relations, definition) = ([relation(label)], Definition::default());
+        Ok(Self { root, relations, definition, exclude, one_file_system, only: None, apart: Vec::new(), left_out: Mutex::default() })
     }
 
     /// What stands at `path`, a folder or a single file, as configuration: a module of its own.
@@ -79,6 +86,13 @@ impl Tree {
         };
         CONFIGURATION.clone_into(&mut tree.relations[0].module);
         Ok(tree)
+    }
+
+    /// The tree without what stands at `places` (files, and folders with all that is in them), by whatever name it is met:
+    /// databases, which a reader beside SQLite would rob of their locks, and vaults and homes, which are no data of an app.
+    #[must_use]
+    pub fn without(self, places: Vec<PathBuf>) -> Self {
+        Self { apart: places, ..self }
     }
 
     /// The folder it stands in.
@@ -121,5 +135,9 @@ impl Snapshot for Tree {
             return Err(Error::Missing { what: format!("the tree “{}”", relation.name) });
         }
         walk::Walk::new(self, content)?.run(each)
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -4,14 +4,18 @@
 //! need not stand together. In each folder a folder therefore stands twice, as `name` for its row and as `name/` for what is in it.
 //! No name holds a `/`, so no other name begins with `name/`, and sorting these gives the order of the whole paths.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
+use std::sync::PoisonError;
 
 use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::Tree;
+use super::apart::Marks;
 use super::beneath::{failed, is_no_folder, open_folder, stat, type_of};
 use super::relation::{Kind, ROOT, shown};
 use crate::rows::{Class, LARGE, Row, Value};
@@ -55,6 +59,8 @@ pub(super) struct Walk<'t> {
     device: u64,
     chain: Vec<Folder>,
     unread: Vec<Unread>,
+    apart: Marks,
+    left_out: RefCell<BTreeSet<String>>,
 }
 
 impl<'t> Walk<'t> {
@@ -67,7 +73,8 @@ impl<'t> Walk<'t> {
             _ => failed(place.as_bytes(), source),
         })?;
         let device = rustix::fs::fstat(&fd).map_err(|source| failed(place.as_bytes(), source))?.st_dev;
-        let mut walk = Self { tree, content, device, chain: Vec::new(), unread: Vec::new() };
+        let apart = Marks::of(&tree.apart);
+        let mut walk = Self { tree, content, device, chain: Vec::new(), unread: Vec::new(), apart, left_out: RefCell::default() };
         let mut names = walk.names_in(&fd, b"").map_err(|source| failed(place.as_bytes(), source))?;
         match &tree.only {
             // The folder around a single file is not part of it.
@@ -93,6 +100,7 @@ impl<'t> Walk<'t> {
                 break;
             }
         }
+        *self.tree.left_out.lock().unwrap_or_else(PoisonError::into_inner) = self.left_out.into_inner().into_iter().collect();
         Ok(self.unread)
     }
 
@@ -104,6 +112,7 @@ impl<'t> Walk<'t> {
     /// The names in a folder that are not left out; those of folders a second time, with a slash.
     fn names_in(&self, fd: &OwnedFd, prefix: &[u8]) -> io::Result<Vec<Vec<u8>>> {
         let mut names = Vec::new();
+        let within = self.apart.within(fd)?;
         for entry in Dir::read_from(fd)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
@@ -115,6 +124,10 @@ impl<'t> Walk<'t> {
                 known => known == FileType::Directory,
             };
             if self.tree.exclude.leaves_out(&[prefix, name].concat(), is_folder) {
+                continue;
+            }
+            if within.has(fd, name, entry.ino()) {
+                self.left_out.borrow_mut().insert(shown(&[prefix, name].concat()));
                 continue;
             }
             names.push(name.to_vec());

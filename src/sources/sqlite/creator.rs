@@ -242,7 +242,7 @@ impl Creator for SqliteCreator {
         let insert = self.inserts.entry(relation.name.clone()).or_insert_with(|| {
             let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
             let places = vec!["?"; relation.columns.len()].join(", ");
-            format!("INSERT INTO {}({columns}) VALUES ({places})", quoted(&relation.name))
+            format!("INSERT OR ABORT INTO {}({columns}) VALUES ({places})", quoted(&relation.name))
         });
         let values = row.values.iter().map(|value| Bound::new(value, &relation.name, content)).collect::<Result<Vec<_>>>()?;
         let said = |error: rusqlite::Error| Error::Unfit { model: relation.name.clone(), why: error.to_string() };

@@ -4,10 +4,13 @@
 //! the typed interface only. Two connections of one process to one file share POSIX locks: nothing here opens and
 //! closes the file beside SQLite while a connection of ours may be open.
 
+mod aside;
+mod copy;
 mod creator;
 mod derived;
 mod functions;
 mod open;
+mod plan;
 mod reader;
 mod salvage;
 mod schema;
@@ -19,6 +22,9 @@ use std::time::Duration;
 
 use super::{Creator, Definition, Error, Identity, Result, Writer};
 pub use reader::SqliteSnapshot;
+
+/// What the names of a database's files end with.
+const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// A SQLite database by its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,20 +53,39 @@ impl Sqlite {
         self.path.symlink_metadata().is_ok()
     }
 
-    /// Opens it, reads its schema, and answers what it is; `scratch` takes a copy where a dead transaction must be rolled back.
+    /// The files that SQLite keeps it in, whether they are there or not: itself, its journal and its log. Where it is named by a
+    /// link, they stand beside what the link points to.
+    #[must_use]
+    pub fn files(&self) -> [PathBuf; 4] {
+        let path = open::real(&self.path).unwrap_or_else(|_| self.path.clone());
+        SUFFIXES.map(|suffix| open::beside(&path, suffix))
+    }
+
+    /// Opens it and reads its schema, for a look at what it is: an application with a rollback journal waits while this is held.
+    ///
+    /// `scratch` takes a copy where a dead transaction must be rolled back.
     ///
     /// # Errors
-    /// As [`Sqlite::snapshot`].
+    /// [`Error::Missing`], [`Error::NotA`], [`Error::NotOurs`], [`Error::Locked`] after `wait`, and what SQLite says.
+    pub fn look(&self, wait: Duration, scratch: &Path) -> Result<SqliteSnapshot> {
+        SqliteSnapshot::look(&self.path, wait, scratch)
+    }
+
+    /// What it is.
+    ///
+    /// # Errors
+    /// As [`Sqlite::look`].
     pub fn validate(&self, wait: Duration, scratch: &Path) -> Result<Identity> {
-        self.snapshot(wait, scratch).map(|snapshot| super::Snapshot::identity(&snapshot))
+        self.look(wait, scratch).map(|snapshot| super::Snapshot::identity(&snapshot))
     }
 
     /// Opens it for reading, as it is at this moment. It is neither checkpointed nor written.
     ///
-    /// A journal that a dead process left is copied with the database into `scratch` and rolled back there.
+    /// Where a reader would make its application wait (a rollback journal), its pages are copied into `scratch` first and read
+    /// there. A journal that a dead process left is copied with the database and rolled back there.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::NotA`], [`Error::NotOurs`], [`Error::Locked`] after `wait`, and what SQLite says.
+    /// As [`Sqlite::look`], and [`Error::NoRoom`] for a copy.
     pub fn snapshot(&self, wait: Duration, scratch: &Path) -> Result<SqliteSnapshot> {
         SqliteSnapshot::open(&self.path, wait, scratch)
     }
@@ -68,7 +93,7 @@ impl Sqlite {
     /// Opens it for writing and takes the write lock. No trigger and no foreign-key action runs.
     ///
     /// # Errors
-    /// As [`Sqlite::snapshot`].
+    /// As [`Sqlite::look`].
     pub fn writer(&self, wait: Duration) -> Result<Box<dyn Writer>> {
         writer::SqliteWriter::open(&self.path, wait).map(|writer| Box::new(writer) as Box<dyn Writer>)
     }
@@ -78,7 +103,7 @@ impl Sqlite {
     /// # Errors
     /// [`Error::Exists`] where the path, or a log or journal of an earlier database there, exists; what SQLite says.
     pub fn create(&self, definition: &Definition) -> Result<Box<dyn Creator>> {
-        if let Some(taken) = ["", "-wal", "-shm", "-journal"]
+        if let Some(taken) = SUFFIXES
             .iter()
             .map(|suffix| open::beside(&self.path, suffix))
             .find(|path| path.symlink_metadata().is_ok())

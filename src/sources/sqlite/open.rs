@@ -2,16 +2,21 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
+use super::copy;
+use crate::sources::private::Private;
 use crate::sources::{Error, Result};
 
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const EXPECTED: &str = "a SQLite database";
+
+/// How often a dead transaction is copied while its application comes back.
+const RECOVERIES: u32 = 5;
 
 /// What the first 100 bytes of the file say (sqlite.org/fileformat2.html, section 1.3).
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +32,7 @@ pub struct Opened {
     /// Closed before the copy is removed.
     pub connection: Connection,
     /// Holds the copy that a hot journal was rolled back in.
-    pub copy: Option<tempfile::TempDir>,
+    pub copy: Option<Private>,
 }
 
 /// The file that `suffix` names beside the database.
@@ -126,18 +131,39 @@ fn user_name(uid: u32) -> String {
     found.map_or_else(|| format!("'#{uid}'"), |user| user[0].to_owned())
 }
 
+/// The file itself, behind every link: SQLite keeps its journal and log beside that one.
+///
+/// # Errors
+/// [`Error::Missing`], and what the file system says.
+pub fn real(path: &Path) -> Result<PathBuf> {
+    let what = || path.display().to_string();
+    fs::canonicalize(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::Missing { what: what() },
+        _ => Error::Io { what: what(), source },
+    })
+}
+
 /// Opens `path` for reading and begins the one transaction in which all of it is read.
 ///
 /// # Errors
 /// What [`is_there`] and [`may_open`] say; [`Error::Locked`] after `wait`; what SQLite says.
 pub fn read_only(path: &Path, wait: Duration, scratch: &Path) -> Result<Opened> {
+    let path = &real(path)?;
     let owner = is_there(path)?.uid();
     may_open(path, owner)?;
-    match begin(path, wait, OpenFlags::SQLITE_OPEN_READ_ONLY) {
-        Ok(connection) => Ok(Opened { connection, copy: None }),
-        Err(error) if is_hot(&error) => recovered_copy(path, wait, scratch),
-        Err(error) => Err(refused(path, owner, wait, &error)),
+    for _ in 0..RECOVERIES {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        match connection.and_then(|connection| begin(&connection, wait).map(|()| connection)) {
+            Ok(connection) => return Ok(Opened { connection, copy: None }),
+            Err(error) if is_hot(&error) => {
+                if let Some(opened) = copy::recovered(path, wait, scratch, &error)? {
+                    return Ok(opened);
+                }
+            }
+            Err(error) => return Err(refused(path, owner, wait, &error)),
+        }
     }
+    Err(Error::Locked { what: path.display().to_string(), waited: wait.as_secs() })
 }
 
 /// Why SQLite would not have it: the file's own header often knows better.
@@ -148,14 +174,23 @@ pub fn refused(path: &Path, owner: u32, wait: Duration, error: &rusqlite::Error)
     }
 }
 
-/// The first read, not BEGIN, fixes the moment.
-fn begin(path: &Path, wait: Duration, mode: OpenFlags) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+/// A connection that has read nothing yet.
+///
+/// # Errors
+/// What SQLite says.
+pub fn connect(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+/// Begins to read. The first read, not BEGIN, fixes the moment.
+///
+/// # Errors
+/// What SQLite says.
+pub fn begin(connection: &Connection, wait: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(wait)?;
     connection
         .execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = FILE; PRAGMA cell_size_check = ON; BEGIN")?;
-    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-    Ok(connection)
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
 /// Another process died in a transaction: only a connection that may write could roll it back.
@@ -171,36 +206,4 @@ fn cut_off(path: &Path, header: &Header) -> Option<Error> {
     let logged = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     let expected = header.bytes.filter(|&expected| length < expected && !logged)?;
     Some(not_a(path, &format!("it is cut off: {length} of its {expected} bytes are there")))
-}
-
-/// Copies the database and its journal and lets SQLite roll back there; the application's own files stay as they are.
-fn recovered_copy(path: &Path, wait: Duration, scratch: &Path) -> Result<Opened> {
-    let failed = |source| Error::Io { what: path.display().to_string(), source };
-    let folder = tempfile::Builder::new().prefix("recovery-").tempdir_in(scratch).map_err(failed)?;
-    let copy = folder.path().join("database");
-    let before = moment(path).map_err(failed)?;
-    for suffix in ["", "-journal", "-wal"] {
-        match fs::copy(beside(path, suffix), beside(&copy, suffix)) {
-            Err(error) if suffix.is_empty() || error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-    }
-    if moment(path).map_err(failed)? != before {
-        // The application came back and is recovering it itself.
-        return Err(Error::Locked { what: path.display().to_string(), waited: wait.as_secs() });
-    }
-    let connection = begin(&copy, wait, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| said(path, wait, &error))?;
-    Ok(Opened { connection, copy: Some(folder) })
-}
-
-/// Size and modification time.
-type Seen = (u64, i64, i64);
-
-/// What changes when somebody writes the database or takes its journal away: times and sizes of both, and the change counter.
-fn moment(path: &Path) -> std::io::Result<([Option<Seen>; 2], [u8; 4])> {
-    let mut counter = [0; 4];
-    File::open(path)?.read_exact_at(&mut counter, 24)?;
-    let seen =
-        ["", "-journal"].map(|suffix| fs::metadata(beside(path, suffix)).ok().map(|file| (file.len(), file.mtime(), file.mtime_nsec())));
-    Ok((seen, counter))
 }

@@ -10,12 +10,15 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
+use super::copy;
 use super::functions;
-use super::open;
+use super::open::{self, Opened};
+use super::plan::Plan;
 use super::salvage::{self, Readable};
 use super::schema::{Schema, Table, UniqueIndex};
-use super::values::{Bound, collation, equals, quoted, quoted_list, read};
-use crate::rows::{Digest, Fold, Key, KeyKind, LARGE, Relation, Row, RowDigest, Value, row::compared_digest};
+use super::values::{Bound, equals, quoted, quoted_list, read};
+use crate::rows::{Digest, Fold, Key, Relation, Row, RowDigest, Value, row::compared_digest};
+use crate::sources::private::Private;
 use crate::sources::{Content, Definition, Error, Identity, Looking, Reference, Result, Snapshot, Unique, Unread};
 
 /// A SQLite database as it was when it was opened.
@@ -24,7 +27,9 @@ pub struct SqliteSnapshot {
     wait: Duration,
     // Before the copy, so that it is closed before its files are removed.
     connection: Connection,
-    _copy: Option<tempfile::TempDir>,
+    _copy: Option<Private>,
+    /// What fixed the moment: of the database itself, wherever its pages are read.
+    consistency: serde_json::Value,
     schema: Schema,
     relations: Vec<Relation>,
     uniques: Vec<Unique>,
@@ -48,13 +53,26 @@ struct Pass<'p> {
     last: Option<Key>,
     unread: Vec<Unread>,
     broken_off: bool,
+    /// Rows that the statements gave.
+    seen: u64,
     /// True for the second pass, which sees again what the first one gave.
     again: bool,
 }
 
 impl SqliteSnapshot {
+    /// Opens it to read its rows, without making its application wait.
     pub(super) fn open(path: &Path, wait: Duration, scratch: &Path) -> Result<Self> {
         let opened = open::read_only(path, wait, scratch)?;
+        let consistency = consistency(&opened.connection);
+        Self::of(path, wait, copy::let_go(opened, path, wait, scratch)?, consistency)
+    }
+
+    /// Opens it for a look at what it is.
+    pub(super) fn look(path: &Path, wait: Duration, scratch: &Path) -> Result<Self> {
+        Self::of(path, wait, open::read_only(path, wait, scratch)?, serde_json::Value::Null)
+    }
+
+    fn of(path: &Path, wait: Duration, opened: Opened, consistency: serde_json::Value) -> Result<Self> {
         let connection = opened.connection;
         let said = |error| open::said(path, wait, &error);
         // A name that is no column must be an error here and not a piece of text.
@@ -64,7 +82,7 @@ impl SqliteSnapshot {
         let relations = schema.tables.iter().map(|table| table.relation.clone()).collect();
         let utf8 = schema.definition.pragmas.iter().any(|(name, value)| name == "encoding" && value == "UTF-8");
         let uniques = schema.uniques();
-        Ok(Self { path: path.into(), wait, connection, _copy: opened.copy, schema, relations, uniques, utf8 })
+        Ok(Self { path: path.into(), wait, connection, _copy: opened.copy, consistency, schema, relations, uniques, utf8 })
     }
 
     fn table(&self, model: &str) -> Result<&Table> {
@@ -79,22 +97,44 @@ impl SqliteSnapshot {
         }
     }
 
-    fn pragma(&self, name: &str) -> serde_json::Value {
-        self.connection
-            .query_row(&format!("PRAGMA main.{name}"), [], |row| row.get::<_, i64>(0))
-            .map_or(serde_json::Value::Null, Into::into)
-    }
-
     /// The rows without a usable key, then those with one: the order of [`Key`].
     fn pass(&self, pass: &mut Pass<'_>, from: &Readable) -> Result<(), Stopped> {
-        let plan = Plan::new(pass.table, self.utf8, from);
+        let index = if matches!(from, Readable::All) { self.index(pass)? } else { None };
+        let plan = Plan::new(pass.table, self.utf8, from, index.as_ref().map(|(index, _)| *index));
         if let Some(sql) = plan.unkeyed {
             self.unkeyed(pass, &sql)?;
         }
-        match plan.keyed {
-            Some(sql) if !pass.broken_off => self.keyed(pass, &sql),
-            _ => Ok(()),
+        if let Some(sql) = plan.keyed.filter(|_| !pass.broken_off) {
+            self.keyed(pass, &sql)?;
         }
+        if let Some((index, rows)) = index.filter(|(_, rows)| !pass.broken_off && pass.seen != *rows) {
+            pass.note(format!("the index {} is damaged: it led to {} of {rows} records", index.name, pass.seen));
+        }
+        Ok(())
+    }
+
+    /// The index in whose order the rows come, and how many there are. A damaged one that lacks rows would lose them without a
+    /// word: both are counted first, which reads the pages that are read next anyway, and the table is read without it then.
+    fn index<'t>(&self, pass: &mut Pass<'t>) -> Result<Option<(&'t UniqueIndex, u64)>, Stopped> {
+        let table = pass.table;
+        let computed = table.relation.key_columns().iter().any(|&part| table.relation.columns[part].fold == Fold::Nocase);
+        let own_order = self.utf8 && !computed && !table.rowid_is_key && !table.is_virtual && table.rowid.is_some();
+        let Some(index) = table.key_index().filter(|_| own_order) else { return Ok(None) };
+        let name = &table.relation.name;
+        let count = |how: &str| {
+            let counted = self.connection.query_row(&format!("SELECT count(*) FROM {} {how}", quoted(name)), [], |row| row.get::<_, u64>(0));
+            counted.map_err(|error| self.stopped(name, &error))
+        };
+        let (rows, entries) = (count("NOT INDEXED")?, count(&format!("INDEXED BY {}", quoted(&index.name)))?);
+        if rows == entries {
+            return Ok(Some((index, rows)));
+        }
+        pass.note(format!("the index {} is damaged: it has {entries} of {rows} records; the table was read without it", index.name));
+        Ok(None)
+    }
+
+    fn stopped(&self, model: &str, error: &rusqlite::Error) -> Stopped {
+        if salvage::is_damage(error) { Stopped::Damage(error.to_string()) } else { Stopped::Failed(self.said(model, error)) }
     }
 
     fn unkeyed(&self, pass: &mut Pass<'_>, sql: &str) -> Result<(), Stopped> {
@@ -117,13 +157,12 @@ impl SqliteSnapshot {
 
     fn rows(&self, sql: &str, pass: &mut Pass<'_>, take: &mut Take<'_>) -> Result<(), Stopped> {
         let model = pass.table.relation.name.clone();
-        let stopped = |error: rusqlite::Error| {
-            if salvage::is_damage(&error) { Stopped::Damage(error.to_string()) } else { Stopped::Failed(self.said(&model, &error)) }
-        };
+        let stopped = |error: rusqlite::Error| self.stopped(&model, &error);
         let mut statement = self.connection.prepare(sql).map_err(stopped)?;
         let width = pass.table.relation.columns.len();
         let mut rows = statement.query([]).map_err(stopped)?;
         while let Some(row) = rows.next().map_err(stopped)? {
+            pass.seen += 1;
             let values = cells(row, width, pass.content).map_err(|error| match error {
                 Cell::Sqlite(error) => stopped(error),
                 Cell::Content(source) => Stopped::Failed(Error::Io { what: model.clone(), source }),
@@ -169,6 +208,11 @@ impl SqliteSnapshot {
 }
 
 impl Pass<'_> {
+    /// Something about the whole model that makes it not whole.
+    fn note(&mut self, why: String) {
+        self.unread.push(Unread { model: self.table.relation.name.clone(), what: String::new(), why });
+    }
+
     fn push(&mut self, row: Row) -> Result<ControlFlow<()>> {
         if let Some(last) = &self.last
             && row.key <= *last
@@ -197,61 +241,20 @@ impl Pass<'_> {
     }
 }
 
-/// The statements of a pass.
-struct Plan {
-    unkeyed: Option<String>,
-    keyed: Option<String>,
+fn pragma(connection: &Connection, name: &str) -> serde_json::Value {
+    connection.query_row(&format!("PRAGMA main.{name}"), [], |row| row.get::<_, i64>(0)).map_or(serde_json::Value::Null, Into::into)
 }
 
-impl Plan {
-    fn new(table: &Table, utf8: bool, from: &Readable) -> Self {
-        let relation = &table.relation;
-        let columns: Vec<String> = relation.columns.iter().map(|column| quoted(&column.name)).collect();
-        let from = from.source(&quoted(&relation.name), &columns, table.rowid.as_deref());
-        let columns = columns.join(", ");
-        let select = |condition: &str, order: &str| format!("SELECT {columns} FROM {from} WHERE {condition} ORDER BY {order}");
-        let whole = whole_row_order(table);
-        match &relation.key {
-            KeyKind::WholeRow => Self { unkeyed: Some(select("1", &whole)), keyed: None },
-            KeyKind::Columns(parts) if table.rowid_is_key => {
-                Self { unkeyed: None, keyed: Some(select("1", &quoted(&relation.columns[parts[0]].name))) }
-            }
-            KeyKind::Columns(parts) => {
-                let (usable, order) = if utf8 && !parts.iter().any(|&part| relation.columns[part].fold == Fold::Nocase) {
-                    own_order(relation, parts)
-                } else {
-                    computed_order(relation, parts)
-                };
-                Self { unkeyed: Some(select(&format!("NOT ({usable})"), &whole)), keyed: Some(select(&usable, &order)) }
-            }
-        }
-    }
-}
-
-/// Identical rows stand in the order of their rowids, so that their ordinals stay.
-fn whole_row_order(table: &Table) -> String {
-    let visible = table.relation.visible().map(|column| table.relation.columns[column].name.as_str());
-    let hidden = table.relation.columns.iter().find(|column| column.is_hidden());
-    let row = format!("backstop_row({})", quoted_list(visible));
-    hidden.map_or(row.clone(), |hidden| format!("{row}, {}", quoted(&hidden.name)))
-}
-
-/// The condition for a usable key, and the order that the key's index has. NOCASE is not here: SQLite stops at a NUL in it.
-fn own_order(relation: &Relation, parts: &[usize]) -> (String, String) {
-    let columns = || parts.iter().map(|&part| &relation.columns[part]);
-    let usable = columns().map(|column| {
-        let name = quoted(&column.name);
-        format!("{name} IS NOT NULL AND octet_length({name}) <= {LARGE}")
-    });
-    let order = columns().map(|column| format!("{} COLLATE {}", quoted(&column.name), collation(column.fold)));
-    (usable.collect::<Vec<_>>().join(" AND "), order.collect::<Vec<_>>().join(", "))
-}
-
-fn computed_order(relation: &Relation, parts: &[usize]) -> (String, String) {
-    let columns = || parts.iter().map(|&part| &relation.columns[part]);
-    let folds = functions::folds(columns().map(|column| column.fold));
-    let key = format!("backstop_key('{folds}', {})", quoted_list(columns().map(|column| column.name.as_str())));
-    (format!("{key} IS NOT NULL"), key)
+/// What fixes the moment. The change counter is read through `sqlite_dbpage` where the library has it; in WAL mode it does not move.
+fn consistency(connection: &Connection) -> serde_json::Value {
+    let first_page = "SELECT substr(data, 25, 4) FROM sqlite_dbpage('main') WHERE pgno = 1";
+    let counter = connection.query_row(first_page, [], |row| row.get::<_, [u8; 4]>(0)).ok().map(u32::from_be_bytes);
+    serde_json::json!({
+        "change_counter": counter,
+        "schema_cookie": pragma(connection, "schema_version"),
+        "page_count": pragma(connection, "page_count"),
+        "freelist_count": pragma(connection, "freelist_count"),
+    })
 }
 
 /// What reading a cell met.
@@ -267,7 +270,7 @@ pub(super) fn cells(row: &rusqlite::Row<'_>, width: usize, content: &dyn Content
 
 impl Snapshot for SqliteSnapshot {
     fn identity(&self) -> Identity {
-        let application = self.pragma("application_id");
+        let application = pragma(&self.connection, "application_id");
         let mut objects: Vec<_> = self.schema.definition.objects.iter().map(|object| (&object.kind, &object.name, &object.sql)).collect();
         objects.sort();
         let schema = Digest::of(serde_json::json!(objects).to_string().as_bytes());
@@ -291,21 +294,13 @@ impl Snapshot for SqliteSnapshot {
         &self.uniques
     }
 
-    /// The change counter is read through `sqlite_dbpage` where the library has it; in WAL mode it does not move.
     fn consistency(&self) -> serde_json::Value {
-        let first_page = "SELECT substr(data, 25, 4) FROM sqlite_dbpage('main') WHERE pgno = 1";
-        let counter = self.connection.query_row(first_page, [], |row| row.get::<_, [u8; 4]>(0)).ok().map(u32::from_be_bytes);
-        serde_json::json!({
-            "change_counter": counter,
-            "schema_cookie": self.pragma("schema_version"),
-            "page_count": self.pragma("page_count"),
-            "freelist_count": self.pragma("freelist_count"),
-        })
+        self.consistency.clone()
     }
 
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>> {
         let table = self.table(&relation.name)?;
-        let mut pass = Pass { table, content, each, last: None, unread: Vec::new(), broken_off: false, again: false };
+        let mut pass = Pass { table, content, each, last: None, unread: Vec::new(), broken_off: false, seen: 0, again: false };
         match self.pass(&mut pass, &Readable::All) {
             Ok(()) => {}
             Err(Stopped::Damage(why)) => self.salvage(&mut pass, &why)?,

@@ -19,6 +19,8 @@ pub struct Table {
     pub rowid_is_key: bool,
     /// True for a virtual table.
     pub is_virtual: bool,
+    /// True where the rows stand in the index of the primary key itself.
+    pub without_rowid: bool,
     /// Unique indexes: columns, and the collation of each.
     pub unique: Vec<UniqueIndex>,
 }
@@ -26,11 +28,44 @@ pub struct Table {
 /// A unique index over columns, without a condition.
 #[derive(Clone, Debug)]
 pub struct UniqueIndex {
+    /// Its own name.
+    pub name: String,
     /// The names of its columns.
     pub columns: Vec<String>,
     /// The collation of each.
     pub collations: Vec<String>,
-    primary: bool,
+    /// True where some of them ascend and others descend: no order of a key.
+    pub mixed: bool,
+    /// True for the index of the primary key.
+    pub primary: bool,
+}
+
+impl UniqueIndex {
+    fn folds(&self) -> impl Iterator<Item = Fold> {
+        self.collations.iter().map(|collation| fold_of(collation))
+    }
+
+    /// True where it stands in the order of these keys.
+    fn orders(&self, relation: &Relation) -> bool {
+        let own = |collation: &String| ["BINARY", "NOCASE", "RTRIM"].iter().any(|known| collation.eq_ignore_ascii_case(known));
+        !self.mixed && self.collations.iter().all(own) && is_over(self, relation)
+    }
+}
+
+impl Table {
+    /// The index whose order is that of the key, where the table has one beside its rows.
+    #[must_use]
+    pub fn key_index(&self) -> Option<&UniqueIndex> {
+        self.unique.iter().find(|index| index.orders(&self.relation))
+    }
+}
+
+/// True where the index makes the same values unique as the key does.
+fn is_over(index: &UniqueIndex, relation: &Relation) -> bool {
+    let key = relation.key_columns().iter().map(|&column| &relation.columns[column]);
+    let parts = index.columns.iter().zip(index.folds());
+    index.columns.len() == relation.key_columns().len()
+        && key.zip(parts).all(|(column, (name, fold))| column.name == *name && column.fold == fold)
 }
 
 /// Everything but the rows.
@@ -72,14 +107,14 @@ impl Schema {
         Ok(Self { tables, definition, references, external })
     }
 
-    /// Unique columns of the models; what is the key is left out.
+    /// Unique columns of the models; what is unique as the key is, is left out.
     #[must_use]
     pub fn uniques(&self) -> Vec<Unique> {
         let mut uniques = Vec::new();
         for table in &self.tables {
-            let key: Vec<&str> = table.relation.key_columns().iter().map(|&column| table.relation.columns[column].name.as_str()).collect();
-            for index in table.unique.iter().filter(|index| !index.primary && index.columns != key) {
-                uniques.push(Unique { model: table.relation.name.clone(), columns: index.columns.clone() });
+            for index in table.unique.iter().filter(|index| !is_over(index, &table.relation)) {
+                let (columns, folds) = (index.columns.clone(), index.folds().collect());
+                uniques.push(Unique { model: table.relation.name.clone(), columns, folds });
             }
         }
         uniques.dedup();
@@ -155,7 +190,7 @@ fn table(connection: &Connection, name: &str, without_rowid: bool, made: Option<
         columns[part].not_null |= rowid_is_key || without_rowid;
     }
     let relation = Relation { name: name.into(), module: String::new(), kind: RelationKind::Table, columns, key };
-    Ok(Table { relation, rowid, rowid_is_key, is_virtual: made.is_some(), unique })
+    Ok(Table { relation, rowid, rowid_is_key, is_virtual: made.is_some(), without_rowid, unique })
 }
 
 fn column(info: &Info) -> Column {
@@ -181,14 +216,19 @@ fn key_names(primary: &[&Info], unique: &[UniqueIndex], infos: &[Info]) -> Vec<S
 /// The collation that decides which keys are equal is the index's, which may differ from the column's own.
 fn fold_columns(columns: &mut [Column], key: &[String], unique: &[UniqueIndex]) {
     let Some(index) = unique.iter().find(|index| index.columns == key) else { return };
-    for (name, collation) in index.columns.iter().zip(&index.collations) {
+    for (name, fold) in index.columns.iter().zip(index.folds()) {
         if let Some(column) = columns.iter_mut().find(|column| column.name == *name) {
-            column.fold = match collation.to_ascii_uppercase().as_str() {
-                "NOCASE" => Fold::Nocase,
-                "RTRIM" => Fold::Rtrim,
-                _ => Fold::Binary,
-            };
+            column.fold = fold;
         }
+    }
+}
+
+/// What a collation makes equal; of one that only the application has, nothing is known.
+fn fold_of(collation: &str) -> Fold {
+    match collation.to_ascii_uppercase().as_str() {
+        "NOCASE" => Fold::Nocase,
+        "RTRIM" => Fold::Rtrim,
+        _ => Fold::Binary,
     }
 }
 
@@ -199,13 +239,15 @@ fn unique_indexes(connection: &Connection, table: &str) -> Result<(Vec<UniqueInd
     )?;
     let names = list.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(String, bool)>>>()?;
     let has_primary = names.iter().any(|(_, primary)| *primary);
-    let mut parts = connection.prepare("SELECT name, coll FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno")?;
+    let mut parts = connection.prepare("SELECT name, coll, \"desc\" FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno")?;
     let mut found = Vec::new();
     for (name, primary) in names {
-        let parts = parts.query_map([&name], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(Option<String>, String)>>>()?;
+        let parts = parts.query_map([&name], |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, bool>(2)?)))?;
+        let (parts, descends): (Vec<(Option<String>, String)>, Vec<bool>) = parts.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let mixed = descends.windows(2).any(|pair| pair[0] != pair[1]);
         let (columns, collations): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         if let Some(columns) = columns.into_iter().collect::<Option<Vec<String>>>() {
-            found.push(UniqueIndex { columns, collations, primary });
+            found.push(UniqueIndex { name, columns, collations, mixed, primary });
         }
     }
     Ok((found, has_primary))
@@ -225,7 +267,8 @@ fn references(connection: &Connection, tables: &[Table]) -> Result<Vec<Reference
             let Some(parent) = parent else { continue };
             if last.replace(id) != Some(id) {
                 let to = parent.name.clone();
-                references.push(Reference { from: from.name.clone(), columns: Vec::new(), to, to_columns: Vec::new() });
+                let (columns, to_columns, folds) = (Vec::new(), Vec::new(), Vec::new());
+                references.push(Reference { from: from.name.clone(), columns, to, to_columns, folds });
             }
             let Some(reference) = references.last_mut() else { continue };
             let to: Option<String> = row.get(3)?;
@@ -233,6 +276,14 @@ fn references(connection: &Connection, tables: &[Table]) -> Result<Vec<Reference
             reference.columns.push(spelled(from, column));
             reference.to_columns.extend(to.map(|to| spelled(parent, to)).or(implied));
         }
+    }
+    for reference in &mut references {
+        // A reference compares by the column's own collation, whichever index makes the column unique.
+        let own = |column: &String| {
+            let told = connection.column_metadata(Some("main"), reference.to.as_str(), column.as_str());
+            told.ok().and_then(|told| told.1).map_or(Fold::Binary, |collation| fold_of(&collation.to_string_lossy()))
+        };
+        reference.folds = reference.to_columns.iter().map(own).collect();
     }
     Ok(references)
 }

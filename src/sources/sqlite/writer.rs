@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 
+use super::aside;
 use super::functions;
 use super::open;
 use super::reader::{Cell, cells};
@@ -44,9 +45,10 @@ struct Rows {
 
 impl SqliteWriter {
     pub(super) fn open(path: &Path, wait: Duration) -> Result<Self> {
-        let owner = open::is_there(path)?.uid();
-        open::may_open(path, owner)?;
-        let connection = begin(path, wait).map_err(|error| open::refused(path, owner, wait, &error))?;
+        let real = &open::real(path)?;
+        let owner = open::is_there(real)?.uid();
+        open::may_open(real, owner)?;
+        let connection = begin(real, wait).map_err(|error| open::refused(real, owner, wait, &error))?;
         let said = |error| open::said(path, wait, &error);
         let schema = Schema::load(&connection).map_err(said)?;
         let relations = schema.tables.iter().map(|table| table.relation.clone()).collect();
@@ -121,9 +123,7 @@ impl SqliteWriter {
 
     /// Runs a statement on the one row that `like` names.
     fn on_one(&mut self, relation: &Relation, like: &Row, what: &str, set: &[Bound<'_>]) -> Result<()> {
-        let not_one =
-            |rows: usize| Error::Unfit { model: relation.name.clone(), why: format!("{rows} rows were found where one was meant") };
-        let live = self.find(relation, like)?.ok_or_else(|| not_one(0))?;
+        let live = self.find(relation, like)?.ok_or_else(|| not_one(relation, 0))?;
         let place = Place::by_key(self.table(relation)?, relation, &live)
             .or_else(|| Place::by_rowid(relation, &live))
             .unwrap_or_else(|| Place::by_values(relation, &live));
@@ -135,7 +135,7 @@ impl SqliteWriter {
         self.touched.insert(relation.name.clone());
         match changed.map_err(|error| self.said(&relation.name, &error))? {
             1 => Ok(()),
-            rows => Err(not_one(rows)),
+            rows => Err(not_one(relation, rows)),
         }
     }
 
@@ -143,6 +143,17 @@ impl SqliteWriter {
         let sql = format!("SELECT 1 FROM {} WHERE {} = ?", quoted(&relation.name), quoted(rowid));
         let found = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.exists([Bound::Inline(value)]));
         found.map(|taken| !taken).map_err(|error| self.said(&relation.name, &error))
+    }
+
+    /// The columns that an insert of this row names: a hidden rowid only where it is free.
+    fn insertable(&self, relation: &Relation, row: &Row) -> Result<Vec<usize>> {
+        let mut columns = Vec::with_capacity(relation.columns.len());
+        for (index, column) in relation.columns.iter().enumerate() {
+            if !column.is_hidden() || (!row.values[index].is_null() && self.is_free(relation, &column.name, &row.values[index])?) {
+                columns.push(index);
+            }
+        }
+        Ok(columns)
     }
 
     /// Full text over a touched table is made anew; over a view, after any change, since a view may show every table.
@@ -161,6 +172,17 @@ impl SqliteWriter {
         }
         self.touched.clear();
         Ok(())
+    }
+}
+
+fn not_one(relation: &Relation, rows: usize) -> Error {
+    Error::Unfit { model: relation.name.clone(), why: format!("{rows} rows were found where one was meant") }
+}
+
+fn one_inserted(relation: &Relation, rows: usize) -> Result<()> {
+    match rows {
+        1 => Ok(()),
+        rows => Err(Error::Unfit { model: relation.name.clone(), why: format!("{rows} rows were inserted where one was meant") }),
     }
 }
 
@@ -262,22 +284,15 @@ impl Writer for SqliteWriter {
     }
 
     fn insert(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
-        let mut columns = Vec::with_capacity(relation.columns.len());
-        for (index, column) in relation.columns.iter().enumerate() {
-            if !column.is_hidden() || (!row.values[index].is_null() && self.is_free(relation, &column.name, &row.values[index])?) {
-                columns.push(index);
-            }
-        }
+        let columns = self.insertable(relation, row)?;
         let names = quoted_list(columns.iter().map(|&column| relation.columns[column].name.as_str()));
         let places = vec!["?"; columns.len()].join(", ");
-        let sql = format!("INSERT INTO {}({names}) VALUES ({places})", quoted(&relation.name));
+        let sql = format!("INSERT OR ABORT INTO {}({names}) VALUES ({places})", quoted(&relation.name));
         let values = columns.iter().map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
         let added = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(&values)));
         self.touched.insert(relation.name.clone());
-        match added.map_err(|error| self.said(&relation.name, &error))? {
-            1 => Ok(()),
-            rows => Err(Error::Unfit { model: relation.name.clone(), why: format!("{rows} rows were inserted where one was meant") }),
-        }
+        let rows = added.map_err(|error| self.said(&relation.name, &error))?;
+        one_inserted(relation, rows)
     }
 
     fn update(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
@@ -286,7 +301,26 @@ impl Writer for SqliteWriter {
         }
         let set = columns.iter().map(|&column| format!("{} = ?", quoted(&relation.columns[column].name))).collect::<Vec<_>>().join(", ");
         let values = columns.iter().map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
-        self.on_one(relation, like, &format!("UPDATE {} SET {set}", quoted(&relation.name)), &values)
+        self.on_one(relation, like, &format!("UPDATE OR ABORT {} SET {set}", quoted(&relation.name)), &values)
+    }
+
+    fn put_aside(&mut self, relation: &Relation, like: &Row) -> Result<()> {
+        self.connection.execute(&aside::make(relation), []).map_err(|error| self.said(&relation.name, &error))?;
+        let key = Value::Blob(like.key.as_bytes().to_vec());
+        self.on_one(relation, like, &aside::keep(relation), &[Bound::Inline(&key)])?;
+        self.delete(relation, like)
+    }
+
+    fn put_back(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
+        let into = self.insertable(relation, row)?;
+        let changed = into.iter().filter(|column| columns.contains(column));
+        let mut values = changed.map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
+        let key = Value::Blob(like.key.as_bytes().to_vec());
+        values.push(Bound::Inline(&key));
+        let sql = aside::give_back(relation, &into, columns);
+        let back = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(&values)));
+        self.touched.insert(relation.name.clone());
+        one_inserted(relation, back.map_err(|error| self.said(&relation.name, &error))?)
     }
 
     fn delete(&mut self, relation: &Relation, like: &Row) -> Result<()> {

@@ -1,0 +1,131 @@
+//! Copies of a database: of one with a rollback journal, so that its application writes on while we read, and of one whose
+//! application died in a transaction, so that SQLite rolls back in the copy and the application's own files stay as they are.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+
+use super::open::{Opened, begin, beside, connect, said};
+use super::salvage::is_damage;
+use crate::sources::private::Private;
+use crate::sources::{Error, Result};
+
+/// Where the pages stand, below a private folder.
+const NAME: &str = "database";
+
+/// Copies the pages of a database with a rollback journal and lets go of it: its application waits for the copy and not for
+/// the reading. One in WAL mode stays open, since there a reader makes nobody wait.
+///
+/// # Errors
+/// [`Error::NoRoom`] in `scratch`, and what SQLite says. A disk that cannot be read here is no error: its damage is met while reading.
+pub fn let_go(opened: Opened, path: &Path, wait: Duration, scratch: &Path) -> Result<Opened> {
+    let failed = |error: rusqlite::Error| said(path, wait, &error);
+    let journal: String = opened.connection.query_row("PRAGMA main.journal_mode", [], |row| row.get(0)).map_err(failed)?;
+    if opened.copy.is_some() || journal.eq_ignore_ascii_case("wal") {
+        return Ok(opened);
+    }
+    let number = |pragma: &str| opened.connection.query_row(&format!("PRAGMA main.{pragma}"), [], |row| row.get::<_, u64>(0));
+    let bytes = number("page_count").and_then(|pages| Ok(pages * number("page_size")?)).map_err(failed)?;
+    room(path, scratch, bytes)?;
+    match pages(&opened.connection, scratch) {
+        Ok(Some(connection)) => Ok(Opened { connection, copy: None }),
+        Ok(None) => Err(Error::Locked { what: path.display().to_string(), waited: wait.as_secs() }),
+        Err(Stopped::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => Err(no_room(path, scratch, bytes)),
+        Err(Stopped::Sqlite(error)) if is_damage(&error) => Ok(opened),
+        Err(Stopped::Sqlite(error)) => Err(failed(error)),
+        Err(Stopped::Io(source)) => Err(Error::Io { what: scratch.display().to_string(), source }),
+    }
+}
+
+enum Stopped {
+    Sqlite(rusqlite::Error),
+    Io(std::io::Error),
+}
+
+impl From<rusqlite::Error> for Stopped {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<std::io::Error> for Stopped {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// All pages at once, under the read lock that `from` holds; `None` where another process would not let us.
+///
+/// The copy has no name any more before the first page is in it: whoever dies from then on leaves nothing behind.
+fn pages(from: &Connection, scratch: &Path) -> Result<Option<Connection>, Stopped> {
+    let folder = Private::new(scratch)?;
+    let copy = folder.path().join(NAME);
+    drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(&copy)?);
+    let mut to = connect(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    to.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
+    let reader = connect(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    drop(folder);
+    if Backup::new(from, &mut to)?.step(-1)? != StepResult::Done {
+        return Ok(None);
+    }
+    drop(to);
+    begin(&reader, Duration::ZERO)?;
+    Ok(Some(reader))
+}
+
+fn room(path: &Path, scratch: &Path, bytes: u64) -> Result<()> {
+    if free(scratch).is_some_and(|free| free < bytes) { Err(no_room(path, scratch, bytes)) } else { Ok(()) }
+}
+
+fn free(folder: &Path) -> Option<u64> {
+    rustix::fs::statvfs(folder).ok().map(|room| room.f_bavail * room.f_frsize)
+}
+
+fn no_room(path: &Path, scratch: &Path, needed: u64) -> Error {
+    let (what, folder) = (path.display().to_string(), scratch.display().to_string());
+    Error::NoRoom { what, folder, needed, free: free(scratch).unwrap_or(0) }
+}
+
+/// Copies the database and its journal and lets SQLite roll back there; `None` where the application came back meanwhile
+/// and is recovering it itself.
+pub fn recovered(path: &Path, wait: Duration, scratch: &Path, why: &rusqlite::Error) -> Result<Option<Opened>> {
+    let failed = |source| Error::Io { what: path.display().to_string(), source };
+    let rolls_back = why.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_ROLLBACK);
+    let before = moment(path).map_err(failed)?;
+    if rolls_back && before.0[1].is_none() {
+        return Ok(None);
+    }
+    let files = ["", "-journal", "-wal"];
+    room(path, scratch, before.0.iter().flatten().map(|seen| seen.0).sum())?;
+    let folder = Private::new(scratch).map_err(|source| Error::Io { what: scratch.display().to_string(), source })?;
+    let copy = folder.path().join(NAME);
+    for (suffix, seen) in files.into_iter().zip(before.0) {
+        match seen.map(|_| fs::copy(beside(path, suffix), beside(&copy, suffix))) {
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Some(Err(error)) => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    if moment(path).map_err(failed)? != before {
+        return Ok(None);
+    }
+    let connection = connect(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let begun = connection.and_then(|connection| begin(&connection, wait).map(|()| connection));
+    Ok(Some(Opened { connection: begun.map_err(|error| said(path, wait, &error))?, copy: Some(folder) }))
+}
+
+/// Size and modification time.
+type Seen = (u64, i64, i64);
+
+/// What changes when somebody writes the database or takes its journal away: times and sizes of the database, its journal and
+/// its log, and the change counter.
+fn moment(path: &Path) -> std::io::Result<([Option<Seen>; 3], [u8; 4])> {
+    let mut counter = [0; 4];
+    File::open(path)?.read_exact_at(&mut counter, 24)?;
+    let seen = |suffix: &str| fs::metadata(beside(path, suffix)).ok().map(|file| (file.len(), file.mtime(), file.mtime_nsec()));
+    Ok((["", "-journal", "-wal"].map(seen), counter))
+}

@@ -1,0 +1,107 @@
+//! The statements that give the rows of a table in the order of their keys.
+
+use super::functions;
+use super::salvage::Readable;
+use super::schema::{Table, UniqueIndex};
+use super::values::{collation, quoted, quoted_list};
+use crate::rows::{Fold, KeyKind, LARGE, Relation};
+
+/// The statements of a pass.
+pub struct Plan {
+    /// The rows without a usable key: they come first.
+    pub unkeyed: Option<String>,
+    /// Those with one.
+    pub keyed: Option<String>,
+}
+
+impl Plan {
+    /// In the order of `index` where one is given; else in the table's own order or a sorted one. An index gives no value but
+    /// the rowids: what a damaged one says of a row is not believed.
+    #[must_use]
+    pub fn new(table: &Table, utf8: bool, from: &Readable, index: Option<&UniqueIndex>) -> Self {
+        let relation = &table.relation;
+        let columns: Vec<String> = relation.columns.iter().map(|column| quoted(&column.name)).collect();
+        let from = match from {
+            Readable::All => unindexed(table),
+            Readable::Ranges(_) => from.source(&quoted(&relation.name), &columns, table.rowid.as_deref()),
+        };
+        let columns = columns.join(", ");
+        let select = |condition: &str, order: &str| format!("SELECT {columns} FROM {from} WHERE {condition} ORDER BY {order}");
+        let whole = whole_row_order(table);
+        match &relation.key {
+            KeyKind::WholeRow => Self { unkeyed: Some(select("1", &whole)), keyed: None },
+            KeyKind::Columns(parts) if table.rowid_is_key => {
+                Self { unkeyed: None, keyed: Some(select("1", &quoted(&relation.columns[parts[0]].name))) }
+            }
+            KeyKind::Columns(parts) => {
+                let (usable, order) = if utf8 && !parts.iter().any(|&part| relation.columns[part].fold == Fold::Nocase) {
+                    own_order(relation, parts)
+                } else {
+                    computed_order(relation, parts)
+                };
+                let keyed = match (index, table.rowid.as_deref()) {
+                    (Some(index), Some(rowid)) => by_index(relation, parts, index, rowid),
+                    _ => select(&usable, &order),
+                };
+                Self { unkeyed: Some(select(&format!("NOT ({usable})"), &whole)), keyed: Some(keyed) }
+            }
+        }
+    }
+}
+
+/// A table by its rows and not by an index that covers it. (Without rowids, the rows stand in the primary key's.)
+fn unindexed(table: &Table) -> String {
+    let name = quoted(&table.relation.name);
+    match table.unique.iter().find(|index| index.primary).filter(|_| table.without_rowid) {
+        _ if table.is_virtual => name,
+        Some(rows) => format!("{name} INDEXED BY {}", quoted(&rows.name)),
+        None => format!("{name} NOT INDEXED"),
+    }
+}
+
+/// The rowids in the order of the index, and with each the row itself.
+fn by_index(relation: &Relation, parts: &[usize], index: &UniqueIndex, rowid: &str) -> String {
+    let columns = relation.columns.iter().map(|column| format!("row_.{}", quoted(&column.name))).collect::<Vec<_>>().join(", ");
+    let order = parts.iter().map(|&part| {
+        let column = &relation.columns[part];
+        format!("at_.{} COLLATE {}", quoted(&column.name), collation(column.fold))
+    });
+    let (table, index, rowid) = (quoted(&relation.name), quoted(&index.name), quoted(rowid));
+    let usable = usable("row_.", relation, parts);
+    format!(
+        "SELECT {columns} FROM {table} AS at_ INDEXED BY {index} CROSS JOIN {table} AS row_ NOT INDEXED ON row_.{rowid} = at_.{rowid} \
+         WHERE {usable} ORDER BY {}",
+        order.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// Identical rows stand in the order of their rowids, so that their ordinals stay.
+fn whole_row_order(table: &Table) -> String {
+    let visible = table.relation.visible().map(|column| table.relation.columns[column].name.as_str());
+    let hidden = table.relation.columns.iter().find(|column| column.is_hidden());
+    let row = format!("backstop_row({})", quoted_list(visible));
+    hidden.map_or(row.clone(), |hidden| format!("{row}, {}", quoted(&hidden.name)))
+}
+
+/// The condition for a usable key, and the order that the key's index has. NOCASE is not here: SQLite stops at a NUL in it.
+fn own_order(relation: &Relation, parts: &[usize]) -> (String, String) {
+    let columns = parts.iter().map(|&part| &relation.columns[part]);
+    let order = columns.map(|column| format!("{} COLLATE {}", quoted(&column.name), collation(column.fold)));
+    (usable("", relation, parts), order.collect::<Vec<_>>().join(", "))
+}
+
+/// The columns of the key, of the table that `of` names (with its dot), are neither NULL nor too large.
+fn usable(of: &str, relation: &Relation, parts: &[usize]) -> String {
+    let each = parts.iter().map(|&part| {
+        let name = quoted(&relation.columns[part].name);
+        format!("{of}{name} IS NOT NULL AND octet_length({of}{name}) <= {LARGE}")
+    });
+    each.collect::<Vec<_>>().join(" AND ")
+}
+
+fn computed_order(relation: &Relation, parts: &[usize]) -> (String, String) {
+    let columns = || parts.iter().map(|&part| &relation.columns[part]);
+    let folds = functions::folds(columns().map(|column| column.fold));
+    let key = format!("backstop_key('{folds}', {})", quoted_list(columns().map(|column| column.name.as_str())));
+    (format!("{key} IS NOT NULL"), key)
+}
