@@ -12,7 +12,6 @@ use super::session::{Ended, Session};
 use super::text::clean;
 use super::units;
 use super::units::{When, parse_when};
-use crate::engine::restore::Step;
 use crate::engine::restore::plan::{OnBlocked, OnCollision, PlanSummary, Scope};
 use crate::engine::restoring::{CopyTarget, PreviewRequest};
 use crate::error::Status;
@@ -159,7 +158,8 @@ impl Session<'_> {
     }
 
     fn restore_preview(&mut self, preview: &Preview) -> Ended {
-        let plan = self.engine.preview(&self.request(&preview.selection), &mut going)?;
+        let request = self.request(&preview.selection);
+        let plan = self.watched(|engine, watch| engine.preview(&request, &mut |step| watch.step(step)))?;
         let Some(model) = preview.show_rows.as_deref() else {
             self.output.result(&plan, described)?;
             return Ok(Status::Done);
@@ -178,13 +178,16 @@ impl Session<'_> {
     fn restore_run(&mut self, run: &Run) -> Ended {
         let plan = match &run.plan {
             Some(plan) => self.engine.plan_summary(plan)?,
-            None => self.engine.preview(&self.request(&run.selection), &mut going)?,
+            None => {
+                let request = self.request(&run.selection);
+                self.watched(|engine, watch| engine.preview(&request, &mut |step| watch.step(step)))?
+            }
         };
         if !self.output.json() {
             self.output.lines(&described(&plan))?;
         }
         self.consent(&plan, run)?;
-        let result = self.engine.restore(&plan.plan, run.reason.as_deref(), &mut going)?;
+        let result = self.watched(|engine, watch| engine.restore(&plan.plan, run.reason.as_deref(), &mut |step| watch.step(step)))?;
         self.output.result(&result, done)?;
         Ok(Status::Done)
     }
@@ -219,7 +222,7 @@ impl Session<'_> {
 
     fn restore_undo(&mut self, undo: &Undo) -> Ended {
         let choices = undo.rows.iter().map(row_choice).collect();
-        let plan = self.engine.preview_undo(&undo.restore, choices, &mut going)?;
+        let plan = self.watched(|engine, watch| engine.preview_undo(&undo.restore, choices, &mut |step| watch.step(step)))?;
         if undo.preview {
             self.output.result(&plan, described)?;
             return Ok(Status::Done);
@@ -228,7 +231,7 @@ impl Session<'_> {
             self.output.lines(&described(&plan))?;
         }
         self.confirm(&format!("Take back the restore {} of {}?", undo.restore, plan.app), undo.yes)?;
-        let result = self.engine.restore(&plan.plan, undo.reason.as_deref(), &mut going)?;
+        let result = self.watched(|engine, watch| engine.restore(&plan.plan, undo.reason.as_deref(), &mut |step| watch.step(step)))?;
         self.output.result(&result, done)?;
         Ok(Status::Done)
     }
@@ -267,8 +270,4 @@ impl Session<'_> {
             ..PreviewRequest::new(selection.app.clone(), engine_strategy(selection.strategy.unwrap_or(Strategy::Merge)))
         }
     }
-}
-
-fn going(_: Step<'_>) -> bool {
-    true
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::args::{Command, Common};
+use super::interrupt;
 use super::output::{Failure, Output};
 use super::secrets::Purpose;
 use super::start::Questions;
@@ -34,7 +35,7 @@ struct Given(Common);
 
 impl Passphrases for Given {
     fn passphrase(&self, vault: &str) -> engine::Result<Secret> {
-        let passphrase = self.0.passphrase(vault, Purpose::Open).map_err(|error| {
+        let passphrase = interrupt::prompting(|| self.0.passphrase(vault, Purpose::Open)).map_err(|error| {
             let failure = Failure::from(error);
             engine::Error::Usage { why: failure.message, hint: failure.hint.unwrap_or_default() }
         })?;
@@ -120,6 +121,16 @@ impl Session<'_> {
     #[must_use]
     pub fn when(&self, time: Option<Time>) -> String {
         time.map_or_else(|| "never".into(), |time| units::both(self.now(), time.timestamp()))
+    }
+
+    /// Asks for a line on the terminal; none off one, or where nothing is typed.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
+        let mut stdin = io::stdin().lock();
+        let answers = io::stdin().is_terminal().then_some(&mut stdin as &mut dyn io::BufRead);
+        Questions { answers, asked: &mut io::stderr() }.line(question)
     }
 
     /// Asks on the terminal, where there is one.
