@@ -24,7 +24,7 @@ use shown::{described, done};
 #[derive(Debug, Subcommand)]
 pub enum Restore {
     /// Show what a restore would change; stores a plan and touches nothing.
-    Preview(Preview),
+    Preview(Box<Preview>),
     /// Execute a plan, or preview, show, ask and execute in one.
     Run(Box<Run>),
     /// Put a whole copy somewhere else: a new database file, a new folder.

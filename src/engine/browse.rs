@@ -43,11 +43,7 @@ impl Engine {
         let record = stored.relation(model).ok_or_else(|| Error::Unknown {
             what: "model",
             name: model.to_owned(),
-            hint: {
-                let like = super::lookups::nearest(model, stored.manifest.relations().map(|record| record.relation.name.clone()));
-                let like = like.map(|name| format!("Did you mean {name}? ")).unwrap_or_default();
-                format!("{like}List those that the backup has: backstop backups models {}", backup.id)
-            },
+            hint: format!("List those that the backup has: backstop backups models {}", backup.id),
         })?;
         let after = after.map(key_of).transpose()?;
         let mut rows: Box<dyn Iterator<Item = _>> = match &after {

@@ -46,14 +46,6 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// Nothing has that name, and something has one like it.
-    #[error("{error}")]
-    Misspelt {
-        /// What the catalog says.
-        error: catalog::Error,
-        /// The name that is nearest.
-        nearest: String,
-    },
     /// It cannot be done so.
     #[error("{why}")]
     Refused {
@@ -93,10 +85,6 @@ impl Explain for Error {
             Self::Damage(_) => Some("Look at what is lost: backstop vault verify --level 3".into()),
             Self::Denied { needed, .. } => Some(format!("Ask somebody with the role {needed}.")),
             Self::Unknown { hint, .. } | Self::Refused { hint, .. } | Self::Usage { hint, .. } => Some(hint.clone()),
-            Self::Misspelt { error, nearest } => {
-                let list = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-                Some(format!("did you mean {nearest}?{list}"))
-            }
             Self::Cancelled | Self::Io { .. } => None,
         }
     }
@@ -105,7 +93,7 @@ impl Explain for Error {
         match self {
             Self::Source(error) => error.status(),
             Self::Vault(error) => error.status(),
-            Self::Catalog(error) | Self::Misspelt { error, .. } => error.status(),
+            Self::Catalog(error) => error.status(),
             Self::Restore(error) => error.status(),
             Self::Denied { .. } | Self::Refused { .. } => Status::Refused,
             Self::Usage { .. } => Status::Usage,

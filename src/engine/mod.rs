@@ -156,24 +156,7 @@ impl Engine {
     /// # Errors
     /// Nothing or more than one thing is meant.
     pub fn resolve(&self, kind: Kind, text: &str) -> Result<String> {
-        self.catalog().resolve(kind, text).map_err(|error| match self.nearest(kind, text) {
-            Some(nearest) if matches!(error, crate::catalog::Error::NotFound { .. }) => Error::Misspelt { error, nearest },
-            _ => error.into(),
-        })
-    }
-
-    /// The name that is most like `text`, among things that have names.
-    fn nearest(&self, kind: Kind, text: &str) -> Option<String> {
-        let names: Vec<String> = match kind {
-            Kind::App => self.catalog().apps().ok()?.into_iter().map(|app| app.name).collect(),
-            Kind::Vault => self.catalog().vaults().ok()?.into_iter().map(|vault| vault.name).collect(),
-            Kind::Configuration => {
-                let page = self.catalog().configurations_page(&crate::catalog::ConfigurationFilter::default(), None, 200).ok()?;
-                page.items.into_iter().map(|configuration| configuration.name).collect()
-            }
-            _ => return None,
-        };
-        lookups::nearest(text, names)
+        Ok(self.catalog().resolve(kind, text)?)
     }
 }
 

@@ -90,7 +90,7 @@ impl Tree {
 
 impl Snapshot for Tree {
     fn identity(&self) -> Identity {
-        let name = self.only.as_deref().map(|name| <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name));
+        let name = self.only.as_deref().map(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes);
         let place = name.map_or_else(|| self.root.clone(), |name| self.root.join(name));
         Identity { engine: "files".into(), place: place.to_string_lossy().into_owned(), marks: String::new() }
     }
