@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Cursor, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ impl Memory {
     fn holds(&mut self, relation: &Relation) {
         if self.relations.iter().all(|held| held.relation.name != relation.name) {
             let rows = self.rows.get(&relation.name).map_or(0, |rows| rows.len() as u64);
-            self.relations.push(StoredRelation { relation: relation.clone(), whole: true, rows });
+            self.relations.push(StoredRelation { relation: relation.clone(), whole: true, rows, unread: BTreeSet::new() });
         }
     }
 

@@ -76,6 +76,7 @@ impl Engine {
         let (vaults, running) = (Mutex::default(), jobs::Running::default());
         let engine = Self { inner: Arc::new(Inner { home, catalog, clock, passphrases, vaults, running, operator }) };
         engine.bury_the_dead()?;
+        engine.end_abandoned()?;
         Ok(engine)
     }
 
