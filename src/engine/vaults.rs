@@ -44,10 +44,32 @@ impl Engine {
         if let Some(vault) = lock(&self.inner.vaults).get(name) {
             return Ok(vault.clone());
         }
+        self.resolve(Kind::Vault, name)?;
+        let vault = self.unlock(name, &self.inner.passphrases.passphrase(name)?)?;
+        // What a dead restore did is to be known before anything else is done with its vault.
+        self.judge_the_dead()?;
+        Ok(vault)
+    }
+
+    /// The vault with this name where it is open already, or can be opened without asking anybody.
+    ///
+    /// # Errors
+    /// It is locked, cannot be reached, or the passphrase at hand is wrong.
+    pub fn vault_at_hand(&self, name: &str) -> Result<Arc<Vault>> {
+        if let Some(vault) = lock(&self.inner.vaults).get(name) {
+            return Ok(vault.clone());
+        }
+        let secret = self.inner.passphrases.at_hand(name).ok_or_else(|| Error::Refused {
+            why: format!("the vault “{name}” is locked, and no passphrase is given"),
+            hint: "Give --passphrase-file FILE, or set BACKSTOP_PASSPHRASE_FILE or BACKSTOP_PASSPHRASE.".into(),
+        })?;
+        self.unlock(name, &secret)
+    }
+
+    fn unlock(&self, name: &str, secret: &Secret) -> Result<Arc<Vault>> {
         let id = self.resolve(Kind::Vault, name)?;
         let places: Vec<String> = self.catalog().locations(&id)?.into_iter().map(|location| location.place).collect();
-        let secret = self.inner.passphrases.passphrase(name)?;
-        let vault = Arc::new(Vault::open(locations(&places)?, Unlock::Passphrase(&secret), self.clock().clone())?);
+        let vault = Arc::new(Vault::open(locations(&places)?, Unlock::Passphrase(secret), self.clock().clone())?);
         lock(&self.inner.vaults).insert(name.to_owned(), vault.clone());
         Ok(vault)
     }

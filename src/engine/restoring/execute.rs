@@ -19,9 +19,6 @@ use crate::vault::Vault;
 
 use super::safety;
 
-/// How long a restore can be taken back: as long as safety records are kept by default.
-const UNDO_DAYS: i64 = 30;
-
 /// A restore that was done; the JSON of `restore run`.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct RestoreResult {
@@ -51,6 +48,7 @@ impl Engine {
     pub fn restore(&self, plan: &str, reason: Option<&str>, progress: &mut Progress<'_>) -> Result<RestoreResult> {
         let super::Kept { plan, app, vault, state } = self.plan(plan)?;
         self.allow(Role::Admin, "restore run", &app.name)?;
+        self.judge_the_dead()?;
         if state != PlanState::Open {
             let hint = "Preview again: a new plan shows what is there now.".to_owned();
             return Err(Error::Refused { why: format!("the plan {} is {state}", plan.request.plan), hint });
@@ -81,8 +79,12 @@ impl Engine {
     /// # Errors
     /// A restore that cannot be taken back, and what reading met. Records edited since are blocking findings of the plan.
     pub fn preview_undo(&self, restore: &str, choices: Vec<Choice>, progress: &mut Progress<'_>) -> Result<PlanSummary> {
+        self.judge_the_dead()?;
         let restore = self.catalog().restore(&self.resolve(Kind::Restore, restore)?)?;
         let refused = |why: String| Error::Refused { why, hint: "Look at the restore log: backstop restores list".into() };
+        if !matches!(restore.status, Status::Completed | Status::Partial) {
+            return Err(refused(format!("the restore {} is {}: there is nothing to take back", restore.id, restore.status)));
+        }
         if let Some(by) = &restore.undone_by {
             return Err(refused(format!("the restore {} was taken back by {by} already", restore.id)));
         }
@@ -124,7 +126,7 @@ impl Executing<'_> {
         match self.write(&restore, progress) {
             Ok((done, safety_backup)) => {
                 let seconds = self.engine.clock().now().duration_since(started).as_secs_f64();
-                self.end(&restore, Status::Completed, safety_backup.is_some(), seconds, None)?;
+                self.end(&restore, Status::Completed, safety_backup.is_some(), Some(seconds), None)?;
                 self.engine.catalog().close_plan(&self.plan.request.plan, PlanState::Executed)?;
                 let result = result(&restore, done, safety_backup, seconds);
                 let message =
@@ -134,7 +136,7 @@ impl Executing<'_> {
             Err(error) => {
                 let cancelled = matches!(error, Error::Cancelled | Error::Restore(crate::engine::restore::Error::Cancelled));
                 let status = if cancelled { Status::Cancelled } else { Status::Failed };
-                self.end(&restore, status, false, 0.0, Some(error.to_string()))?;
+                self.end(&restore, status, false, None, Some(error.to_string()))?;
                 if matches!(error, Error::Restore(crate::engine::restore::Error::Stale { .. })) {
                     self.engine.catalog().close_plan(&self.plan.request.plan, PlanState::Stale)?;
                 }
@@ -198,7 +200,7 @@ impl Executing<'_> {
         Ok(safety)
     }
 
-    fn end(&self, restore: &Restore, status: Status, wrote: bool, duration_seconds: f64, error: Option<String>) -> Result<()> {
+    fn end(&self, restore: &Restore, status: Status, wrote: bool, duration_seconds: Option<f64>, error: Option<String>) -> Result<()> {
         let completed = status == Status::Completed;
         let changes = self.plan.models.iter().filter(|_| completed).map(|model| RestoreChange {
             module: model.module.clone(),
@@ -208,7 +210,7 @@ impl Executing<'_> {
             skipped: model.skip,
             deleted: model.delete,
         });
-        let until = self.engine.clock().now().checked_add(SignedDuration::from_hours(24 * UNDO_DAYS)).ok();
+        let until = self.engine.clock().now().checked_add(SignedDuration::from_hours(24 * safety::KEPT_DAYS)).ok();
         let undo_until = until.filter(|_| wrote).map(Into::into);
         let outcome = RestoreOutcome { status, changes: changes.collect(), undo_until, duration_seconds, error };
         self.engine.catalog().finish_restore(&restore.id, &outcome)?;

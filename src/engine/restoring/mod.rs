@@ -5,7 +5,7 @@
 
 mod copy;
 mod execute;
-mod safety;
+pub(in crate::engine) mod safety;
 mod side;
 
 use std::fs::{File, OpenOptions};
