@@ -65,6 +65,26 @@ pub fn run(common: Common, command: Command, out: &mut dyn Write, err: &mut dyn 
     }
 }
 
+/// `backstop` alone where there is no terminal for the console: how things stand, and what to do instead.
+///
+/// # Errors
+/// Standard output or standard error cannot be written.
+pub fn without_terminal(common: Common, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Status> {
+    if common.home().is_ok_and(|home| Home::at(home).exists()) {
+        let mut plain = common.clone();
+        plain.json = false;
+        run(plain, Command::Health, out, err)?;
+    }
+    Output::new(common.style(), out, err).failure(&no_terminal())?;
+    Ok(Status::Usage)
+}
+
+/// Why the console cannot open off a terminal.
+#[must_use]
+pub fn no_terminal() -> Failure {
+    Failure::new(Status::Usage, "the console needs a terminal").hint("For scripts there are commands, each with --json: backstop --help")
+}
+
 /// The passphrase as it was known before the console took the terminal.
 struct Before(Option<super::secrets::Passphrase>);
 

@@ -26,8 +26,8 @@ use super::restore::safety::Safety;
 use super::restoring::safety;
 use super::{Engine, jobs};
 
-/// How long the judgement waits for a locked database before it waits for another occasion.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// The longest the judgement waits for a locked database before it waits for another occasion.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How many of the records that speak against a verdict an alert names; the job's log names more.
 const NAMED: usize = 5;
@@ -149,7 +149,8 @@ impl Engine {
     }
 
     fn live_tables(&self, app: &App) -> Result<Vec<Box<dyn Snapshot>>> {
-        let open = |url: &String| Ok(Box::new(sqlite(url)?.snapshot(LOCK_WAIT, &self.home().scratch())?) as Box<dyn Snapshot>);
+        let wait = self.lock_wait()?.min(LONGEST_WAIT);
+        let open = |url: &String| Ok(Box::new(sqlite(url)?.snapshot(wait, &self.home().scratch())?) as Box<dyn Snapshot>);
         app.database.iter().map(open).collect()
     }
 

@@ -6,7 +6,7 @@ use crate::catalog::{
     App, AuditOutcome, JobKind, Kind, NewRestore, Origin, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status,
 };
 use crate::engine::Engine;
-use crate::engine::apps::{LOCK_WAIT, Parts, sqlite};
+use crate::engine::apps::{Parts, sqlite};
 use crate::engine::error::{Error, Result};
 use crate::engine::jobs::{Finish, JobRequest, Run};
 use crate::engine::restore::plan::{Choice, Plan, PlanSummary, Request};
@@ -182,7 +182,7 @@ impl Executing<'_> {
                 self.job.progress.phase(step.phase);
                 !self.job.progress.is_cancelled() && progress(step)
             };
-            let writer = sqlite(database)?.writer(LOCK_WAIT)?;
+            let writer = sqlite(database)?.writer(self.engine.lock_wait()?)?;
             let mut hook = |_| Ok(());
             let prepared = run::prepare(self.plan, spool, 0, writer, &Contents(self.vault), &mut told, &mut hook)?;
             Ok((prepared.commit(&mut hook)?, Some(safety)))
