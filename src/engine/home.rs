@@ -60,6 +60,12 @@ impl Home {
         self.root.join("scratch")
     }
 
+    /// The file that whoever judges dead restores holds locked.
+    #[must_use]
+    pub fn judging(&self) -> PathBuf {
+        self.root.join("judging.lock")
+    }
+
     /// True where a catalog stands.
     #[must_use]
     pub fn exists(&self) -> bool {

@@ -4,6 +4,7 @@
 //! threads nor buffers: each live row advances the stored side.
 
 pub mod files;
+pub mod partial;
 pub mod sqlite;
 pub mod url;
 

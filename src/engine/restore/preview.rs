@@ -15,6 +15,7 @@ use super::record::Record;
 use super::spool::Cipher;
 use super::strategy::{Effect, Rule, State, decide, decide_file};
 use super::{Error, Progress, Result, Step, Stored, StoredRelation};
+use crate::error::closest;
 use crate::rows::difference::{Comparison, Difference, Projection};
 use crate::rows::{Fold, Key, Relation, RelationKind, Row, Value};
 use crate::sources::files::relation::{ROOT, path_of, shown, split};
@@ -81,7 +82,10 @@ fn unknown_names(request: &Request, stored: &dyn Stored) -> Result<()> {
     let scope = &request.scope;
     let named = scope.models.iter().chain(scope.records.keys()).chain(request.strategies.keys()).chain(request.ignore.keys());
     match named.chain(request.choices.iter().map(|choice| &choice.model)).find(|name| !known.contains(name.as_str())) {
-        Some(model) => Err(Error::Unknown { model: model.clone(), what: "records in this backup".into() }),
+        Some(model) => {
+            let meant = closest(model, known).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            Err(Error::Unknown { model: model.clone(), what: format!("records in this backup{meant}") })
+        }
         None => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use crate::catalog::{
     App, AuditOutcome, JobKind, Kind, Level, NewRestore, Origin, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status, Time,
 };
 use crate::engine::Engine;
-use crate::engine::apps::{LOCK_WAIT, Parts, sqlite};
+use crate::engine::apps::{Parts, sqlite};
 use crate::engine::error::{Error, Result};
 use crate::engine::jobs::{Finish, JobRequest, Run};
 use crate::engine::restore::entries::{self, Placed};
@@ -25,9 +25,6 @@ use crate::vault::Vault;
 use super::journals::Journals;
 use super::safety;
 use super::trees::Staging;
-
-/// How long a restore can be taken back: as long as safety records are kept by default.
-const UNDO_DAYS: i64 = 30;
 
 /// A restore that was done; the JSON of `restore run`.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -60,6 +57,7 @@ impl Engine {
     pub fn restore(&self, plan: &str, reason: Option<&str>, progress: &mut Progress<'_>) -> Result<RestoreResult> {
         let super::Kept { plan, app, vault, state } = self.plan(plan)?;
         self.allow(Role::Admin, "restore run", &app.name)?;
+        self.judge_the_dead()?;
         if state != PlanState::Open {
             let hint = "Preview again: a new plan shows what is there now.".to_owned();
             return Err(Error::Refused { why: format!("the plan {} is {state}", plan.request.plan), hint });
@@ -92,8 +90,12 @@ impl Engine {
     /// # Errors
     /// A restore that cannot be taken back, and what reading met. Records edited since are blocking findings of the plan.
     pub fn preview_undo(&self, restore: &str, choices: Vec<Choice>, progress: &mut Progress<'_>) -> Result<PlanSummary> {
+        self.judge_the_dead()?;
         let restore = self.catalog().restore(&self.resolve(Kind::Restore, restore)?)?;
         let refused = |why: String| Error::Refused { why, hint: "Look at the restore log: backstop restores list".into() };
+        if !matches!(restore.status, Status::Completed | Status::Partial) {
+            return Err(refused(format!("the restore {} is {}: there is nothing to take back", restore.id, restore.status)));
+        }
         if let Some(by) = &restore.undone_by {
             return Err(refused(format!("the restore {} was taken back by {by} already", restore.id)));
         }
@@ -147,7 +149,7 @@ impl Executing<'_> {
                 let seconds = self.engine.clock().now().duration_since(started).as_secs_f64();
                 let status = if written.warnings.is_empty() { Status::Completed } else { Status::Partial };
                 let error = Some(written.warnings.join("; ")).filter(|text| !text.is_empty());
-                self.end(&restore, status, &written, seconds, error)?;
+                self.end(&restore, status, &written, Some(seconds), error)?;
                 self.engine.catalog().close_plan(&self.plan.request.plan, PlanState::Executed)?;
                 written.warnings.iter().for_each(|warning| self.job.log(Level::Warning, warning));
                 let result = result(&restore, status, written, seconds);
@@ -158,7 +160,7 @@ impl Executing<'_> {
             Err(error) => {
                 let cancelled = matches!(error, Error::Cancelled | Error::Restore(crate::engine::restore::Error::Cancelled));
                 let status = if cancelled { Status::Cancelled } else { Status::Failed };
-                self.end(&restore, status, &Written::default(), 0.0, Some(error.to_string()))?;
+                self.end(&restore, status, &Written::default(), None, Some(error.to_string()))?;
                 if matches!(error, Error::Restore(crate::engine::restore::Error::Stale { .. })) {
                     self.engine.catalog().close_plan(&self.plan.request.plan, PlanState::Stale)?;
                 }
@@ -258,7 +260,7 @@ impl Executing<'_> {
             });
         };
         self.job.progress.phase("writing");
-        let writer = sqlite(url)?.writer(LOCK_WAIT)?;
+        let writer = sqlite(url)?.writer(self.engine.lock_wait()?)?;
         let mut hook = |point| if point == Point::Commit { Ok(files::step()?) } else { Ok(()) };
         let prepared = run::prepare(self.plan, spool, source, writer, &Contents(self.vault), told, &mut hook)?;
         before_commit(spool)?;
@@ -319,17 +321,16 @@ impl Executing<'_> {
         changes.collect()
     }
 
-    fn end(&self, restore: &Restore, status: Status, written: &Written, duration_seconds: f64, error: Option<String>) -> Result<()> {
-        let undo_until = undo_until(self.engine).filter(|_| written.safety_backup.is_some());
+    fn undo_until(&self) -> Option<Time> {
+        self.engine.clock().now().checked_add(SignedDuration::from_hours(24 * safety::KEPT_DAYS)).ok().map(Into::into)
+    }
+
+    fn end(&self, restore: &Restore, status: Status, written: &Written, duration_seconds: Option<f64>, error: Option<String>) -> Result<()> {
+        let undo_until = self.undo_until().filter(|_| written.safety_backup.is_some());
         let outcome = RestoreOutcome { status, changes: written.changes.clone(), undo_until, duration_seconds, error };
         self.engine.catalog().finish_restore(&restore.id, &outcome)?;
         Ok(())
     }
-}
-
-/// Until when a restore that ends now can be taken back.
-pub(super) fn undo_until(engine: &Engine) -> Option<Time> {
-    engine.clock().now().checked_add(SignedDuration::from_hours(24 * UNDO_DAYS)).ok().map(Into::into)
 }
 
 /// Large values from the vault.

@@ -86,6 +86,15 @@ impl Journals {
         Ok(all)
     }
 
+    /// Whether the files of this restore still wait for their end.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn wait_for(home: &Home, app: &str, restore: &str) -> Result<bool> {
+        let names = names(&home.journals().join(app))?;
+        Ok(names.iter().any(|name| name.split_once('.').is_some_and(|(of, _)| of == restore)))
+    }
+
     /// The journal of one tree of a restore, which is the model at this place of its plan.
     #[must_use]
     pub fn journal(&self, restore: &str, model: usize) -> PathBuf {

@@ -8,7 +8,7 @@ mod copy;
 mod execute;
 pub mod journals;
 mod recover;
-mod safety;
+pub(in crate::engine) mod safety;
 mod side;
 mod trees;
 

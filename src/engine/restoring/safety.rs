@@ -15,6 +15,9 @@ use crate::vault::{BackupId, ChunkKind, Manifest, Outcome, RelationRecord, Scope
 
 use super::side::StoredSide;
 
+/// How many days a safety record is kept by default, and so how long a restore can be taken back.
+pub const KEPT_DAYS: i64 = 30;
+
 /// One row set of the safety record on its way into the vault.
 struct Keeping<'a> {
     run: RunWriter<'a, Writer<'a>>,
