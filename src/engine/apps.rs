@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, NewApp, Role};
-use crate::rows::{Relation, Row, Value};
+use crate::rows::{Relation, RelationKind, Row, Value};
 use crate::sources::files::{Options, Tree};
 use crate::sources::sqlite::{Sqlite, SqliteSnapshot};
 use crate::sources::url::Url;
 use crate::sources::{Content, Definition, Identity, Reference, Result as SourceResult, Snapshot, Unique, Unread};
 
+use super::vaults::same_place;
 use super::{Engine, Error, Result};
 
-/// How long a locked database is waited for.
-pub const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// How long a locked database is waited for, where the setting [`LOCK_WAIT_SECONDS`] does not say otherwise.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// The setting: how long a locked database is waited for, in seconds.
+pub const LOCK_WAIT_SECONDS: &str = "sources.lock_wait_seconds";
 
 /// An app that is to be protected.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +52,13 @@ pub struct Parts {
 impl Parts {
     /// Everything.
     pub const ALL: Self = Self { database: true, files: true };
+
+    /// The kinds of relations they have.
+    #[must_use]
+    pub fn kinds(self) -> Vec<RelationKind> {
+        let both = [(self.database, RelationKind::Table), (self.files, RelationKind::Files)];
+        both.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind).collect()
+    }
 }
 
 /// A database at one moment, its models in their modules.
@@ -85,8 +96,8 @@ impl Snapshot for Grouped {
         self.snapshot.scan(relation, content, each)
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value]) -> SourceResult<Option<Row>> {
-        self.snapshot.holds(model, columns, values)
+    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> SourceResult<Option<Row>> {
+        self.snapshot.holds(model, columns, values, content)
     }
 }
 
@@ -143,6 +154,7 @@ impl Engine {
             exclude: &new.exclude,
             one_file_system: new.one_file_system,
             config: &new.config_paths,
+            lock_wait: self.lock_wait()?,
         };
         places.open(Parts::ALL, &self.home().scratch())?;
         Ok(new)
@@ -178,8 +190,17 @@ impl Engine {
             exclude: &app.exclude,
             one_file_system: app.one_file_system,
             config: &app.config_paths,
+            lock_wait: self.lock_wait()?,
         };
         places.open(parts, &self.home().scratch())
+    }
+
+    /// How long a locked database is waited for.
+    ///
+    /// # Errors
+    /// What the catalog says.
+    pub fn lock_wait(&self) -> Result<Duration> {
+        Ok(self.catalog().setting(LOCK_WAIT_SECONDS)?.map_or(LOCK_WAIT, Duration::from_secs))
     }
 }
 
@@ -190,13 +211,14 @@ struct Places<'a> {
     exclude: &'a [String],
     one_file_system: bool,
     config: &'a [String],
+    lock_wait: Duration,
 }
 
 impl Places<'_> {
     fn open(&self, parts: Parts, scratch: &Path) -> Result<Vec<Box<dyn Snapshot>>> {
         let mut opened: Vec<Box<dyn Snapshot>> = Vec::new();
         if let (Some(database), true) = (self.database, parts.database) {
-            let snapshot = sqlite(database)?.snapshot(LOCK_WAIT, scratch)?;
+            let snapshot = sqlite(database)?.snapshot(self.lock_wait, scratch)?;
             let relations = in_modules(snapshot.relations());
             opened.push(Box::new(Grouped { snapshot, relations }));
         }
@@ -256,6 +278,10 @@ fn roots(texts: &[String]) -> Result<Vec<FilesRoot>> {
         if roots.iter().any(|root| root.label == label) {
             return Err(same_label(&label));
         }
+        if let Some(other) = roots.iter().find(|root| same_place(Path::new(&root.path)) == same_place(&path)) {
+            let (why, hint) = (format!("the folder {} is given twice", path.display()), format!("It is there as “{}”.", other.label));
+            return Err(Error::Usage { why, hint });
+        }
         roots.push(FilesRoot { label, path: path.to_string_lossy().into_owned() });
     }
     Ok(roots)
@@ -269,7 +295,7 @@ fn same_label(label: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{KeyKind, RelationKind};
+    use crate::rows::KeyKind;
 
     fn named(name: &str) -> Relation {
         let (kind, key) = (RelationKind::Table, KeyKind::WholeRow);
@@ -288,5 +314,6 @@ mod tests {
         let roots = roots(&["/srv/media".into(), "conf=/etc/app".into()]).unwrap();
         assert_eq!((roots[0].label.as_str(), roots[1].label.as_str(), roots[1].path.as_str()), ("media", "conf", "/etc/app"));
         assert!(super::roots(&["/a/x".into(), "/b/x".into()]).is_err());
+        assert!(super::roots(&["one=/a/x".into(), "two=/a/x/".into()]).is_err());
     }
 }

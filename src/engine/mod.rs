@@ -27,6 +27,7 @@ pub mod latest;
 pub mod lookups;
 pub mod presets;
 pub mod progress;
+pub mod recovery;
 pub mod restore;
 pub mod restoring;
 pub mod schedule;
@@ -52,6 +53,11 @@ pub trait Passphrases: Send + Sync {
     /// # Errors
     /// Says which ways there are to give one.
     fn passphrase(&self, vault: &str) -> Result<Secret>;
+
+    /// The same where it is known without asking anybody; for what is done in passing.
+    fn at_hand(&self, _vault: &str) -> Option<Secret> {
+        None
+    }
 }
 
 /// The engine of one home. Cloning it shares it.

@@ -43,7 +43,10 @@ fn the_preview_is_the_contract_key_by_key() {
     assert_eq!(keys(&preview["effect"]), ["create", "update", "skip", "delete"]);
     has(&preview["findings"][0], &["level", "model", "message"]);
     let pupil = model(&preview, "hr_pupil");
-    has(pupil, &["module", "model", "strategy", "total", "new", "existing", "identical", "conflicts", "live_only", "collisions", "blocked"]);
+    has(
+        pupil,
+        &["module", "model", "strategy", "total", "new", "existing", "identical", "conflicts", "live_only", "collisions", "blocked"],
+    );
     has(pupil, &["create", "update", "skip", "delete", "fields"]);
     assert_eq!((&preview["strategy"], &pupil["module"]), (&"merge".into(), &"hr".into()));
     let counts = ["total", "new", "existing", "identical", "conflicts", "live_only"].map(|key| pupil[key].as_u64().unwrap());
@@ -116,7 +119,8 @@ fn a_holder_is_deleted_only_with_the_apps_name() {
 fn the_other_documents_have_what_scripts_rely_on() {
     let place = Place::new();
     let backup = spoiled(&place);
-    let made = place.json(&["backup", "--app", "school", "--type", "incremental", "--verify", "--protect", "--new-base", "--reason", "why not"]);
+    let made =
+        place.json(&["backup", "--app", "school", "--type", "incremental", "--verify", "--protect", "--new-base", "--reason", "why not"]);
     let wanted = ["job", "backup", "status", "records", "files", "bytes_read", "bytes_new", "bytes_stored"];
     has(&made, &wanted);
     has(&made, &["compression_ratio", "duration_seconds", "checksum", "warnings"]);

@@ -86,7 +86,10 @@ fn a_schedule_runs_what_is_due_and_says_what_comes_next() {
     place.protect("school", &school(&place));
     place.expect(0, &["config", "create", "nightly", "--schedule", "0 2 * * *"]);
     let agenda = place.json(&["schedule"]);
-    assert_eq!((&agenda["scheduler"], &agenda["runs"][0]["name"], &agenda["runs"][0]["due"]), (&Value::Null, &"nightly".into(), &false.into()));
+    assert_eq!(
+        (&agenda["scheduler"], &agenda["runs"][0]["name"], &agenda["runs"][0]["due"]),
+        (&Value::Null, &"nightly".into(), &false.into())
+    );
     assert!(place.expect(0, &["schedule"]).contains("backstop run"));
     assert_eq!(place.json(&["run", "--once"]), serde_json::json!([]));
     let overdue = "UPDATE configuration SET next_run_at = '2026-01-01T02:00:00.000Z'";
