@@ -18,6 +18,8 @@ struct Flags {
     at_once: Arc<AtomicBool>,
     interrupted: Arc<AtomicBool>,
     terminated: Arc<AtomicBool>,
+    /// A question stands on the terminal.
+    prompting: AtomicBool,
 }
 
 /// Handlers are installed once in a process and stay.
@@ -43,6 +45,23 @@ pub fn listen() -> Result<Listening, Failure> {
         heard.store(false, Ordering::SeqCst);
     }
     Ok(Listening(flags))
+}
+
+/// Asks a question on the terminal: meanwhile a signal ends the process, and no progress is drawn over it.
+pub fn prompting<T>(ask: impl FnOnce() -> T) -> T {
+    let Some(flags) = FLAGS.get() else { return ask() };
+    let at_once = flags.at_once.swap(true, Ordering::SeqCst);
+    flags.prompting.store(true, Ordering::SeqCst);
+    let answer = ask();
+    flags.prompting.store(false, Ordering::SeqCst);
+    flags.at_once.store(at_once, Ordering::SeqCst);
+    answer
+}
+
+/// Whether a question stands on the terminal.
+#[must_use]
+pub fn is_prompting() -> bool {
+    FLAGS.get().is_some_and(|flags| flags.prompting.load(Ordering::SeqCst))
 }
 
 fn install() -> io::Result<Flags> {

@@ -29,3 +29,4 @@ pub mod table;
 pub mod text;
 pub mod units;
 pub mod vault;
+mod watched;

@@ -12,10 +12,10 @@ use super::session::{Ended, Session};
 use super::text::clean;
 use super::units;
 use super::units::{When, parse_when};
-use crate::engine::restore::Step;
 use crate::engine::restore::plan::{OnBlocked, OnCollision, PlanSummary, Scope};
 use crate::engine::restoring::{CopyTarget, PreviewRequest};
 use crate::error::Status;
+use crate::rows::RelationKind;
 
 pub use choices::{FieldChoice, FieldName, ModelChoice, RecordName, RowChoice, Side, Strategy, Target};
 use choices::{engine_strategy, field_choice, row_choice};
@@ -25,7 +25,7 @@ use shown::{described, done};
 #[derive(Debug, Subcommand)]
 pub enum Restore {
     /// Show what a restore would change; stores a plan and touches nothing.
-    Preview(Preview),
+    Preview(Box<Preview>),
     /// Execute a plan, or preview, show, ask and execute in one.
     Run(Box<Run>),
     /// Put a whole copy somewhere else: a new database file, a new folder.
@@ -72,7 +72,16 @@ pub struct Selection {
     /// Which side wins for one field of a record; may be repeated.
     #[arg(long = "field", value_name = "MODEL:KEY:FIELD=SIDE")]
     pub fields: Vec<FieldChoice>,
-    /// Delete live records that the backup does not have.
+    /// Only files whose path below their folder matches, or that lie in a folder that does; and the models named; may be repeated.
+    #[arg(long = "files", value_name = "GLOB")]
+    pub files: Vec<String>,
+    /// Only the database.
+    #[arg(long, conflicts_with_all = ["files", "files_only"])]
+    pub database_only: bool,
+    /// Only files.
+    #[arg(long)]
+    pub files_only: bool,
+    /// Delete live records and files that the backup does not have.
     #[arg(long)]
     pub exact: bool,
 }
@@ -93,7 +102,7 @@ pub struct Preview {
 
 /// `backstop restore run`.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "records", "ignored", "collisions", "blocked", "rows", "fields", "exact"]).multiple(true).conflicts_with("plan"))]
+#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "records", "ignored", "collisions", "blocked", "rows", "fields", "files", "database_only", "files_only", "exact"]).multiple(true).conflicts_with("plan"))]
 pub struct Run {
     /// The plan that a preview stored.
     #[arg(long, value_name = "PLAN")]
@@ -159,7 +168,8 @@ impl Session<'_> {
     }
 
     fn restore_preview(&mut self, preview: &Preview) -> Ended {
-        let plan = self.engine.preview(&self.request(&preview.selection), &mut going)?;
+        let request = self.request(&preview.selection);
+        let plan = self.watched(|engine, watch| engine.preview(&request, &mut |step| watch.step(step)))?;
         let Some(model) = preview.show_rows.as_deref() else {
             self.output.result(&plan, described)?;
             return Ok(Status::Done);
@@ -178,15 +188,18 @@ impl Session<'_> {
     fn restore_run(&mut self, run: &Run) -> Ended {
         let plan = match &run.plan {
             Some(plan) => self.engine.plan_summary(plan)?,
-            None => self.engine.preview(&self.request(&run.selection), &mut going)?,
+            None => {
+                let request = self.request(&run.selection);
+                self.watched(|engine, watch| engine.preview(&request, &mut |step| watch.step(step)))?
+            }
         };
         if !self.output.json() {
             self.output.lines(&described(&plan))?;
         }
         self.consent(&plan, run)?;
-        let result = self.engine.restore(&plan.plan, run.reason.as_deref(), &mut going)?;
+        let result = self.watched(|engine, watch| engine.restore(&plan.plan, run.reason.as_deref(), &mut |step| watch.step(step)))?;
         self.output.result(&result, done)?;
-        Ok(Status::Done)
+        Ok(if result.warnings.is_empty() { Status::Done } else { Status::Warnings })
     }
 
     /// What deletes needs the application's name too; everything else a yes.
@@ -219,7 +232,7 @@ impl Session<'_> {
 
     fn restore_undo(&mut self, undo: &Undo) -> Ended {
         let choices = undo.rows.iter().map(row_choice).collect();
-        let plan = self.engine.preview_undo(&undo.restore, choices, &mut going)?;
+        let plan = self.watched(|engine, watch| engine.preview_undo(&undo.restore, choices, &mut |step| watch.step(step)))?;
         if undo.preview {
             self.output.result(&plan, described)?;
             return Ok(Status::Done);
@@ -228,15 +241,22 @@ impl Session<'_> {
             self.output.lines(&described(&plan))?;
         }
         self.confirm(&format!("Take back the restore {} of {}?", undo.restore, plan.app), undo.yes)?;
-        let result = self.engine.restore(&plan.plan, undo.reason.as_deref(), &mut going)?;
+        let result = self.watched(|engine, watch| engine.restore(&plan.plan, undo.reason.as_deref(), &mut |step| watch.step(step)))?;
         self.output.result(&result, done)?;
-        Ok(Status::Done)
+        Ok(if result.warnings.is_empty() { Status::Done } else { Status::Warnings })
     }
 
     fn request(&self, selection: &Selection) -> PreviewRequest {
         let narrowing = selection.models.iter().filter(|choice| choice.strategy.is_none()).map(|choice| choice.model.clone());
         let own = selection.models.iter().filter_map(|choice| Some((choice.model.clone(), engine_strategy(choice.strategy?))));
-        let mut scope = Scope { modules: selection.modules.iter().cloned().collect(), models: narrowing.collect(), ..Scope::default() };
+        let only = [(selection.database_only, RelationKind::Table), (selection.files_only, RelationKind::Files)];
+        let mut scope = Scope {
+            modules: selection.modules.iter().cloned().collect(),
+            models: narrowing.collect(),
+            files: selection.files.clone(),
+            only: only.into_iter().find_map(|(asked, kind)| asked.then_some(kind)),
+            ..Scope::default()
+        };
         for record in &selection.records {
             scope.records.entry(record.model.clone()).or_default().push(record.key.clone());
         }
@@ -267,8 +287,4 @@ impl Session<'_> {
             ..PreviewRequest::new(selection.app.clone(), engine_strategy(selection.strategy.unwrap_or(Strategy::Merge)))
         }
     }
-}
-
-fn going(_: Step<'_>) -> bool {
-    true
 }

@@ -49,11 +49,8 @@ impl Session<'_> {
             };
         };
         let stopped = || signals.is_asked();
-        if given.once {
-            scheduler.run_once(&stopped, &mut told)?
-        } else {
-            scheduler.run(&stopped, &mut told)?
-        }
+        let done = if given.once { scheduler.run_once(&stopped, &mut told) } else { scheduler.run(&stopped, &mut told) };
+        done?;
         self.output.result(&runs, |runs| vec![format!("{} run", runs.len())])?;
         Ok(match (signals.by_keyboard(), failed) {
             (true, _) => Status::Interrupted,

@@ -84,8 +84,20 @@ impl Common {
     /// # Errors
     /// None is given and there is no terminal, or what is given cannot be one.
     pub fn passphrase(&self, vault: &str, purpose: Purpose) -> Result<Passphrase, secrets::Error> {
+        self.by(terminal(), vault, purpose)
+    }
+
+    /// The same without asking anybody.
+    ///
+    /// # Errors
+    /// None is given, or what is given cannot be one.
+    pub fn passphrase_at_hand(&self, vault: &str) -> Result<Passphrase, secrets::Error> {
+        self.by(None, vault, Purpose::Open)
+    }
+
+    fn by(&self, ask: Option<&secrets::Ask<'_>>, vault: &str, purpose: Purpose) -> Result<Passphrase, secrets::Error> {
         let variable = |name: &str| std::env::var_os(name);
-        Ways { file: self.passphrase_file.as_deref(), variable: &variable, ask: terminal() }.passphrase(vault, purpose)
+        Ways { file: self.passphrase_file.as_deref(), variable: &variable, ask }.passphrase(vault, purpose)
     }
 
     /// The passphrase that is typed for `vault`: for a new one, while the old one comes by the other ways.

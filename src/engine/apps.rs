@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, NewApp, Role};
-use crate::rows::{Relation, Row, Value};
+use crate::rows::{Relation, RelationKind, Row, Value};
 use crate::sources::files::{Options, Tree};
 use crate::sources::sqlite::{Sqlite, SqliteSnapshot};
 use crate::sources::url::Url;
 use crate::sources::{Content, Definition, Identity, Reference, Result as SourceResult, Snapshot, Unique, Unread};
 
+use super::vaults::same_place;
 use super::{Engine, Error, Result};
 
-/// How long a locked database is waited for.
-pub const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// How long a locked database is waited for, where the setting [`LOCK_WAIT_SECONDS`] does not say otherwise.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// The setting: how long a locked database is waited for, in seconds.
+pub const LOCK_WAIT_SECONDS: &str = "sources.lock_wait_seconds";
 
 /// An app that is to be protected.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +52,13 @@ pub struct Parts {
 impl Parts {
     /// Everything.
     pub const ALL: Self = Self { database: true, files: true };
+
+    /// The kinds of relations they have.
+    #[must_use]
+    pub fn kinds(self) -> Vec<RelationKind> {
+        let both = [(self.database, RelationKind::Table), (self.files, RelationKind::Files)];
+        both.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind).collect()
+    }
 }
 
 /// A database at one moment, its models in their modules.
@@ -85,8 +96,8 @@ impl Snapshot for Grouped {
         self.snapshot.scan(relation, content, each)
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value]) -> SourceResult<Option<Row>> {
-        self.snapshot.holds(model, columns, values)
+    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> SourceResult<Option<Row>> {
+        self.snapshot.holds(model, columns, values, content)
     }
 }
 
@@ -143,6 +154,7 @@ impl Engine {
             exclude: &new.exclude,
             one_file_system: new.one_file_system,
             config: &new.config_paths,
+            lock_wait: self.lock_wait()?,
         };
         places.look(&self.home().scratch())?;
         Ok(new)
@@ -172,7 +184,7 @@ impl Engine {
     /// # Errors
     /// What the sources say.
     pub fn open_sources(&self, app: &App, parts: Parts) -> Result<Vec<Box<dyn Snapshot>>> {
-        Places::of(app).open(parts, &self.home().scratch(), &self.apart()?)
+        Places::of(app, self.lock_wait()?).open(parts, &self.home().scratch(), &self.apart()?)
     }
 
     /// Opens the sources of `app` for a look at their models. Their rows are not read: an application could wait for that.
@@ -180,7 +192,7 @@ impl Engine {
     /// # Errors
     /// What the sources say.
     pub fn look_at_sources(&self, app: &App) -> Result<Vec<Box<dyn Snapshot>>> {
-        Places::of(app).look(&self.home().scratch())
+        Places::of(app, self.lock_wait()?).look(&self.home().scratch())
     }
 
     /// What no tree is to read as files: the home, every location of every vault, every database that is protected.
@@ -193,6 +205,14 @@ impl Engine {
         apart.extend(urls.filter_map(|url| sqlite(&url).ok()).flat_map(|database| database.files()));
         Ok(apart)
     }
+
+    /// How long a locked database is waited for.
+    ///
+    /// # Errors
+    /// What the catalog says.
+    pub fn lock_wait(&self) -> Result<Duration> {
+        Ok(self.catalog().setting(LOCK_WAIT_SECONDS)?.map_or(LOCK_WAIT, Duration::from_secs))
+    }
 }
 
 /// Where an app's sources are.
@@ -202,30 +222,32 @@ struct Places<'a> {
     exclude: &'a [String],
     one_file_system: bool,
     config: &'a [String],
+    lock_wait: Duration,
 }
 
 impl<'a> Places<'a> {
-    fn of(app: &'a App) -> Self {
+    fn of(app: &'a App, lock_wait: Duration) -> Self {
         Self {
             database: app.database.as_deref(),
             files: &app.files,
             exclude: &app.exclude,
             one_file_system: app.one_file_system,
             config: &app.config_paths,
+            lock_wait,
         }
     }
 
     /// Opens everything, to see what it is; no database is copied for that.
     fn look(&self, scratch: &Path) -> Result<Vec<Box<dyn Snapshot>>> {
-        let database = self.database.map(|url| sqlite(url)?.look(LOCK_WAIT, scratch).map_err(Error::from)).transpose()?;
+        let database = self.database.map(|url| sqlite(url)?.look(self.lock_wait, scratch).map_err(Error::from)).transpose()?;
         Ok(together(database, self.trees()?))
     }
 
     fn open(&self, parts: Parts, scratch: &Path, apart: &[PathBuf]) -> Result<Vec<Box<dyn Snapshot>>> {
         let url = self.database.filter(|_| parts.database);
-        let database = url.map(|url| sqlite(url)?.snapshot(LOCK_WAIT, scratch).map_err(Error::from)).transpose()?;
+        let database = url.map(|url| sqlite(url)?.snapshot(self.lock_wait, scratch).map_err(Error::from)).transpose()?;
         let trees = if parts.files { self.trees()? } else { Vec::new() };
-        Ok(together(database, trees.into_iter().map(|tree| tree.without(apart.to_vec())).collect()))
+        Ok(together(database, trees.into_iter().map(|tree| tree.without(apart)).collect()))
     }
 
     fn trees(&self) -> Result<Vec<Tree>> {
@@ -292,6 +314,10 @@ fn roots(texts: &[String]) -> Result<Vec<FilesRoot>> {
         if roots.iter().any(|root| root.label == label) {
             return Err(same_label(&label));
         }
+        if let Some(other) = roots.iter().find(|root| same_place(Path::new(&root.path)) == same_place(&path)) {
+            let (why, hint) = (format!("the folder {} is given twice", path.display()), format!("It is there as “{}”.", other.label));
+            return Err(Error::Usage { why, hint });
+        }
         roots.push(FilesRoot { label, path: path.to_string_lossy().into_owned() });
     }
     Ok(roots)
@@ -305,7 +331,7 @@ fn same_label(label: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{KeyKind, RelationKind};
+    use crate::rows::KeyKind;
 
     fn named(name: &str) -> Relation {
         let (kind, key) = (RelationKind::Table, KeyKind::WholeRow);
@@ -324,5 +350,6 @@ mod tests {
         let roots = roots(&["/srv/media".into(), "conf=/etc/app".into()]).unwrap();
         assert_eq!((roots[0].label.as_str(), roots[1].label.as_str(), roots[1].path.as_str()), ("media", "conf", "/etc/app"));
         assert!(super::roots(&["/a/x".into(), "/b/x".into()]).is_err());
+        assert!(super::roots(&["one=/a/x".into(), "two=/a/x/".into()]).is_err());
     }
 }

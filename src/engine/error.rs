@@ -1,6 +1,6 @@
 //! What stops the engine, in words an operator can act on.
 
-use crate::error::{Explain, Status};
+use crate::error::{Explain, Status, closest};
 use crate::rows::Damage;
 use crate::{catalog, sources, vault};
 
@@ -46,14 +46,6 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// Nothing has that name, and something has one like it.
-    #[error("{error}")]
-    Misspelt {
-        /// What the catalog says.
-        error: catalog::Error,
-        /// The name that is nearest.
-        nearest: String,
-    },
     /// It cannot be done so.
     #[error("{why}")]
     Refused {
@@ -83,6 +75,15 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// There is no model with this name; one of `models` may be meant, and `list` is the command that lists them.
+    #[must_use]
+    pub fn no_model<'n>(name: &str, models: impl IntoIterator<Item = &'n str>, list: &str) -> Self {
+        let meant = closest(name, models).map_or_else(String::new, |near| format!("Did you mean {near}? "));
+        Self::Usage { why: format!("there is no model “{name}”"), hint: format!("{meant}List them: {list}") }
+    }
+}
+
 impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
@@ -93,10 +94,6 @@ impl Explain for Error {
             Self::Damage(_) => Some("Look at what is lost: backstop vault verify --level 3".into()),
             Self::Denied { needed, .. } => Some(format!("Ask somebody with the role {needed}.")),
             Self::Unknown { hint, .. } | Self::Refused { hint, .. } | Self::Usage { hint, .. } => Some(hint.clone()),
-            Self::Misspelt { error, nearest } => {
-                let list = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-                Some(format!("did you mean {nearest}?{list}"))
-            }
             Self::Cancelled | Self::Io { .. } => None,
         }
     }
@@ -105,7 +102,7 @@ impl Explain for Error {
         match self {
             Self::Source(error) => error.status(),
             Self::Vault(error) => error.status(),
-            Self::Catalog(error) | Self::Misspelt { error, .. } => error.status(),
+            Self::Catalog(error) => error.status(),
             Self::Restore(error) => error.status(),
             Self::Denied { .. } | Self::Refused { .. } => Status::Refused,
             Self::Usage { .. } => Status::Usage,

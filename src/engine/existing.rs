@@ -223,7 +223,8 @@ impl Places {
                         self.database = Some(format!("{scheme}{path}"));
                     }
                     RelationKind::Files if relation.module == files::CONFIGURATION => {
-                        self.config.insert(relation.name.clone(), identity.place.clone());
+                        let path = std::path::Path::new(&identity.place).join(&identity.marks);
+                        self.config.insert(relation.name.clone(), path.to_string_lossy().trim_end_matches('/').to_owned());
                     }
                     RelationKind::Files => {
                         self.files.insert(relation.name.clone(), identity.place.clone());

@@ -140,26 +140,3 @@ impl Engine {
         self.audit("backups undelete", &backup.id, Some(&backup.app), AuditOutcome::Done, None)
     }
 }
-
-/// The name that `text` was most probably meant to be, if any is near enough.
-pub(super) fn nearest(text: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
-    // Two slips in a short name are another name.
-    let most = text.chars().count().max(3) / 3;
-    let scored = names.into_iter().map(|name| (strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase()), name));
-    scored.filter(|(slips, _)| *slips <= most).min().map(|(_, name)| name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slip_is_recognised_and_another_word_is_not() {
-        let names = || ["school", "shop", "hr_employee"].map(str::to_owned);
-        let meant = |text: &str| nearest(text, names());
-        assert_eq!(meant("shcool").as_deref(), Some("school"));
-        assert_eq!(meant("hr_employes").as_deref(), Some("hr_employee"));
-        assert_eq!(meant("SHOP").as_deref(), Some("shop"));
-        assert_eq!((meant("x"), meant("canteen"), meant("ship").as_deref()), (None, None, Some("shop")));
-    }
-}

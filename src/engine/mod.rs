@@ -14,6 +14,7 @@ pub mod access;
 pub mod apps;
 pub mod backup;
 pub mod browse;
+pub mod compare;
 pub mod configurations;
 pub mod error;
 pub mod existing;
@@ -24,7 +25,9 @@ pub mod jobs;
 pub mod keys;
 pub mod latest;
 pub mod lookups;
+pub mod presets;
 pub mod progress;
+pub mod recovery;
 pub mod restore;
 pub mod restoring;
 pub mod schedule;
@@ -50,6 +53,11 @@ pub trait Passphrases: Send + Sync {
     /// # Errors
     /// Says which ways there are to give one.
     fn passphrase(&self, vault: &str) -> Result<Secret>;
+
+    /// The same where it is known without asking anybody; for what is done in passing.
+    fn at_hand(&self, _vault: &str) -> Option<Secret> {
+        None
+    }
 }
 
 /// The engine of one home. Cloning it shares it.
@@ -155,24 +163,7 @@ impl Engine {
     /// # Errors
     /// Nothing or more than one thing is meant.
     pub fn resolve(&self, kind: Kind, text: &str) -> Result<String> {
-        self.catalog().resolve(kind, text).map_err(|error| match self.nearest(kind, text) {
-            Some(nearest) if matches!(error, crate::catalog::Error::NotFound { .. }) => Error::Misspelt { error, nearest },
-            _ => error.into(),
-        })
-    }
-
-    /// The name that is most like `text`, among things that have names.
-    fn nearest(&self, kind: Kind, text: &str) -> Option<String> {
-        let names: Vec<String> = match kind {
-            Kind::App => self.catalog().apps().ok()?.into_iter().map(|app| app.name).collect(),
-            Kind::Vault => self.catalog().vaults().ok()?.into_iter().map(|vault| vault.name).collect(),
-            Kind::Configuration => {
-                let page = self.catalog().configurations_page(&crate::catalog::ConfigurationFilter::default(), None, 200).ok()?;
-                page.items.into_iter().map(|configuration| configuration.name).collect()
-            }
-            _ => return None,
-        };
-        lookups::nearest(text, names)
+        Ok(self.catalog().resolve(kind, text)?)
     }
 }
 

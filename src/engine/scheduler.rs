@@ -210,7 +210,7 @@ impl Scheduler {
         })
     }
 
-    /// Takes the run that is due; a schedule that cannot be read any more is an error told once, by ending its runs.
+    /// Takes the run that is due; a schedule that cannot be read any more has none after it.
     fn take(&self, configuration: &Configuration) -> Result<bool> {
         let Some(due) = configuration.next_run_at else { return Ok(false) };
         let next = self.engine.next_run(configuration.schedule.as_deref(), true).ok().flatten();

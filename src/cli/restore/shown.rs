@@ -57,5 +57,8 @@ pub(super) fn done(result: &RestoreResult) -> Vec<String> {
         units::count(result.records_deleted),
         units::duration(result.duration_seconds)
     );
-    vec![counts, format!("take it back with: backstop restore undo {}", result.restore)]
+    let mut lines = vec![counts];
+    lines.extend(result.warnings.iter().map(|warning| clean(&format!("warning: {warning}")).into_owned()));
+    lines.push(format!("take it back with: backstop restore undo {}", result.restore));
+    lines
 }

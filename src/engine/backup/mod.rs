@@ -182,6 +182,7 @@ impl Backing<'_> {
         let vault = self.engine.vault(&self.app.vault)?;
         let started = self.engine.clock().now();
         let sources = self.engine.open_sources(self.app, parts)?;
+        self.refuse_unknown_models(&sources)?;
         let mut basis = self.basis(&vault)?;
         self.expect(&sources, &mut basis);
         let writer = vault.writer()?;
@@ -201,6 +202,15 @@ impl Backing<'_> {
         self.finish_manifest(&mut manifest, &writer);
         let committed = writer.commit(&mut manifest)?;
         self.remember(&manifest, &committed, started)
+    }
+
+    /// A model that is asked for and not there is a mistake, however many others are there.
+    fn refuse_unknown_models(&self, sources: &[Box<dyn Snapshot>]) -> Result<()> {
+        let models = || sources.iter().flat_map(|source| source.relations()).map(|relation| relation.name.as_str());
+        match self.request.models.iter().find(|model| models().all(|known| known != *model)) {
+            Some(unknown) => Err(Error::no_model(unknown, models(), &format!("backstop app models {}", self.app.name))),
+            None => Ok(()),
+        }
     }
 
     fn basis(&self, vault: &Arc<Vault>) -> Result<Basis> {

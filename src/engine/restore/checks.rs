@@ -7,15 +7,24 @@ use super::record::Record;
 use super::scratch::{BLOCKED, COLLISION, Claim, Mark, Scratch};
 use super::strategy::{Effect, State};
 use super::{Error, Result};
-use crate::rows::{Class, Fold, Key, Relation, Row, Value};
+use crate::rows::{Class, Fold, Key, Relation, RelationKind, Row, Value};
+use crate::sources::files::relation::{ROOT, is_folder, path_of, split};
 use crate::sources::{Reference, Unique};
 
-/// The columns of a unique or of one side of a reference, and the model they belong to.
+/// What of a row is unique, refers, or is referred to.
+enum Part {
+    /// Its values in these columns, and what is equal in each, as the index or the parent of the reference compares.
+    Columns(Vec<(usize, Fold)>),
+    /// The folder that an entry of a tree is in: it refers to it.
+    Above,
+    /// The path of an entry of a tree that is a folder.
+    Folder,
+}
+
+/// A unique or one side of a reference, and the model it belongs to.
 struct Tuple {
     model: usize,
-    columns: Vec<usize>,
-    /// What is equal in each of them, as the index or the parent of the reference compares.
-    folds: Vec<Fold>,
+    part: Part,
 }
 
 /// The unique columns and references of the models, by place.
@@ -31,16 +40,18 @@ impl Claims {
         let tuple = |model: &str, columns: &[String], folds: &[Fold]| {
             let place = relations.iter().position(|relation| relation.name == model)?;
             let columns = columns.iter().map(|name| relations[place].column(name)).collect::<Option<Vec<_>>>()?;
-            let folds = (0..columns.len()).map(|column| folds.get(column).copied().unwrap_or_default()).collect();
-            Some(Tuple { model: place, columns, folds })
+            let folds = (0..columns.len()).map(|column| folds.get(column).copied().unwrap_or_default());
+            Some(Tuple { model: place, part: Part::Columns(columns.iter().copied().zip(folds).collect()) })
         };
         let both = |reference: &Reference| {
             let child = tuple(&reference.from, &reference.columns, &reference.folds)?;
             Some((child, tuple(&reference.to, &reference.to_columns, &reference.folds)?))
         };
+        let trees = relations.iter().enumerate().filter(|(_, relation)| relation.kind == RelationKind::Files);
+        let folders = trees.map(|(model, _)| (Tuple { model, part: Part::Above }, Tuple { model, part: Part::Folder }));
         Self {
             uniques: uniques.iter().filter_map(|unique| tuple(&unique.model, &unique.columns, &unique.folds)).collect(),
-            references: references.iter().filter_map(both).collect(),
+            references: references.iter().filter_map(both).chain(folders).collect(),
         }
     }
 
@@ -58,7 +69,7 @@ impl Claims {
             None => Ok(()),
         };
         let changed = |tuple: &Tuple| {
-            let of = |row: Option<&Row>| row.and_then(|row| mark(row, tuple));
+            let of = |row: Option<&Row>| row.and_then(|row| mark(row, &tuple.part));
             let (before, after) = (of(record.live.as_ref()), of(result.as_ref()));
             if before == after { (None, None) } else { (before, after) }
         };
@@ -109,7 +120,7 @@ impl Claims {
         let makes = |claim, id, mark: &Mark| scratch.makes(claim, id, mark, model, key);
         let mut holds = false;
         for (id, tuple) in self.uniques.iter().enumerate().filter(|(_, tuple)| tuple.model == model) {
-            let Some(mark) = mark(row, tuple) else { continue };
+            let Some(mark) = mark(row, &tuple.part) else { continue };
             for (place, taker) in scratch.claimants(Claim::Take, id, &mark)?.into_iter().filter(|(_, taker)| taker != key) {
                 if makes(Claim::Leave, id, &mark)? {
                     scratch.lean((place, &taker), (model, key), COLLISION)?;
@@ -120,7 +131,7 @@ impl Claims {
             }
         }
         for (id, (child, parent)) in self.references.iter().enumerate() {
-            if let Some(mark) = mark(row, parent).filter(|_| parent.model == model) {
+            if let Some(mark) = mark(row, &parent.part).filter(|_| parent.model == model) {
                 let needed = !scratch.claimants(Claim::Need, id, &mark)?.is_empty();
                 if needed && !makes(Claim::Lose, id, &mark)? {
                     scratch.claim(Claim::Found, id, &mark, 0, &[])?;
@@ -129,7 +140,7 @@ impl Claims {
             if child.model != model {
                 continue;
             }
-            let Some(mark) = mark(row, child) else { continue };
+            let Some(mark) = mark(row, &child.part) else { continue };
             for (place, loser) in scratch.claimants(Claim::Lose, id, &mark)? {
                 if makes(Claim::Release, id, &mark)? {
                     scratch.lean((place, &loser), (model, key), BLOCKED)?;
@@ -149,13 +160,13 @@ impl Claims {
         let mut parents = Vec::new();
         for (id, (child, parent)) in self.references.iter().enumerate() {
             let relation = &relations[parent.model];
-            if relation.key_columns() != parent.columns {
+            let is_key = |columns: &[(usize, Fold)]| columns.iter().map(|(column, _)| column).eq(relation.key_columns());
+            if matches!(&parent.part, Part::Columns(columns) if !is_key(columns)) {
                 continue;
             }
             for (model, key) in scratch.missing(id)? {
                 let Some(row) = scratch.get(model, &key)?.and_then(|record| record.result()) else { continue };
-                let parts = child.columns.iter().zip(&parent.columns).map(|(&from, &to)| (&row.values[from], relation.columns[to].fold));
-                parents.extend(Key::of(parts).map(|key| (parent.model, key)));
+                parents.extend(key_of(&row, &child.part, relation).map(|key| (parent.model, key)));
             }
         }
         Ok(parents)
@@ -178,16 +189,41 @@ pub fn removal(row: Row) -> Record {
     }
 }
 
-/// The mark of a row's values in the columns of a tuple, made equal as it folds them; none where one is NULL.
-fn mark(row: &Row, tuple: &Tuple) -> Option<Mark> {
+/// The path that stands for a part of an entry of a tree.
+fn path_in<'r>(row: &'r Row, part: &Part) -> Option<&'r [u8]> {
+    match part {
+        Part::Columns(_) => None,
+        Part::Above => path_of(row).filter(|path| *path != ROOT).map(|path| split(path).0),
+        Part::Folder => path_of(row).filter(|_| is_folder(row)),
+    }
+}
+
+/// The key of the record of `parent` that a row refers to by this part of it.
+fn key_of(row: &Row, part: &Part, parent: &Relation) -> Option<Key> {
+    match part {
+        Part::Columns(columns) => {
+            let folds = parent.key_columns().iter().map(|&column| parent.columns[column].fold);
+            Key::of(columns.iter().zip(folds).map(|(&(column, _), fold)| (&row.values[column], fold)))
+        }
+        _ => path_in(row, part).and_then(|path| Key::of([(&Value::Text(path.to_vec()), Fold::Binary)])),
+    }
+}
+
+/// The mark of a part of a row, its values made equal as it folds them; none where one is NULL.
+fn mark(row: &Row, part: &Part) -> Option<Mark> {
     let mut marked = blake3::Hasher::new();
-    for (&column, &fold) in tuple.columns.iter().zip(&tuple.folds) {
-        match &row.values[column] {
-            Value::Null => return None,
-            // No key is that long: it is compared by its bytes, whatever its index folds.
-            Value::Large(large) => marked.update(&[u8::from(large.class == Class::Text)]).update(&large.content.0),
-            value => marked.update(Key::of([(value, fold)])?.as_bytes()),
-        };
+    match part {
+        Part::Above | Part::Folder => drop(marked.update(path_in(row, part)?)),
+        Part::Columns(columns) => {
+            for &(column, fold) in columns {
+                match &row.values[column] {
+                    Value::Null => return None,
+                    // No key is that long: it is compared by its bytes, whatever its index folds.
+                    Value::Large(large) => marked.update(&[u8::from(large.class == Class::Text)]).update(&large.content.0),
+                    value => marked.update(Key::of([(value, fold)])?.as_bytes()),
+                };
+            }
+        }
     }
     let mut mark = [0; 16];
     mark.copy_from_slice(&marked.finalize().as_bytes()[..16]);

@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::beneath::stat;
 
@@ -33,7 +33,6 @@ pub(super) struct Within<'m> {
 
 impl Marks {
     pub fn of(places: &[PathBuf]) -> Self {
-        let inode = |path: &std::path::Path| fs::metadata(path).ok().map(|there| (there.dev(), there.ino()));
         let mut marks = Self::default();
         for place in places {
             marks.inodes.extend(inode(place));
@@ -46,10 +45,27 @@ impl Marks {
         marks
     }
 
+    /// Whether the entry at `path` below `root` stands apart, or a folder that it is in does.
+    pub fn take(&self, root: &Path, path: &[u8]) -> bool {
+        let mut at = root.to_owned();
+        let mut folder = inode(root);
+        !self.names.is_empty()
+            && path.split(|&byte| byte == b'/').any(|name| {
+                at.push(OsStr::from_bytes(name));
+                let by_name = folder.is_some_and(|folder| self.names.contains(&(folder, name.to_vec())));
+                folder = fs::symlink_metadata(&at).ok().map(|there| (there.dev(), there.ino()));
+                by_name || folder.is_some_and(|there| self.inodes.contains(&there))
+            })
+    }
+
     pub fn within(&self, folder: &OwnedFd) -> io::Result<Within<'_>> {
         let there = rustix::fs::fstat(folder)?;
         Ok(Within { marks: self, folder: (there.st_dev, there.st_ino) })
     }
+}
+
+fn inode(path: &Path) -> Option<Inode> {
+    fs::metadata(path).ok().map(|there| (there.dev(), there.ino()))
 }
 
 impl Within<'_> {

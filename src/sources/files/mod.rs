@@ -25,9 +25,15 @@ pub use apply::{Applied, Apply, Left, Operation, Sealed, State, discard, roll_fo
 pub use create::create;
 pub use exclude::Exclude;
 pub use relation::relation;
+pub(crate) use steps::step;
+
+#[cfg(test)]
+pub(crate) use steps::crash_after;
+
+use apart::Marks;
 
 use super::{Content, Definition, Error, Identity, Reference, Result, Snapshot, Unique, Unread};
-use crate::rows::{Relation, Row};
+use crate::rows::{Relation, Row, Value};
 
 /// What of a tree is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +58,7 @@ pub struct Tree {
     /// The one name below the root that is read, where a single file is meant.
     only: Option<Vec<u8>>,
     /// What is never read as a file, wherever it stands.
-    apart: Vec<PathBuf>,
+    apart: Marks,
     /// What of that the last scan met.
     left_out: Mutex<Vec<String>>,
 }
@@ -67,7 +73,7 @@ impl Tree {
         let exclude = Exclude::new(&options.exclude)?;
         let one_file_system = options.one_file_system;
         let (relations, definition) = ([relation(label)], Definition::default());
-        Ok(Self { root, relations, definition, exclude, one_file_system, only: None, apart: Vec::new(), left_out: Mutex::default() })
+        Ok(Self { root, relations, definition, exclude, one_file_system, only: None, apart: Marks::default(), left_out: Mutex::default() })
     }
 
     /// What stands at `path`, a folder or a single file, as configuration: a module of its own.
@@ -91,8 +97,8 @@ impl Tree {
     /// The tree without what stands at `places` (files, and folders with all that is in them), by whatever name it is met:
     /// databases, which a reader beside SQLite would rob of their locks, and vaults and homes, which are no data of an app.
     #[must_use]
-    pub fn without(self, places: Vec<PathBuf>) -> Self {
-        Self { apart: places, ..self }
+    pub fn without(self, places: &[PathBuf]) -> Self {
+        Self { apart: Marks::of(places), ..self }
     }
 
     /// The folder it stands in.
@@ -104,9 +110,9 @@ impl Tree {
 
 impl Snapshot for Tree {
     fn identity(&self) -> Identity {
-        let name = self.only.as_deref().map(|name| <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name));
-        let place = name.map_or_else(|| self.root.clone(), |name| self.root.join(name));
-        Identity { engine: "files".into(), place: place.to_string_lossy().into_owned(), marks: String::new() }
+        // Where a single file is meant, its folder is the place: names are put in place and taken away there.
+        let marks = self.only.as_deref().map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
+        Identity { engine: "files".into(), place: self.root.to_string_lossy().into_owned(), marks }
     }
 
     fn relations(&self) -> &[Relation] {
@@ -139,5 +145,18 @@ impl Snapshot for Tree {
 
     fn left_out(&self) -> Vec<String> {
         self.left_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The entry whose path is given, left out by a glob or not.
+    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
+        match (columns, values) {
+            ([column], [Value::Text(path)]) if column == "path" && relation::is_inside(path) => walk::entry(self, content, path),
+            _ => Err(Error::Unfit { model: model.into(), why: "an entry of a tree is looked up by its path".into() }),
+        }
+    }
+
+    fn covers(&self, row: &Row) -> bool {
+        let left_out = |path: &[u8]| self.exclude.takes(path, relation::is_folder(row)) || self.apart.take(&self.root, path);
+        !relation::path_of(row).is_some_and(left_out)
     }
 }

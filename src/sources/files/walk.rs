@@ -15,9 +15,8 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::Tree;
-use super::apart::Marks;
-use super::beneath::{failed, is_no_folder, open_folder, stat, type_of};
-use super::relation::{Kind, ROOT, shown};
+use super::beneath::{Root, failed, is_no_folder, open_folder, stat, type_of};
+use super::relation::{Kind, ROOT, shown, split};
 use crate::rows::{Class, LARGE, Row, Value};
 use crate::sources::{Content, Error, Result, Unread};
 
@@ -59,8 +58,25 @@ pub(super) struct Walk<'t> {
     device: u64,
     chain: Vec<Folder>,
     unread: Vec<Unread>,
-    apart: Marks,
     left_out: RefCell<BTreeSet<String>>,
+}
+
+/// The one entry at `path`, read as a walk would; none where nothing stands there.
+pub(super) fn entry(tree: &Tree, content: &dyn Content, path: &[u8]) -> Result<Option<Row>> {
+    let root = Root::open(&tree.root)?;
+    let device = root.stat(ROOT).map_err(|source| failed(ROOT, source))?.map_or(0, |root| root.st_dev);
+    if tree.apart.take(&tree.root, path) {
+        return Err(failed(path, io::Error::other("it is a database, a vault or a home, which is not read as a file")));
+    }
+    let walk = Walk { tree, content, device, chain: Vec::new(), unread: Vec::new(), left_out: RefCell::default() };
+    let (parent, name) = split(path);
+    match root.folder(parent).map_err(Failure::Entry).and_then(|folder| walk.read(&folder, name, path)) {
+        Ok((values, true)) => Ok(Some(Row::new(&tree.relations[0], values, 0))),
+        Ok((_, false)) => Err(failed(path, io::Error::other("it changes while it is read"))),
+        Err(Failure::Entry(error)) if is_no_folder(&error) => Ok(None),
+        Err(Failure::Entry(error)) => Err(failed(path, error)),
+        Err(Failure::Kept(error)) => Err(error),
+    }
 }
 
 impl<'t> Walk<'t> {
@@ -73,8 +89,7 @@ impl<'t> Walk<'t> {
             _ => failed(place.as_bytes(), source),
         })?;
         let device = rustix::fs::fstat(&fd).map_err(|source| failed(place.as_bytes(), source))?.st_dev;
-        let apart = Marks::of(&tree.apart);
-        let mut walk = Self { tree, content, device, chain: Vec::new(), unread: Vec::new(), apart, left_out: RefCell::default() };
+        let mut walk = Self { tree, content, device, chain: Vec::new(), unread: Vec::new(), left_out: RefCell::default() };
         let mut names = walk.names_in(&fd, b"").map_err(|source| failed(place.as_bytes(), source))?;
         match &tree.only {
             // The folder around a single file is not part of it.
@@ -112,7 +127,7 @@ impl<'t> Walk<'t> {
     /// The names in a folder that are not left out; those of folders a second time, with a slash.
     fn names_in(&self, fd: &OwnedFd, prefix: &[u8]) -> io::Result<Vec<Vec<u8>>> {
         let mut names = Vec::new();
-        let within = self.apart.within(fd)?;
+        let within = self.tree.apart.within(fd)?;
         for entry in Dir::read_from(fd)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
