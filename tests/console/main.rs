@@ -28,9 +28,9 @@ fn every_screen_looks_as_it_should() {
             ("restore_what", "5"),
             ("restore_scope", "5 Enter"),
             ("restore_strategy", "5 Enter Enter"),
-            ("restore_preview", "5 Enter Enter Enter j"),
-            ("restore_records", "5 Enter Enter Enter j Enter"),
-            ("restore_record", "5 Enter Enter Enter j Enter c Enter"),
+            ("restore_preview", "5 Enter Enter Enter"),
+            ("restore_records", "5 Enter Enter Enter Enter"),
+            ("restore_record", "5 Enter Enter Enter Enter c Enter"),
             ("restore_confirm", "5 Enter Enter Enter Right 'oops' Enter"),
             ("restore_result", "5 Enter Enter Enter Right 'oops' Enter 'school' Enter"),
             ("alerts", "6"),
@@ -103,7 +103,7 @@ fn a_restore_touches_nothing_before_the_name_is_typed() {
 #[test]
 fn a_choice_between_the_sides_is_compared_again_before_it_can_be_confirmed() {
     let mut console = console(80, 24);
-    console.keys("5 Enter Enter Enter j Enter c Space");
+    console.keys("5 Enter Enter Enter Enter c Space");
     assert!(console.model.walk.stale);
     console.keys("Esc");
     let Some(Action::Preview(preview)) = console.done().last().cloned() else { panic!("no comparison") };

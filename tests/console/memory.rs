@@ -324,7 +324,13 @@ impl Backend for Memory {
                     .map(|model| ScopeModel { module: "hr".into(), model: model.into(), records: 1204 })
                     .to_vec(),
             ),
-            Query::Rows { .. } => Answer::Rows { rows: rows(), end: true },
+            Query::Rows { from, conflict, limit, .. } => {
+                let all = rows();
+                let found = conflict.and_then(|place| (place..all.len()).find(|at| all[*at].state == "conflict"));
+                let from = found.unwrap_or(*from);
+                let rows: Vec<PlanRow> = all.iter().skip(from).take(*limit).cloned().collect();
+                Answer::Rows { from, found, end: from + rows.len() == all.len(), rows }
+            }
         })
     }
 

@@ -76,7 +76,7 @@ impl EngineBackend {
             }
             Query::Detail { list, id } => Answer::Detail(details::detail(&self.reader, *list, id, now)?),
             Query::Models { backup } => Answer::Models(details::models(&self.reader, backup)?),
-            Query::Rows { plan, model, after, limit } => restores::rows(&self.engine, plan, model, after.as_ref(), *limit)?,
+            Query::Rows { plan, model, from, conflict, limit } => restores::rows(&self.engine, plan, model, *from, *conflict, *limit)?,
         })
     }
 }

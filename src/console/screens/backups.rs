@@ -11,13 +11,13 @@ use crate::console::widgets::table::{Cell, Column, Room};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::number("TAKEN", 9),
-    Column::text("APPLICATION", Room::Share(2)),
-    Column::text("TYPE", Room::Fixed(12)),
+    Column::number("TAKEN", 8),
+    Column::text("APPLICATION", Room::Share(2, 9)),
+    Column::text("TYPE", Room::Fixed(13)),
     Column::text("STATE", Room::Fixed(11)),
-    Column::number("RECORDS", 11),
+    Column::number("RECORDS", 9).spare(1),
     Column::number("STORED", 7),
-    Column::text("AT", Room::Fixed(5)).from(74),
+    Column::text("AT", Room::Fixed(5)),
 ];
 
 /// The cells of a row.

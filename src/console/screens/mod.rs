@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod archive;
 pub mod backups;
 pub mod configurations;
+pub mod differing;
 pub mod jobs;
 pub mod listing;
 pub mod overview;

@@ -186,7 +186,12 @@ fn answered(model: &mut Model, slot: Slot, number: u64, answer: Result<Answer, P
         }
         (Slot::Detail, Ok(Answer::Detail(detail))) => model.detail = Some(detail),
         (Slot::Models, Ok(Answer::Models(models))) => model.walk.models = models,
-        (Slot::Rows, Ok(Answer::Rows { rows, end })) => restore::rows(model, rows, end),
+        (Slot::Rows, Ok(Answer::Rows { from, found, rows, end })) => {
+            if found.is_none() && model.walk.records.is_seeking() {
+                model.say("no conflict follows");
+            }
+            return restore::rows(model, from, found, rows, end);
+        }
         (_, Err(problem)) => model.refuse(problem.message),
         // An answer of another kind than the question: a fault of the backend that the operator should see.
         (slot, Ok(_)) => model.refuse(format!("the engine answered something else ({slot:?})")),
