@@ -261,15 +261,15 @@ fn a_deleted_record_is_previewed_restored_and_taken_away_again() {
     let preview = Preview { backup, app: "shop".into(), strategy: "merge".into(), models: vec!["Playlist".into()], ..Preview::default() };
     let Outcome::Planned(plan) = shop.act(&Action::Preview(Box::new(preview))).unwrap() else { panic!() };
     assert_eq!((plan.sums().new, plan.sums().create, playlists()), (1, 1, 17));
-    let rows = |after: Option<serde_json::Value>| {
-        let query = Query::Rows { plan: plan.plan.clone(), model: "Playlist".into(), after, limit: 10 };
+    let rows = |from: usize, conflict: Option<usize>| {
+        let query = Query::Rows { plan: plan.plan.clone(), model: "Playlist".into(), from, conflict, limit: 10 };
         match shop.backend.query(&query).unwrap() {
-            Answer::Rows { rows, end: true } => rows,
+            Answer::Rows { rows, found: None, end: true, .. } => rows,
             other => panic!("{other:?}"),
         }
     };
-    let seen = rows(None);
-    assert_eq!((seen.len(), seen[0].state.as_str(), rows(Some(seen[0].key.clone())).len()), (1, "new", 0));
+    let seen = rows(0, None);
+    assert_eq!((seen.len(), seen[0].state.as_str(), rows(1, None).len(), rows(0, Some(0)).len()), (1, "new", 0, 1));
     let run = Action::Restore { plan: plan.plan.clone(), app: "shop".into(), reason: "deleted by mistake".into() };
     let Outcome::Restored(result) = shop.act(&run).unwrap() else { panic!() };
     assert_eq!((result.records_created, playlists()), (1, 18));

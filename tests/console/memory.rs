@@ -35,6 +35,10 @@ pub struct Memory {
     pub jobs: usize,
     /// How many jobs came in after the first look, newest first.
     pub newer: usize,
+    /// The name of the application that most rows belong to.
+    pub app: &'static str,
+    /// How many records differ in the model that has conflicts; every seventh hundredth is one.
+    pub differing: usize,
     /// What was done.
     pub done: Mutex<Vec<Action>>,
 }
@@ -42,7 +46,7 @@ pub struct Memory {
 impl Memory {
     /// A backend with something in every list.
     pub fn new() -> Self {
-        Self { initialised: true, jobs: 3, newer: 0, done: Mutex::default() }
+        Self { initialised: true, jobs: 3, newer: 0, app: "school", differing: 21, done: Mutex::default() }
     }
 
     fn records(&self, list: ListKind) -> Vec<Record> {
@@ -53,7 +57,7 @@ impl Memory {
                     Record::Configuration(Configuration {
                         id: format!("c-{name}"),
                         name: name.into(),
-                        app: "school".into(),
+                        app: self.app.into(),
                         kind: "full".into(),
                         schedule: Some("0 2 * * *".into()),
                         retention_days: 30,
@@ -66,10 +70,10 @@ impl Memory {
                 })
                 .collect(),
             ListKind::Jobs => {
-                let newer = (0..self.newer).map(|at| Record::Job(Box::new(Job { id: format!("n{at}"), ..job(0) })));
-                newer.chain((0..self.jobs).map(|at| Record::Job(Box::new(job(at))))).collect()
+                let newer = (0..self.newer).map(|at| Record::Job(Box::new(Job { id: format!("n{at}"), ..job(0, self.app) })));
+                newer.chain((0..self.jobs).map(|at| Record::Job(Box::new(job(at, self.app))))).collect()
             }
-            ListKind::Backups => (0..4).map(|at| Record::Backup(Box::new(backup(at)))).collect(),
+            ListKind::Backups => (0..4).map(|at| Record::Backup(Box::new(Backup { app: self.app.into(), ..backup(at) }))).collect(),
             ListKind::Alerts => alerts().into_iter().map(|alert| Record::Alert(Box::new(alert))).collect(),
             ListKind::Policies => vec![Record::Policy(Policy {
                 id: "p1".into(),
@@ -96,12 +100,12 @@ impl Memory {
     }
 }
 
-fn job(at: usize) -> Job {
+fn job(at: usize, app: &str) -> Job {
     let status = ["running", "failed", "completed"][at % 3];
     let minutes = at as i64 * 60;
     Job {
         id: format!("j{at:07}"),
-        app: ["school", "payroll", "shop"][at % 3].into(),
+        app: [app, "payroll", "shop"][at % 3].into(),
         configuration: Some("daily-full".into()),
         kind: "backup".into(),
         status: status.into(),
@@ -266,6 +270,12 @@ fn rows() -> Vec<PlanRow> {
     ]
 }
 
+/// A record beyond the first few: new, but for a conflict in every seven hundred.
+fn further(at: usize) -> PlanRow {
+    let state = if at % 700 == 699 { "conflict" } else { "new" };
+    PlanRow { key: serde_json::json!({ "id": at }), state: state.into(), ..PlanRow::default() }
+}
+
 impl Backend for Memory {
     fn query(&self, query: &Query) -> Result<Answer, Problem> {
         Ok(match query {
@@ -292,7 +302,7 @@ impl Backend for Memory {
                         calendar: vec!["done".into(); 29],
                     },
                     AppHealth {
-                        app: "school".into(),
+                        app: self.app.into(),
                         state: "good".into(),
                         last_good: ago(130),
                         proven_at: ago(4320),
@@ -301,7 +311,7 @@ impl Backend for Memory {
                         calendar: vec!["done".into(); 30],
                     },
                 ],
-                running: vec![job(0)],
+                running: vec![job(0, self.app)],
                 alerts: alerts(),
                 locations: locations(),
                 open_plan: None,
@@ -325,11 +335,11 @@ impl Backend for Memory {
                     .to_vec(),
             ),
             Query::Rows { from, conflict, limit, .. } => {
-                let all = rows();
-                let found = conflict.and_then(|place| (place..all.len()).find(|at| all[*at].state == "conflict"));
-                let from = found.unwrap_or(*from);
-                let rows: Vec<PlanRow> = all.iter().skip(from).take(*limit).cloned().collect();
-                Answer::Rows { from, found, end: from + rows.len() == all.len(), rows }
+                let row = |at: usize| rows().get(at).cloned().unwrap_or_else(|| further(at));
+                let found = conflict.and_then(|place| (place..self.differing).find(|at| row(*at).state == "conflict"));
+                let from = found.map_or(*from, |found| found.saturating_sub(limit / 2));
+                let end = self.differing.min(from + limit);
+                Answer::Rows { from, found, end: end == self.differing, rows: (from..end).map(row).collect() }
             }
         })
     }
@@ -339,7 +349,11 @@ impl Backend for Memory {
         let stopped = report(Progress { phase: "hr".into(), done: 1, total: Some(2), model: None }).is_break();
         Ok(match action {
             _ if stopped => return Err(Problem::new("stopped")),
-            Action::Preview(_) => Outcome::Planned(Box::new(plan())),
+            Action::Preview(_) => {
+                let mut plan = plan();
+                plan.models[1].new = self.differing as u64 - 18;
+                Outcome::Planned(Box::new(plan))
+            }
             Action::Restore { .. } | Action::Undo { .. } => Outcome::Restored(Box::new(RestoreResult {
                 restore: "r-1".into(),
                 status: "completed".into(),

@@ -41,9 +41,9 @@ pub fn draw(model: &Model, kind: ListKind, canvas: &mut Canvas<'_>) {
 fn foot(list: &List, canvas: &mut Canvas<'_>) -> u16 {
     const ROWS: usize = 2;
     let said = match list.selected() {
-        Some(Record::Alert(it)) => &it.message,
-        Some(Record::Job(it)) => it.error.as_ref().unwrap_or(&it.phase),
-        Some(Record::Activity(it)) => &it.reason,
+        Some(Record::Alert(it)) => it.message.as_str(),
+        Some(Record::Job(it)) => it.error.as_deref().unwrap_or(""),
+        Some(Record::Activity(it)) => it.reason.as_str(),
         _ => return 0,
     };
     // The rows stay reserved while the selection moves: a list that jumps cannot be read.

@@ -72,7 +72,8 @@ fn apps(model: &Model, canvas: &mut Canvas<'_>, y: u16) -> u16 {
     let rows = u16::try_from(apps.len()).unwrap_or(u16::MAX).min(canvas.height().saturating_sub(y) / 3);
     let proven = apps.iter().any(|app| app.proven_seconds.is_some());
     let columns: Vec<Column> = COLUMNS.iter().filter(|column| proven || column.title != "IN").copied().collect();
-    let width = canvas.width();
+    // Farther apart the eye loses the line between a name and its figures.
+    let width = canvas.width().min(96);
     let cursor = model.at_app.at.min(apps.len().saturating_sub(1));
     let top = scroll(model.at_app.top, cursor, apps.len(), usize::from(rows));
     table::draw(&mut canvas.part(0, y, width, rows + 1), &columns, apps.len(), top, |at| {
@@ -152,9 +153,10 @@ fn newest(model: &Model, canvas: &mut Canvas<'_>, mut y: u16, foot: u16) -> u16 
         let sign = sign.text(canvas.unicode);
         canvas.put(1, y, sign, role);
         canvas.put_within(3, y, 16, &alerts::kind(alert), role);
-        canvas.put_within(20, y, 12, &alerts::about(alert), Role::Text);
+        let (about, x) = if right > 108 { (alerts::about(alert), 46) } else { (alert.app.clone().unwrap_or_default(), 33) };
+        canvas.put_within(20, y, x - 21, &about, Role::Text);
         let count = if alert.count > 1 { format!("×{} ", alert.count) } else { String::new() };
-        canvas.put_within(33, y, right.saturating_sub(51), &format!("{count}{}", alert.message), Role::Text);
+        canvas.put_within(x, y, right.saturating_sub(x + 18), &format!("{count}{}", alert.message), Role::Text);
         let since = alert.first_at.map(|at| format::relative(model.now, at)).unwrap_or_default();
         canvas.put_right(right.saturating_sub(9), y, 8, &since, Role::Dim);
         canvas.put_within(right.saturating_sub(7), y, 7, alerts::state(alert), Role::Dim);

@@ -4,7 +4,8 @@ use super::canvas::{Canvas, Sign};
 use super::text;
 use crate::console::commands;
 use crate::console::keymap::Found;
-use crate::console::model::Model;
+use crate::console::model::walk::Step;
+use crate::console::model::{Model, Screen};
 use crate::console::theme::Role;
 
 /// Draws the footer into one line.
@@ -54,7 +55,35 @@ fn hints(model: &Model) -> (Vec<Hint>, Vec<Hint>) {
         .filter(|command| scopes.contains(&command.scope) && !always.contains(&command.id) && command.available(model).is_ok())
         .filter_map(told)
         .collect();
+    // What Enter does here stands first where it does something.
+    if let Some(at) =
+        commands::named("open").and_then(|open| model.setup.keymap.keys(open)).and_then(|key| own.iter().position(|it| it.0 == key))
+    {
+        let (key, _) = own.remove(at);
+        if let Some(word) = opens(model) {
+            own.insert(0, (key, word.to_owned()));
+        }
+    }
     let mut seen = std::collections::BTreeSet::new();
     own.retain(|(keys, _)| seen.insert(keys.clone()));
     (own, always.into_iter().filter_map(|id| told(commands::named(id)?)).collect())
+}
+
+/// What Enter does here, in a word; nothing where it does nothing.
+fn opens(model: &Model) -> Option<&'static str> {
+    if model.stack.len() > 1 {
+        return None;
+    }
+    if model.screen != Screen::Restore {
+        return (model.row().is_some() || model.screen == Screen::Overview).then_some("open");
+    }
+    match model.walk.step {
+        Step::What => model.row().map(|_| "take it"),
+        Step::Scope => Some("strategy"),
+        Step::Strategy => Some("compare"),
+        Step::Preview => model.walk.plan.as_ref().map(|_| "records"),
+        Step::Records => Some("fields"),
+        Step::Confirm => Some("confirm"),
+        Step::Record | Step::Progress | Step::Result => None,
+    }
 }

@@ -57,11 +57,15 @@ pub fn relative(now: Timestamp, time: Timestamp) -> String {
     let told = match minutes {
         0 => return "now".to_owned(),
         1..60 => format!("{minutes}m"),
-        60..1440 => format!("{}h {}m", minutes / 60, minutes % 60),
-        1440..144_000 => format!("{}d {}h", minutes / 1440, minutes % 1440 / 60),
+        60..1440 => units(minutes / 60, "h", minutes % 60, "m"),
+        1440..144_000 => units(minutes / 1440, "d", minutes % 1440 / 60, "h"),
         _ => format!("{}d", minutes / 1440),
     };
     if span.is_negative() { format!("in {told}") } else { told }
+}
+
+fn units(large: u64, unit: &str, small: u64, of: &str) -> String {
+    if small == 0 { format!("{large}{unit}") } else { format!("{large}{unit} {small}{of}") }
 }
 
 /// How long ago, in a sentence: `1d 14h ago`, `in 2h 5m`, `now`.
@@ -135,7 +139,7 @@ mod tests {
         assert_eq!(relative(at(1000), at(990)), "now");
         assert_eq!(relative(at(10_000), at(400)), "2h 40m");
         assert_eq!(relative(at(0), at(720)), "in 12m");
-        assert_eq!(relative(at(86_400 * 20 + 3599), at(0)), "20d 0h");
+        assert_eq!(relative(at(86_400 * 20 + 3599), at(0)), "20d");
         assert_eq!(ago(at(136_800), at(0)), "1d 14h ago");
         assert_eq!(clock(at(0), true), "00:00Z");
     }

@@ -9,6 +9,8 @@ use crate::console::theme::Role;
 /// Draws the header, the tabs and the rule under them.
 pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     let summary = &model.summary;
+    // On a narrow line an engine in this process is no news.
+    let near = canvas.width() < 100 && summary.engine == "engine here";
     let mut x = canvas.line(
         1,
         0,
@@ -17,7 +19,7 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
             (Role::Text, "  "),
             (Role::Text, &model.setup.host),
             (Role::Dim, "   "),
-            (Role::Dim, &summary.engine),
+            (Role::Dim, if near { "" } else { &summary.engine }),
         ],
     );
     let right = format!("{}  {}", summary.role, format::clock(model.now, model.utc));
@@ -43,7 +45,7 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     {
         state.push((Role::Dim, format!("next {name} {}", format::relative(model.now, *at))));
     }
-    x += 3;
+    x += if near { 0 } else { 3 };
     for (role, piece) in state {
         if x + u16::try_from(text::width(&piece)).unwrap_or(0) > edge {
             break;
