@@ -48,8 +48,8 @@ fn open_demo(common: &Common, demo: &Demo, err: &mut dyn io::Write) -> io::Resul
     let mut out = io::stdout();
     let mut output = Output::new(common.style(), &mut out, err);
     match demo.engine(common, &mut output) {
-        Ok(_) if demo.no_console => Ok(Status::Done),
-        Ok(engine) => Ok(backstop::console::open(engine, &Options::default())),
+        Ok(engine) if demo.opens_the_console(common) => Ok(backstop::console::open(engine, &Options::default())),
+        Ok(_) => Ok(Status::Done),
         Err(failure) => {
             output.failure(&failure)?;
             Ok(failure.status)
