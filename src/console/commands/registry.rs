@@ -264,6 +264,16 @@ pub static REGISTRY: &[Command] = &[
     .mutates(Danger::None)
     .when(restore::has_strategies)
     .hint("strategy here"),
+    Command::new(
+        "preview-strategy-all",
+        "Strategy of all models",
+        "Gives every model the next strategy and compares again.",
+        Preview,
+        &["S"],
+        restore::next_strategy_of_all,
+    )
+    .when(restore::has_plan)
+    .hint("strategy for all"),
     Command::new("preview-again", "Compare again", "Compares again, with the choices made so far.", Preview, &["r"], restore::compare)
         .mutates(Danger::None)
         .hint("compare again"),
@@ -294,8 +304,12 @@ pub static REGISTRY: &[Command] = &[
     Command::new("record-live", "Keep the live one", "Keeps the whole record as it is now.", Records, &["L"], choices::keep_live)
         .when(choices::has_record)
         .hint("live"),
-    Command::new("record-next", "Next conflict", "Goes to the next record in conflict.", Records, &["c", "n"], choices::next_conflict)
+    Command::new("record-next", "Next conflict", "Goes to the next record in conflict.", Records, &["c"], choices::next_conflict)
         .hint("next conflict"),
+    Command::new("record-following", "Next record", "Goes to the next record that differs.", Records, &["n"], choices::next_record)
+        .hint("next"),
+    Command::new("record-before", "Previous record", "Goes to the record before.", Records, &["N", "p"], choices::previous_record)
+        .hint("previous"),
     Command::new(
         "restore-undo",
         "Undo the restore",
@@ -373,8 +387,13 @@ pub static REGISTRY: &[Command] = &[
         .hint("select"),
     Command::new("mark-range", "Select a range", "Begins a range at this row; moving extends it.", List, &["v"], lists::mark_range),
     Command::new("mark-all", "Select all shown", "Selects all rows that the filter shows, or none.", List, &["*"], lists::mark_all),
-    Command::new("sort", "Sort by the next order", "Sorts by the next order that has an index.", List, &["o"], lists::sort),
-    Command::new("sort-turn", "Turn the order", "Turns the order round.", List, &["O"], lists::turn),
+    Command::new("sort", "Sort by the next order", "Sorts by the next order that has an index.", List, &["o"], lists::sort)
+        .when(lists::can_sort),
+    Command::new("sort-turn", "Turn the order", "Turns the order round.", List, &["O"], lists::turn).when(lists::can_turn),
+    Command::new("match-next", "Next match", "Goes to the next row that the filter found.", List, &["n"], shell::down)
+        .when(lists::has_filter),
+    Command::new("match-previous", "Previous match", "Goes to the row before that the filter found.", List, &["N"], shell::up)
+        .when(lists::has_filter),
     Command::new("freeze", "Freeze", "Holds the rows still, or lets them follow again.", List, &["F"], lists::freeze),
     Command::new("copy-id", "Copy the id", "Copies the id of the selected row through the terminal.", List, &["y"], lists::copy_id)
         .when(lists::has_row),
@@ -408,7 +427,7 @@ pub static REGISTRY: &[Command] = &[
     Command::new("page-down", "Page down", "Moves a page down.", Everywhere, &["PgDn"], shell::page_down),
     Command::new("page-up", "Page up", "Moves a page up.", Everywhere, &["PgUp"], shell::page_up),
     Command::new("first", "First", "Moves to the first row.", Everywhere, &["g", "Home"], shell::first),
-    Command::new("last", "Last", "Moves to the last row that is loaded.", Everywhere, &["G", "End"], shell::last),
+    Command::new("last", "Last", "Moves to the last row: of a list, the last that is loaded.", Everywhere, &["G", "End"], shell::last),
     Command::new("screen-1", "Overview", "Goes to the overview.", Everywhere, &["1"], |model| shell::go(model, Screen::Overview)),
     Command::new("screen-2", "Configurations", "Goes to the configurations.", Everywhere, &["2"], |model| {
         shell::go(model, Screen::Configurations)

@@ -11,12 +11,12 @@ use crate::console::widgets::{format, gauge};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::text("JOB", Room::Fixed(9)),
-    Column::text("APPLICATION", Room::Share(2)),
-    Column::text("CONFIGURATION", Room::Share(3)),
-    Column::text("STATE", Room::Fixed(16)),
-    Column::number("RECORDS", 11),
-    Column::number("STARTED", 9),
+    Column::text("JOB", Room::Fixed(7)),
+    Column::text("APPLICATION", Room::Share(2, 9)),
+    Column::text("CONFIGURATION", Room::Share(2, 14)).spare(1),
+    Column::text("STATE", Room::Fixed(14)),
+    Column::number("RECORDS", 9).spare(2),
+    Column::number("STARTED", 8),
 ];
 
 /// The cells of a row.

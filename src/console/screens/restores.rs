@@ -12,12 +12,12 @@ use crate::console::widgets::table::{Cell, Column, Room};
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
     Column::number("WHEN", 9),
-    Column::text("APPLICATION", Room::Share(2)),
+    Column::text("APPLICATION", Room::Share(2, 12)),
     Column::text("MODE", Room::Fixed(8)),
     Column::text("STATE", Room::Fixed(12)),
     Column::number("EFFECT", 16),
     Column::text("UNDO", Room::Fixed(12)),
-    Column::text("WHY", Room::Share(3)).from(90),
+    Column::text("WHY", Room::Share(3, 20)).spare(1),
 ];
 
 /// Whether and until when it can be taken back.

@@ -89,7 +89,7 @@ pub fn step(model: &mut Model, motion: Motion) -> Vec<Effect> {
         Screen::Restore => restore::step(model, motion),
         Screen::Overview => {
             let length = model.summary.apps.len();
-            model.walk.cursor.step(motion, length, visible);
+            model.at_app.step(motion, length, visible);
             Vec::new()
         }
         _ => Vec::new(),
@@ -239,7 +239,9 @@ pub fn mouse(model: &mut Model) -> Vec<Effect> {
 /// Selects the row or the tab that was clicked.
 pub fn click(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
     if row == 1 {
-        return super::super::widgets::header::tab_at(model.size.0, column).map(|screen| go(model, screen)).unwrap_or_default();
+        return super::super::widgets::header::tab_at(model.size.0, model.screen, column)
+            .map(|screen| go(model, screen))
+            .unwrap_or_default();
     }
     let head = super::super::screens::CHROME;
     let Some(kind) = model.current() else { return Vec::new() };
@@ -309,7 +311,7 @@ pub fn selected_app(model: &Model) -> Option<String> {
     if let Some(app) = model.row().and_then(|row| row.app()) {
         return Some(app.to_owned());
     }
-    model.summary.apps.get(model.walk.cursor.at).or_else(|| model.summary.apps.first()).map(|health| health.app.clone())
+    model.summary.apps.get(model.at_app.at).or_else(|| model.summary.apps.first()).map(|health| health.app.clone())
 }
 
 /// Whether there is an application.

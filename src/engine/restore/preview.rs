@@ -176,7 +176,7 @@ fn compare(draft: &mut Draft<'_>, stored: &dyn Stored, held: &StoredRelation, mo
     let mut emit = |difference: Difference| {
         take(draft, model, held.whole, &relation, &choices, difference)?;
         seen += 1;
-        let told = seen % 1024 != 0 || progress(Step { phase: "compare", model: &relation.name, records: seen });
+        let told = seen % 1024 != 0 || progress(Step { phase: "compare", model: &relation.name, records: seen, compared: None });
         if told { Ok(ControlFlow::Continue(())) } else { Err(Error::Cancelled) }
     };
     let unread = live.scan(&relation, &Looking, &mut |row| {
@@ -190,6 +190,9 @@ fn compare(draft: &mut Draft<'_>, stored: &dyn Stored, held: &StoredRelation, mo
     let _ = comparison.finish(&mut emit)?;
     drop(comparison);
     draft.pulled[model] = pulled.get();
+    if !progress(Step { phase: "compare", model: &relation.name, records: seen, compared: Some(&draft.models[model]) }) {
+        return Err(Error::Cancelled);
+    }
     if !unread.is_empty() {
         let message = format!("{} of the live data cannot be read", records(unread.len() as u64));
         draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, "Restore a whole copy (restore to)."));
