@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::args::{Command, Common};
+use super::interrupt;
 use super::output::{Failure, Output};
 use super::secrets::Purpose;
 use super::start::Questions;
@@ -34,11 +35,15 @@ struct Given(Common);
 
 impl Passphrases for Given {
     fn passphrase(&self, vault: &str) -> engine::Result<Secret> {
-        let passphrase = self.0.passphrase(vault, Purpose::Open).map_err(|error| {
+        let passphrase = interrupt::prompting(|| self.0.passphrase(vault, Purpose::Open)).map_err(|error| {
             let failure = Failure::from(error);
             engine::Error::Usage { why: failure.message, hint: failure.hint.unwrap_or_default() }
         })?;
         Ok(Secret::new(passphrase.to_string()))
+    }
+
+    fn at_hand(&self, vault: &str) -> Option<Secret> {
+        self.0.passphrase_at_hand(vault).ok().map(|passphrase| Secret::new(passphrase.to_string()))
     }
 }
 
@@ -61,16 +66,40 @@ pub fn run(common: Common, command: Command, out: &mut dyn Write, err: &mut dyn 
     }
 }
 
+/// `backstop` alone where there is no terminal for the console: how things stand, and what to do instead.
+///
+/// # Errors
+/// Standard output or standard error cannot be written.
+pub fn without_terminal(common: Common, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Status> {
+    if common.home().is_ok_and(|home| Home::at(home).exists()) {
+        let mut plain = common.clone();
+        plain.json = false;
+        run(plain, Command::Health, out, err)?;
+    }
+    Output::new(common.style(), out, err).failure(&no_terminal())?;
+    Ok(Status::Usage)
+}
+
+/// Why the console cannot open off a terminal.
+#[must_use]
+pub fn no_terminal() -> Failure {
+    Failure::new(Status::Usage, "the console needs a terminal").hint("For scripts there are commands, each with --json: backstop --help")
+}
+
 /// The passphrase as it was known before the console took the terminal.
 struct Before(Option<super::secrets::Passphrase>);
 
 impl Passphrases for Before {
-    fn passphrase(&self, _vault: &str) -> engine::Result<Secret> {
+    fn passphrase(&self, vault: &str) -> engine::Result<Secret> {
         let missing = || engine::Error::Usage {
             why: "the vault is locked: no passphrase was given when the console started".into(),
             hint: "Quit, and give --passphrase-file FILE, set BACKSTOP_PASSPHRASE_FILE, or type it when the console starts.".into(),
         };
-        self.0.as_ref().map(|passphrase| Secret::new(passphrase.to_string())).ok_or_else(missing)
+        self.at_hand(vault).ok_or_else(missing)
+    }
+
+    fn at_hand(&self, _vault: &str) -> Option<Secret> {
+        self.0.as_ref().map(|passphrase| Secret::new(passphrase.to_string()))
     }
 }
 
@@ -103,6 +132,8 @@ impl Session<'_> {
             Command::Restores(restores) => self.restores(restores.action()?),
             Command::Audit(audit) => self.audit(&audit),
             Command::Health => self.health(),
+            Command::Run(run) => self.run(&run),
+            Command::Schedule(schedule) => self.schedule(&schedule),
             // These end before: `start` needs no engine for them, and `main` opens the console.
             Command::Completions(_) | Command::Man(_) | Command::Console(_) | Command::Demo(_) => Ok(Status::Done),
         }
@@ -118,6 +149,16 @@ impl Session<'_> {
     #[must_use]
     pub fn when(&self, time: Option<Time>) -> String {
         time.map_or_else(|| "never".into(), |time| units::both(self.now(), time.timestamp()))
+    }
+
+    /// Asks for a line on the terminal; none off one, or where nothing is typed.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
+        let mut stdin = io::stdin().lock();
+        let answers = io::stdin().is_terminal().then_some(&mut stdin as &mut dyn io::BufRead);
+        Questions { answers, asked: &mut io::stderr() }.line(question)
     }
 
     /// Asks on the terminal, where there is one.

@@ -40,11 +40,9 @@ impl Engine {
     pub fn stored_page(&self, backup: &Backup, model: &str, after: Option<&str>, limit: usize) -> Result<StoredPage> {
         self.allow(Role::Operator, "backups rows", &backup.id)?;
         let stored = self.stored(backup)?;
-        let record = stored.relation(model).ok_or_else(|| Error::Unknown {
-            what: "model",
-            name: model.to_owned(),
-            hint: format!("List those that the backup has: backstop backups models {}", backup.id),
-        })?;
+        let models = || stored.manifest.relations().map(|record| record.relation.name.as_str());
+        let unknown = || Error::no_model(model, models(), &format!("backstop backups models {}", backup.id));
+        let record = stored.relation(model).ok_or_else(unknown)?;
         let after = after.map(key_of).transpose()?;
         let mut rows: Box<dyn Iterator<Item = _>> = match &after {
             Some(key) => Box::new(stored.rows_from(record, key)?),

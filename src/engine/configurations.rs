@@ -145,7 +145,7 @@ impl Engine {
         Ok(self.catalog().set_configuration_run(id, Some(self.clock().now().into()), next)?)
     }
 
-    fn next_run(&self, schedule: Option<&str>, enabled: bool) -> Result<Option<Time>> {
+    pub(super) fn next_run(&self, schedule: Option<&str>, enabled: bool) -> Result<Option<Time>> {
         let schedule = schedule.map(Schedule::parse).transpose()?;
         Ok(schedule.filter(|_| enabled).and_then(|schedule| schedule.after(self.clock().now())).map(Time::from))
     }

@@ -3,18 +3,15 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::catalog::{App, AuditOutcome, Backup, BackupType, Kind, Role};
+use crate::catalog::{App, AuditOutcome, Backup, Kind, Role};
 use crate::rows::Relation;
 use crate::vault::BackupId;
 
 use super::Engine;
 use super::apps::Parts;
-use super::error::{Error, Result};
+use super::error::Result;
+use super::latest::Wanted;
 use super::stored::StoredBackup;
-
-/// The types of backup that `latest` can be.
-const RECOVERY_POINTS: [BackupType; 5] =
-    [BackupType::Full, BackupType::Differential, BackupType::Incremental, BackupType::Database, BackupType::Files];
 
 /// A model as it is now.
 #[derive(Clone, Debug, Serialize)]
@@ -69,13 +66,7 @@ impl Engine {
         if text != "latest" {
             return Ok(self.catalog().backup(&self.resolve(Kind::Backup, text)?)?);
         }
-        let app = self.app(app)?;
-        for narrowed in [false, true] {
-            if let Some(backup) = self.catalog().latest_backup(Some(&app.id), &RECOVERY_POINTS, narrowed)? {
-                return Ok(backup);
-            }
-        }
-        Err(Error::Unknown { what: "backup of", name: app.name.clone(), hint: format!("backstop backup --app {} --type full", app.name) })
+        self.latest(&self.app(app)?, &Wanted::default(), None)
     }
 
     /// The contents of a backup.
@@ -136,5 +127,17 @@ impl Engine {
             return Err(error);
         }
         self.audit("backups delete", &backup.id, Some(&backup.app), AuditOutcome::Done, reason)
+    }
+
+    /// Takes a backup's deletion back, as long as no prune has passed over it.
+    ///
+    /// # Errors
+    /// Not permitted, or it is not deleted.
+    pub fn undelete_backup(&self, backup: &Backup) -> Result<()> {
+        self.allow(Role::Admin, "backups undelete", &backup.id)?;
+        let stored = self.stored(backup)?;
+        stored.vault().undelete(&stored.manifest.id)?;
+        self.catalog().undelete_backup(&backup.id)?;
+        self.audit("backups undelete", &backup.id, Some(&backup.app), AuditOutcome::Done, None)
     }
 }

@@ -14,17 +14,24 @@ pub mod access;
 pub mod apps;
 pub mod backup;
 pub mod browse;
+pub mod compare;
 pub mod configurations;
 pub mod error;
+pub mod existing;
 mod failures;
 pub mod health;
 pub mod home;
 pub mod jobs;
+pub mod keys;
+pub mod latest;
 pub mod lookups;
+pub mod presets;
 pub mod progress;
+pub mod recovery;
 pub mod restore;
 pub mod restoring;
 pub mod schedule;
+pub mod scheduler;
 pub mod stored;
 pub mod vaults;
 pub mod verify;
@@ -46,6 +53,11 @@ pub trait Passphrases: Send + Sync {
     /// # Errors
     /// Says which ways there are to give one.
     fn passphrase(&self, vault: &str) -> Result<Secret>;
+
+    /// The same where it is known without asking anybody; for what is done in passing.
+    fn at_hand(&self, _vault: &str) -> Option<Secret> {
+        None
+    }
 }
 
 /// The engine of one home. Cloning it shares it.

@@ -29,8 +29,14 @@ use basis::Basis;
 use relation::Storing;
 
 /// The types of backup that can be made.
-pub const TYPES: [BackupType; 5] =
-    [BackupType::Full, BackupType::Differential, BackupType::Incremental, BackupType::Database, BackupType::Files];
+pub const TYPES: [BackupType; 6] = [
+    BackupType::Full,
+    BackupType::Differential,
+    BackupType::Incremental,
+    BackupType::Database,
+    BackupType::Files,
+    BackupType::Configuration,
+];
 
 /// What is to be backed up, and why.
 #[derive(Clone, Debug)]
@@ -84,7 +90,7 @@ impl BackupRequest {
         match self.kind {
             BackupType::Full | BackupType::Differential | BackupType::Incremental => Ok(Parts::ALL),
             BackupType::Database => Ok(Parts { database: true, files: false }),
-            BackupType::Files => Ok(Parts { database: false, files: true }),
+            BackupType::Files | BackupType::Configuration => Ok(Parts { database: false, files: true }),
             other => Err(Error::Usage {
                 why: format!("backups of the type {other} are not there yet"),
                 hint: format!("Use one of: {}.", TYPES.map(|kind| kind.to_string()).join(", ")),
@@ -130,7 +136,7 @@ impl Engine {
     pub fn backup(&self, request: &BackupRequest) -> Result<BackupResult> {
         self.allow(Role::Operator, "backup", request.app.as_deref().unwrap_or(""))?;
         let parts = request.parts()?;
-        let app = self.app(request.app.as_deref())?;
+        let app = part_of(self.app(request.app.as_deref())?, request.kind)?;
         let job = JobRequest {
             backup_type: Some(request.kind),
             origin: request.origin,
@@ -176,6 +182,7 @@ impl Backing<'_> {
         let vault = self.engine.vault(&self.app.vault)?;
         let started = self.engine.clock().now();
         let sources = self.engine.open_sources(self.app, parts)?;
+        self.refuse_unknown_models(&sources)?;
         let mut basis = self.basis(&vault)?;
         self.expect(&sources, &mut basis);
         let writer = vault.writer()?;
@@ -194,6 +201,15 @@ impl Backing<'_> {
         self.finish_manifest(&mut manifest, &writer);
         let committed = writer.commit(&mut manifest)?;
         self.remember(&manifest, &committed, started)
+    }
+
+    /// A model that is asked for and not there is a mistake, however many others are there.
+    fn refuse_unknown_models(&self, sources: &[Box<dyn Snapshot>]) -> Result<()> {
+        let models = || sources.iter().flat_map(|source| source.relations()).map(|relation| relation.name.as_str());
+        match self.request.models.iter().find(|model| models().all(|known| known != *model)) {
+            Some(unknown) => Err(Error::no_model(unknown, models(), &format!("backstop app models {}", self.app.name))),
+            None => Ok(()),
+        }
     }
 
     fn basis(&self, vault: &Arc<Vault>) -> Result<Basis> {
@@ -254,7 +270,7 @@ impl Backing<'_> {
         Manifest {
             id: BackupId(self.engine.catalog().new_id()),
             app: self.app.name.clone(),
-            configuration: self.request.configuration.clone().unwrap_or_default(),
+            configuration: self.configuration_name(),
             kind: self.request.kind.to_string(),
             parent: None,
             origin: self.request.origin.to_string(),
@@ -277,6 +293,12 @@ impl Backing<'_> {
             home: None,
             other: std::collections::BTreeMap::new(),
         }
+    }
+
+    /// Readable on another machine, where the id means nothing.
+    fn configuration_name(&self) -> String {
+        let id = self.request.configuration.as_deref();
+        id.and_then(|id| self.engine.catalog().configuration(id).ok()).map(|configuration| configuration.name).unwrap_or_default()
     }
 
     fn finish_manifest(&self, manifest: &mut Manifest, writer: &Writer<'_>) {
@@ -358,6 +380,28 @@ impl Backing<'_> {
         }
         Ok(())
     }
+}
+
+/// The app with those of its places only that a type is about: what else is missing or broken is then no obstacle.
+fn part_of(app: App, kind: BackupType) -> Result<App> {
+    let mut part = app;
+    let (nothing, what, flag) = match kind {
+        BackupType::Database => (part.database.is_none(), "database", "--database sqlite:PATH"),
+        BackupType::Files => {
+            part.config_paths.0.clear();
+            (part.files.is_empty(), "files", "--files DIR")
+        }
+        BackupType::Configuration => {
+            part.files.0.clear();
+            (part.config_paths.is_empty(), "configuration files", "--config PATH")
+        }
+        _ => return Ok(part),
+    };
+    if nothing {
+        let hint = format!("Name them: backstop app edit {} {flag}", part.name);
+        return Err(Error::Usage { why: format!("{} has no {what}", part.name), hint });
+    }
+    Ok(part)
 }
 
 #[allow(clippy::cast_precision_loss)]
