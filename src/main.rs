@@ -10,7 +10,7 @@ use backstop::cli::demo_command::Demo;
 use backstop::cli::output::Output;
 use backstop::cli::session;
 use backstop::cli::start::{Start, start};
-use backstop::console::Options;
+use backstop::console::{Ended, Options};
 use backstop::error::Status;
 
 fn main() -> ExitCode {
@@ -41,14 +41,21 @@ fn open_console(common: &Common, console: Console, err: &mut dyn io::Write) -> i
         }
     };
     let Console { read_only, theme, screen, ascii, mouse } = console;
-    Ok(backstop::console::open(engine, &Options { read_only, theme, screen, ascii, mouse }))
+    match backstop::console::open(engine, &Options { read_only, theme, screen, ascii, mouse }) {
+        Ended::With(status) => Ok(status),
+        Ended::Demo => open_demo(common, &Demo::default(), err),
+    }
 }
 
 fn open_demo(common: &Common, demo: &Demo, err: &mut dyn io::Write) -> io::Result<Status> {
     let mut out = io::stdout();
     let mut output = Output::new(common.style(), &mut out, err);
     match demo.engine(common, &mut output) {
-        Ok(engine) if demo.opens_the_console(common) => Ok(backstop::console::open(engine, &Options::default())),
+        Ok(engine) if demo.opens_the_console(common) => match backstop::console::open(engine, &Options::default()) {
+            Ended::With(status) => Ok(status),
+            // The demonstration protects something, so that it is not offered there.
+            Ended::Demo => Ok(Status::Done),
+        },
         Ok(_) => Ok(Status::Done),
         Err(failure) => {
             output.failure(&failure)?;

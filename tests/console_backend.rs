@@ -86,7 +86,7 @@ impl Shop {
     }
 
     fn detail(&self, list: ListKind, id: &str) -> Detail {
-        match self.backend.query(&Query::Detail { list, id: id.into() }).unwrap() {
+        match self.backend.query(&Query::Detail { list, id: id.into(), level: "debug" }).unwrap() {
             Answer::Detail(detail) => detail,
             other => panic!("{other:?}"),
         }
@@ -177,7 +177,7 @@ fn a_backup_is_verified_protected_and_deleted_only_when_released() {
     let shop = Shop::new();
     shop.back_up();
     let id = shop.list(ListKind::Backups, "")[0].id().to_owned();
-    shop.done(&Action::Verify { backup: id.clone() });
+    shop.done(&Action::Verify { backup: id.clone(), level: 3 });
     assert!(shop.summary().apps[0].proven_at.is_some());
     shop.done(&Action::Protect { ids: vec![id.clone()] });
     let delete = || shop.act(&Action::DeleteBackups { ids: vec![id.clone()], reason: "old".into() });
@@ -273,6 +273,14 @@ fn a_deleted_record_is_previewed_restored_and_taken_away_again() {
     let run = Action::Restore { plan: plan.plan.clone(), app: "shop".into(), reason: "deleted by mistake".into() };
     let Outcome::Restored(result) = shop.act(&run).unwrap() else { panic!() };
     assert_eq!((result.records_created, playlists()), (1, 18));
-    shop.act(&Action::Undo { restore: result.restore, reason: "it was right".into() }).unwrap();
+    let undo = Preview { undo_of: Some(result.restore), app: "shop".into(), strategy: "merge".into(), ..Preview::default() };
+    let Outcome::Planned(plan) = shop.act(&Action::Preview(Box::new(undo))).unwrap() else { panic!() };
+    assert_eq!((plan.sums().delete, playlists()), (1, 18), "what an undo would do is shown first");
+    shop.act(&Action::Restore { plan: plan.plan, app: "shop".into(), reason: "it was right".into() }).unwrap();
     assert_eq!(playlists(), 17);
+    let restores = shop.list(ListKind::Restores, "");
+    let [Record::Restore(undo), Record::Restore(first)] = restores.as_slice() else { panic!() };
+    assert_eq!((undo.mode.as_str(), undo.reason.as_str()), ("undo", "it was right"));
+    assert_eq!((first.undone_by.as_deref(), first.safety_backup.is_some()), (Some(undo.id.as_str()), true));
+    assert!(shop.detail(ListKind::Restores, &first.id).log.iter().any(|line| line.text.contains("Playlist: created 1")));
 }

@@ -1,16 +1,15 @@
 //! What people ask about apps and backups: models, rows, the backup that a word names.
 
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use crate::catalog::{App, AuditOutcome, Backup, BackupType, Kind, Role};
-use crate::rows::{Relation, Row};
+use crate::rows::Relation;
 use crate::vault::BackupId;
 
 use super::Engine;
 use super::apps::Parts;
 use super::error::{Error, Result};
-use super::restore::record::value_json;
 use super::stored::StoredBackup;
 
 /// The types of backup that `latest` can be.
@@ -98,14 +97,8 @@ impl Engine {
     /// # Errors
     /// The backup has no such model, or its vault cannot be read.
     pub fn stored_rows(&self, backup: &Backup, model: &str, limit: usize) -> Result<Vec<Json>> {
-        let stored = self.stored(backup)?;
-        let record = stored.relation(model).ok_or_else(|| Error::Unknown {
-            what: "model",
-            name: model.to_owned(),
-            hint: format!("List those that the backup has: backstop backups models {}", backup.id),
-        })?;
-        let rows = stored.rows(record).take(limit);
-        rows.map(|row| Ok(row_json(&record.relation, &row?))).collect()
+        let page = self.stored_page(backup, model, None, limit)?;
+        Ok(page.records.into_iter().map(|record| Json::Object(record.fields.into_iter().collect())).collect())
     }
 
     /// Protects a backup from every removal, or ends that, in the vault and here.
@@ -127,9 +120,21 @@ impl Engine {
         self.catalog().protect_backup(&backup.id, protected)?;
         self.audit(action, &backup.id, Some(&backup.app), AuditOutcome::Done, None)
     }
-}
 
-fn row_json(relation: &Relation, row: &Row) -> Json {
-    let value = |column: usize| (relation.columns[column].name.clone(), value_json(&row.values[column]));
-    Json::Object(relation.visible().map(value).collect::<Map<_, _>>())
+    /// Deletes a backup: it is gone from every list at once, and from the vault with the next prune.
+    ///
+    /// # Errors
+    /// Not permitted, it is protected, or the vault does not take it.
+    pub fn delete_backup(&self, backup: &Backup, reason: Option<&str>) -> Result<()> {
+        self.allow(Role::Admin, "backups delete", &backup.id)?;
+        // The catalog refuses what is protected, before the vault is touched.
+        self.catalog().delete_backup(&backup.id)?;
+        let gone =
+            self.stored(backup).and_then(|stored| Ok(stored.vault().delete_backup(&stored.manifest.id, reason.unwrap_or_default())?));
+        if let Err(error) = gone {
+            self.catalog().undelete_backup(&backup.id)?;
+            return Err(error);
+        }
+        self.audit("backups delete", &backup.id, Some(&backup.app), AuditOutcome::Done, reason)
+    }
 }

@@ -13,8 +13,10 @@
 pub mod access;
 pub mod apps;
 pub mod backup;
+pub mod browse;
 pub mod configurations;
 pub mod error;
+mod failures;
 pub mod health;
 pub mod home;
 pub mod jobs;

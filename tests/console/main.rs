@@ -1,6 +1,7 @@
 //! The console, driven by keys on a backend in memory: golden screens, the journeys, and that nothing makes it panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod actions;
 mod memory;
 
 use backstop::console::effect::{Action, Effect, Progress, Side};
@@ -44,6 +45,13 @@ fn every_screen_looks_as_it_should() {
             ("help", "6 ? 'ack'"),
             ("palette", ": 'over'"),
             ("form", "2 e"),
+            ("backup_models", "4 m"),
+            ("backup_records", "4 m Enter j"),
+            ("backup_record", "4 m Enter j Enter"),
+            ("restores", "5 H"),
+            ("restores_detail", "5 H Enter"),
+            ("verify", "4 V"),
+            ("delete", "4 X 'old' Enter"),
         ] {
             let mut console = console(width, height);
             insta::assert_snapshot!(format!("{name}_{width}x{height}"), console.keys(keys).screen());
@@ -97,10 +105,12 @@ fn a_restore_touches_nothing_before_the_name_is_typed() {
     console.keys("'ol' Enter");
     assert!(matches!(console.done().last(), Some(Action::Restore { reason, .. }) if reason == "oops"));
     assert_eq!(console.model.walk.step, Step::Result);
-    console.keys("u Enter");
-    assert!(matches!(console.done().last(), Some(Action::Restore { .. })), "Enter alone confirms nothing");
-    console.keys("u y");
-    assert!(matches!(console.done().last(), Some(Action::Undo { restore, .. }) if restore == "r-1"));
+    console.keys("u");
+    assert!(matches!(console.done().last(), Some(Action::Preview(undo)) if undo.undo_of.as_deref() == Some("r-1")));
+    console.keys("Right 'wrong' Enter Enter");
+    assert!(matches!(console.done().last(), Some(Action::Preview(_))), "Enter alone confirms nothing");
+    console.keys("'school' Enter");
+    assert!(matches!(console.done().last(), Some(Action::Restore { reason, .. }) if reason == "wrong"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{pages, records};
-use crate::catalog::{self, ConfigurationFilter, Job, Reader, Result, Severity, Status, Time};
+use crate::catalog::{self, ConfigurationFilter, Job, NOTICE, Reader, Result, Severity, Status, Time};
 use crate::console::model::detail::{AppHealth, Summary};
 use crate::console::model::plan::PlanSummary;
 use crate::engine::schedule::Schedule;
@@ -66,10 +66,12 @@ impl Asking<'_> {
             score: (!apps.is_empty()).then(|| 100_u32.saturating_sub(lost)),
             reasons: reasons.into_iter().map(|(points, why)| format!("-{points} {why}")).collect(),
             apps,
-            running: running.into_iter().map(records::job).collect(),
+            running: running.into_iter().map(|job| records::job(job, self.now)).collect(),
             alerts: open.into_iter().take(NEWEST).map(records::alert).collect(),
             locations,
             open_plan: self.open_plan()?,
+            notice: reader.setting(NOTICE)?,
+            has_vault: !reader.vaults()?.is_empty(),
         })
     }
 

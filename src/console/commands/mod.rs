@@ -35,7 +35,7 @@ macro_rules! scopes {
 scopes! {
     Everywhere = "everywhere", List = "list", Overview = "overview", Configurations = "configurations", Jobs = "jobs", Backups = "backups",
     Restore = "restore", Models = "restore-models", Preview = "restore-preview", Records = "restore-records", Result = "restore-result",
-    Alerts = "alerts", Archive = "archive", Storage = "storage", Activity = "activity", Welcome = "welcome",
+    Alerts = "alerts", Archive = "archive", Storage = "storage", Activity = "activity", Restores = "restores", Browse = "browse", Welcome = "welcome",
 }
 
 /// How much a command can harm.
@@ -100,6 +100,12 @@ impl Command {
         self.mutates = true;
         self.danger = danger;
         self
+    }
+
+    /// Whether it is listed at all: a read-only console hides every change.
+    #[must_use]
+    pub fn is_shown(&self, model: &Model) -> bool {
+        !(self.mutates && model.setup.read_only)
     }
 
     /// Whether it can run now, read-only mode included.

@@ -3,12 +3,13 @@
 use super::Command;
 use super::Danger::{self, Confirm, Typed};
 use super::Scope::{
-    self, Alerts, Backups, Configurations, Everywhere, Jobs, List, Models, Overview, Preview, Records, Restore, Storage, Welcome,
+    self, Alerts, Backups, Browse, Configurations, Everywhere, Jobs, List, Models, Overview, Preview, Records, Restore, Restores, Storage,
+    Welcome,
 };
 
 use crate::console::effect::Effect;
 use crate::console::model::Screen;
-use crate::console::update::{choices, jobs, lists, restore, shell};
+use crate::console::update::{browse, choices, configurations, jobs, lists, restore, shell, undo};
 
 /// Every command; those of the screens first, most used first: the footer keeps this order.
 pub static REGISTRY: &[Command] = &[
@@ -16,7 +17,7 @@ pub static REGISTRY: &[Command] = &[
     Command::new(
         "overview-back-up",
         "Back up now",
-        "Backs up the selected application with its first enabled configuration.",
+        "Backs up everything of the selected application that changed since its last backup.",
         Overview,
         &["b"],
         jobs::back_up_app,
@@ -27,37 +28,52 @@ pub static REGISTRY: &[Command] = &[
     Command::new(
         "overview-restore",
         "Restore",
-        "Begins a restore from the newest backup of the selected application.",
+        "Begins a restore: shows the backups of the selected application to choose from.",
         Overview,
         &["R"],
         restore::of_app,
     )
+    .mutates(Danger::None)
     .when(shell::has_app)
     .hint("restore"),
     Command::new("overview-alerts", "Alerts", "Goes to the alerts.", Overview, &["a"], |model| shell::go(model, Screen::Alerts))
         .hint("alerts"),
+    Command::new(
+        "overview-reopen",
+        "Open the preview left behind",
+        "Opens the preview of a restore that was left behind, with its choices.",
+        Overview,
+        &["P"],
+        undo::reopen,
+    )
+    .mutates(Danger::None)
+    .when(undo::has_left)
+    .hint("open the preview"),
+    Command::new(
+        "overview-drop",
+        "Drop the preview left behind",
+        "Forgets the preview of a restore that was left behind.",
+        Overview,
+        &["X"],
+        undo::drop_left,
+    )
+    .mutates(Confirm)
+    .when(undo::has_left),
     Command::new("backup-now", "Back up now", "Runs the selected configuration now.", Configurations, &["b"], jobs::back_up)
         .mutates(Confirm)
         .when(lists::has_row)
         .hint("back up now"),
-    Command::new(
-        "config-new",
-        "New configuration",
-        "Opens the form of a new configuration.",
-        Configurations,
-        &["c"],
-        lists::new_configuration,
-    )
-    .mutates(Danger::None)
-    .when(shell::has_app)
-    .hint("new"),
+    Command::new("config-new", "New configuration", "Opens the form of a new configuration.", Configurations, &["c"], configurations::new)
+        .mutates(Danger::None)
+        .when(shell::has_app)
+        .hint("new"),
     Command::new(
         "config-edit",
         "Edit configuration",
         "Opens the selected configuration in a form.",
         Configurations,
         &["e"],
-        lists::edit_configuration,
+        configurations::edit,
     )
     .mutates(Danger::None)
     .when(lists::has_row)
@@ -68,7 +84,7 @@ pub static REGISTRY: &[Command] = &[
         "Opens the form of a new configuration filled like the selected one.",
         Configurations,
         &["C"],
-        lists::clone_configuration,
+        configurations::clone,
     )
     .mutates(Danger::None)
     .when(lists::has_row),
@@ -78,7 +94,7 @@ pub static REGISTRY: &[Command] = &[
         "Switches the chosen configurations on, or off when the first of them is on.",
         Configurations,
         &["x"],
-        lists::toggle_configurations,
+        configurations::toggle,
     )
     .mutates(Danger::None)
     .when(lists::has_row)
@@ -89,10 +105,19 @@ pub static REGISTRY: &[Command] = &[
         "Deletes the selected configuration; its backups stay.",
         Configurations,
         &["X"],
-        lists::delete_configuration,
+        configurations::delete,
     )
     .mutates(Typed)
     .when(lists::has_row),
+    Command::new(
+        "config-cleanup",
+        "Clean up ad-hoc ones",
+        "Removes ad-hoc configurations older than seven days that no job refers to.",
+        Configurations,
+        &["U"],
+        configurations::clean_up,
+    )
+    .mutates(Confirm),
     Command::new("job-retry", "Retry job", "Runs the selected job again.", Jobs, &["r"], jobs::retry)
         .mutates(Confirm)
         .when(jobs::can_retry)
@@ -104,9 +129,22 @@ pub static REGISTRY: &[Command] = &[
     Command::new("job-backup", "Go to its backup", "Goes to the backup that the selected job made.", Jobs, &["b"], jobs::to_backup)
         .when(jobs::has_backup)
         .hint("its backup"),
+    Command::new(
+        "job-log",
+        "Level of the log",
+        "Shows the log from the next level on: debug, info, warning, error.",
+        Jobs,
+        &["L"],
+        jobs::log_level,
+    )
+    .hint("log level"),
     Command::new("backup-restore", "Restore from it", "Begins a restore from the selected backup.", Backups, &["R"], restore::begin)
+        .mutates(Danger::None)
         .when(restore::can_begin)
         .hint("restore"),
+    Command::new("backup-browse", "Look into it", "Shows the backup's models and their records.", Backups, &["m"], browse::begin)
+        .when(browse::can_begin)
+        .hint("look into"),
     Command::new(
         "backup-verify",
         "Verify backup",
@@ -138,7 +176,7 @@ pub static REGISTRY: &[Command] = &[
         lists::delete_backups,
     )
     .mutates(Typed)
-    .when(lists::has_row),
+    .when(lists::can_delete),
     Command::new(
         "alert-acknowledge",
         "Acknowledge",
@@ -172,6 +210,24 @@ pub static REGISTRY: &[Command] = &[
     Command::new("alert-job", "Go to its job", "Goes to the job behind the selected alert.", Alerts, &["J"], jobs::to_job)
         .when(jobs::alert_has_job)
         .hint("its job"),
+    Command::new(
+        "alert-backup",
+        "Go to its backup",
+        "Goes to the backup behind the selected alert.",
+        Alerts,
+        &["b"],
+        jobs::alert_to_backup,
+    )
+    .when(jobs::alert_has_backup),
+    Command::new(
+        "alert-app",
+        "Go to its application",
+        "Goes to the backups of the application that the selected alert is about.",
+        Alerts,
+        &["A"],
+        jobs::alert_to_app,
+    )
+    .when(jobs::alert_has_app),
     Command::new("location-catch-up", "Catch up", "Copies to the selected location what it lacks.", Storage, &["r"], lists::catch_up)
         .mutates(Confirm)
         .when(lists::has_row)
@@ -205,7 +261,8 @@ pub static REGISTRY: &[Command] = &[
         &["s"],
         restore::next_strategy,
     )
-    .when(restore::has_plan)
+    .mutates(Danger::None)
+    .when(restore::has_strategies)
     .hint("strategy here"),
     Command::new(
         "preview-strategy-all",
@@ -218,6 +275,7 @@ pub static REGISTRY: &[Command] = &[
     .when(restore::has_plan)
     .hint("strategy for all"),
     Command::new("preview-again", "Compare again", "Compares again, with the choices made so far.", Preview, &["r"], restore::compare)
+        .mutates(Danger::None)
         .hint("compare again"),
     Command::new("preview-stop", "Stop comparing", "Stops the comparison under way.", Preview, &["X"], restore::stop)
         .when(restore::is_comparing),
@@ -255,16 +313,73 @@ pub static REGISTRY: &[Command] = &[
     Command::new(
         "restore-undo",
         "Undo the restore",
-        "Takes back what the restore did, from its safety backup.",
+        "Shows what taking the restore back would change; nothing is touched before it is confirmed.",
         Scope::Result,
         &["u"],
-        restore::undo,
+        undo::undo,
     )
-    .mutates(Confirm)
-    .when(restore::can_undo)
+    .mutates(Typed)
+    .when(undo::can_undo)
     .hint("undo"),
     Command::new("restore-again", "Begin anew", "Begins another restore.", Restore, &["N"], restore::anew).when(restore::is_idle),
-    Command::new("welcome-help", "How to begin", "Shows the commands that begin.", Welcome, &["h"], shell::help).hint("how to begin"),
+    Command::new(
+        "restore-reopen",
+        "Open the preview left behind",
+        "Opens the preview of a restore that was left behind, with its choices.",
+        Restore,
+        &["P"],
+        undo::reopen,
+    )
+    .mutates(Danger::None)
+    .when(undo::has_left)
+    .hint("open the preview"),
+    Command::new("restore-log", "Restore log", "Goes to the log of restores, where each can be taken back.", Restore, &["H"], |model| {
+        shell::go(model, Screen::Restores)
+    })
+    .hint("log"),
+    Command::new(
+        "restores-undo",
+        "Take it back",
+        "Shows what taking back the selected restore would change; nothing is touched before it is confirmed.",
+        Restores,
+        &["u"],
+        undo::undo_selected,
+    )
+    .mutates(Typed)
+    .when(undo::can_undo_selected)
+    .hint("undo"),
+    Command::new("restores-job", "Go to its job", "Goes to the job of the selected restore.", Restores, &["J"], undo::to_job)
+        .when(undo::has_job)
+        .hint("its job"),
+    Command::new("browse-next", "Next record", "Goes to the next record.", Browse, &["n"], browse::next)
+        .when(browse::has_record)
+        .hint("next"),
+    Command::new("browse-previous", "Previous record", "Goes to the previous record.", Browse, &["p"], browse::previous)
+        .when(browse::has_record)
+        .hint("previous"),
+    Command::new("browse-copy", "Copy the record", "Copies the selected record as JSON.", Browse, &["y"], browse::copy)
+        .when(browse::has_record)
+        .hint("copy"),
+    Command::new("browse-command", "Copy command", "Copies the command line that shows the same.", Browse, &["Y"], browse::copy_command),
+    Command::new(
+        "welcome-demo",
+        "Try the demonstration",
+        "Ends this console, builds the demonstration in a folder of its own, and opens the console on it.",
+        Welcome,
+        &["d"],
+        |_| vec![Effect::Demo],
+    )
+    .mutates(Danger::None)
+    .hint("demonstration"),
+    Command::new(
+        "welcome-copy",
+        "Copy the commands",
+        "Copies the commands that protect a database of yours.",
+        Welcome,
+        &["y"],
+        shell::copy_first_steps,
+    )
+    .hint("copy the commands"),
     // Lists.
     Command::new("filter", "Filter", "Filters as you type: words, field:value, size>1G, age<2d.", List, &["/"], shell::filter)
         .hint("filter"),

@@ -1,5 +1,6 @@
 //! The one model: what the console knows and shows. Only `update` changes it; views read it.
 
+pub mod browse;
 pub mod detail;
 pub mod differing;
 pub mod filter;
@@ -12,13 +13,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use self::browse::Browse;
 use self::detail::{Detail, Summary};
 use self::list::{Cursor, List};
+use self::plan::PlanSummary;
 use self::records::{ListKind, Record};
 use self::walk::{Step, Walk};
 use super::commands::Scope;
 use super::component::Component;
-use super::effect::{Action, Effect, Progress, Query, Slot};
+use super::effect::{Action, Effect, KnownApp, LEVELS, Progress, Query, Slot};
 use super::keymap::Keymap;
 use super::terminal::caps::Caps;
 use super::terminal::input::Key;
@@ -37,6 +40,7 @@ pub enum Screen {
     Archive,
     Storage,
     Activity,
+    Restores,
     Welcome,
 }
 
@@ -65,6 +69,7 @@ impl Screen {
             Self::Archive => ListKind::Policies,
             Self::Storage => ListKind::Locations,
             Self::Activity => ListKind::Activity,
+            Self::Restores => ListKind::Restores,
             Self::Overview | Self::Restore | Self::Welcome => return None,
         })
     }
@@ -133,6 +138,14 @@ pub struct Model {
     pub at_app: Cursor,
     /// The detail of the selected row.
     pub detail: Option<Detail>,
+    /// The least grave lines of logs that are shown: an index of [`LEVELS`].
+    pub level: usize,
+    /// The backup that is looked into.
+    pub browse: Option<Browse>,
+    /// Every application with its models, as last heard.
+    pub known_apps: Vec<KnownApp>,
+    /// The row that is looked for and was not in the window yet.
+    pub sought: Option<String>,
     /// The restore walkthrough.
     pub walk: Walk,
     /// Keys of a chord that is not complete.
@@ -167,6 +180,10 @@ impl Model {
             known: false,
             at_app: Cursor::default(),
             detail: None,
+            level: 1,
+            browse: None,
+            known_apps: Vec::new(),
+            sought: None,
             walk: Walk::default(),
             pending: Vec::new(),
             toast: None,
@@ -193,6 +210,9 @@ impl Model {
     /// The list that the keys move in, where it is one.
     #[must_use]
     pub fn current(&self) -> Option<ListKind> {
+        if self.browse.is_some() {
+            return None;
+        }
         match self.screen {
             Screen::Restore if self.walk.step == Step::What => Some(ListKind::Backups),
             screen => screen.list(),
@@ -203,6 +223,19 @@ impl Model {
     #[must_use]
     pub fn row(&self) -> Option<&Record> {
         self.current().and_then(|kind| self.list(kind).selected())
+    }
+
+    /// A preview that was left behind, other than the one that is open here.
+    #[must_use]
+    pub fn left_behind(&self) -> Option<&PlanSummary> {
+        let open = self.walk.plan.as_ref().map(|plan| plan.plan.as_str());
+        self.summary.open_plan.as_deref().filter(|left| open != Some(&left.plan) && self.walk.restoring.is_none())
+    }
+
+    /// The least grave lines of logs that are shown.
+    #[must_use]
+    pub fn log_level(&self) -> &'static str {
+        LEVELS.get(self.level).copied().unwrap_or("info")
     }
 
     /// The ids an action applies to.
@@ -231,6 +264,9 @@ impl Model {
     /// Whose keys apply, the nearest first.
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {
+        if self.browse.is_some() {
+            return vec![Scope::Browse, Scope::Everywhere];
+        }
         let mut scopes = match self.screen {
             Screen::Overview => vec![Scope::Overview],
             Screen::Configurations => vec![Scope::Configurations],
@@ -240,6 +276,7 @@ impl Model {
             Screen::Archive => vec![Scope::Archive],
             Screen::Storage => vec![Scope::Storage],
             Screen::Activity => vec![Scope::Activity],
+            Screen::Restores => vec![Scope::Restores],
             Screen::Welcome => vec![Scope::Welcome],
             Screen::Restore => vec![self.walk.step.scope(), Scope::Restore],
         };

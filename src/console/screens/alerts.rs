@@ -69,6 +69,7 @@ pub fn detail(model: &Model, it: &Alert, more: Option<&Detail>, canvas: &mut Can
     y = fact(canvas, y, "measured", it.measured.as_deref().unwrap_or(""));
     y = fact(canvas, y, "threshold", it.threshold.as_deref().unwrap_or(""));
     y = fact(canvas, y, "acked by", it.acknowledged_by.as_deref().unwrap_or(""));
+    y = fact_time(model, canvas, y, "quiet until", it.snoozed_until.filter(|_| it.status == "snoozed"));
     y = fact(canvas, y, "notes", &it.notes);
     y = fact(canvas, y, "job", it.job.as_deref().unwrap_or(""));
     let Some(more) = more else { return };

@@ -41,6 +41,7 @@ pub fn detail(model: &Model, it: &Configuration, more: Option<&Detail>, canvas: 
     y = fact(canvas, y, "type", &it.kind);
     y = fact(canvas, y, "state", if it.enabled { "enabled" } else { "disabled" });
     y = fact(canvas, y, "schedule", it.schedule.as_deref().unwrap_or("only when asked"));
+    y = fact(canvas, y, "", more.map_or("", |more| &more.schedule));
     y = fact(canvas, y, "keeps", &format!("{} days", it.retention_days));
     y = fact(canvas, y, "modules", &if it.modules.is_empty() { "all".into() } else { it.modules.join(", ") });
     y = fact(canvas, y, "models", &if it.models.is_empty() { "all".into() } else { it.models.join(", ") });

@@ -105,6 +105,11 @@ fn empty(kind: ListKind) -> (&'static str, &'static str, &'static str) {
             "backstop vault init --location DIR",
         ),
         ListKind::Activity => ("Nothing was done yet.", "Who did what, when and why stands here; nothing is ever taken out of it.", ""),
+        ListKind::Restores => (
+            "Nothing was restored yet.",
+            "Every restore stands here, with what it did, why, and until when it can be taken back.",
+            "5 begins one.",
+        ),
     }
 }
 

@@ -51,15 +51,21 @@ fn verdict(model: &Model, canvas: &mut Canvas<'_>) -> u16 {
         let reasons = if summary.reasons.is_empty() { String::new() } else { format!(":  {}", summary.reasons.join("   ")) };
         y = canvas.paragraph(3, y, &format!("Health {score} of 100{reasons}"), Role::Text);
     }
-    if let Some(plan) = &summary.open_plan {
+    if let Some(notice) = &summary.notice {
+        y = canvas.paragraph(3, y, notice, Role::Warning);
+    }
+    if let Some(plan) = model.left_behind() {
         canvas.line(
             1,
             y,
             &[
                 (Role::Warning, Sign::Warning.text(canvas.unicode)),
-                (Role::Text, " A preview of a restore was left behind: "),
+                (Role::Text, " A preview was left behind: "),
                 (Role::Strong, &plan.app),
-                (Role::Dim, &plan.taken_at.map(|at| format!(", from {}", format::absolute(at, model.utc))).unwrap_or_default()),
+                (Role::Key, "   P"),
+                (Role::Dim, " opens it as it was left   "),
+                (Role::Key, "X"),
+                (Role::Dim, " drops it"),
             ],
         );
         y += 1;

@@ -11,7 +11,7 @@ use super::super::model::walk::{STRATEGIES, Step, Walk};
 use super::super::model::{Model, Screen};
 use super::super::widgets::confirm::Confirm;
 use super::super::widgets::prompt::Prompt;
-use super::{act, shell};
+use super::{act, shell, undo};
 
 /// Whether the selected backup can be restored from.
 ///
@@ -19,6 +19,9 @@ use super::{act, shell};
 ///
 /// It cannot.
 pub fn can_begin(model: &Model) -> Result<(), Reason> {
+    if model.setup.read_only {
+        return Err("this console is read-only, and a preview is kept as a plan".into());
+    }
     match model.row() {
         Some(Record::Backup(backup)) if backup.status == "completed" || backup.status == "partial" => Ok(()),
         Some(Record::Backup(backup)) => Err(format!("this backup is {}; it holds nothing to restore from", backup.status)),
@@ -67,7 +70,7 @@ pub fn is_idle(model: &Model) -> Result<(), Reason> {
     if model.walk.restoring.is_none() { Ok(()) } else { Err("a restore is running".into()) }
 }
 
-/// Begins another one.
+/// Begins another one; a preview that was not executed stays, and is offered again.
 pub fn anew(model: &mut Model) -> Vec<Effect> {
     let mut effects: Vec<Effect> = model.walk.comparing.map(Effect::Stop).into_iter().collect();
     model.walk = Walk::default();
@@ -133,7 +136,9 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
 
 /// Goes a step back; choices stay, and what they change is compared again.
 pub fn back(model: &mut Model) -> Vec<Effect> {
-    let Some(step) = model.walk.step.back() else { return Vec::new() };
+    // An undo has neither scope nor strategy to go back to.
+    let before = if model.walk.undo.is_some() && model.walk.step == Step::Preview { Some(Step::What) } else { model.walk.step.back() };
+    let Some(step) = before else { return Vec::new() };
     let was = std::mem::replace(&mut model.walk.step, step);
     model.walk.cursor = Cursor::default();
     match (was, step) {
@@ -166,6 +171,10 @@ pub fn all_models(model: &mut Model) -> Vec<Effect> {
 pub fn compare(model: &mut Model) -> Vec<Effect> {
     let Some(preview) = model.walk.preview() else { return Vec::new() };
     let mut effects: Vec<Effect> = model.walk.comparing.map(Effect::Stop).into_iter().collect();
+    if model.setup.read_only {
+        model.refuse("this console is read-only, and a preview is kept as a plan");
+        return effects;
+    }
     let effect = model.act(Action::Preview(Box::new(preview)));
     if let Effect::Act(number, _) = effect {
         model.walk.comparing = Some(number);
@@ -255,6 +264,18 @@ pub fn has_plan(model: &Model) -> Result<(), Reason> {
     }
 }
 
+/// Whether there is a plan whose strategies can be changed.
+///
+/// # Errors
+///
+/// There is none, or it takes back a restore.
+pub fn has_strategies(model: &Model) -> Result<(), Reason> {
+    match &model.walk.undo {
+        Some(_) => Err("an undo puts back exactly what the restore changed; choose records instead".into()),
+        None => has_plan(model),
+    }
+}
+
 /// Gives the selected model the next strategy.
 pub fn next_strategy(model: &mut Model) -> Vec<Effect> {
     let Some((name, now)) = model.walk.model().map(|of| (of.model.clone(), of.strategy.clone())) else { return Vec::new() };
@@ -276,8 +297,7 @@ pub fn next_strategy_of_all(model: &mut Model) -> Vec<Effect> {
 /// Copies the command line that would compare the same.
 pub fn copy_command(model: &mut Model) -> Vec<Effect> {
     let Some(line) = model.walk.command_line() else { return Vec::new() };
-    model.say(format!("copied: {line}"));
-    vec![Effect::Copy(line)]
+    super::copied(model, line)
 }
 
 fn open_model(model: &mut Model) -> Vec<Effect> {
@@ -337,7 +357,7 @@ pub fn can_confirm(model: &Model) -> Result<(), Reason> {
 /// Asks for the reason; what overwrites or deletes asks to type the application's name after it.
 pub fn confirm(model: &mut Model) -> Vec<Effect> {
     let Some(plan) = &model.walk.plan else { return Vec::new() };
-    let title = format!("Restore {}", plan.app);
+    let title = if model.walk.undo.is_some() { format!("Take back the restore of {}", plan.app) } else { format!("Restore {}", plan.app) };
     model.walk.step = Step::Confirm;
     model.push(Prompt::new(title, "Why? The reason stands in the audit trail.", Message::Reason));
     Vec::new()
@@ -345,17 +365,9 @@ pub fn confirm(model: &mut Model) -> Vec<Effect> {
 
 /// Executes the plan with this reason, after the last question.
 pub fn execute(model: &mut Model, reason: String) -> Vec<Effect> {
-    let Some(plan) = &model.walk.plan else { return Vec::new() };
-    let sums = plan.sums();
-    let app = plan.app.clone();
-    let lines = vec![
-        format!("Creates {}, updates {}, deletes {} records of {app}.", sums.create, sums.update, sums.delete),
-        "A safety backup is taken first; the restore can be undone from it.".into(),
-        format!("backstop restore run --plan {} --reason … --confirm {app}", plan.plan),
-    ];
-    let then = Message::Act(Box::new(Action::Restore { plan: plan.plan.clone(), app: app.clone(), reason }));
-    let question = Confirm::new(&format!("Restore {app} now?"), lines, "restore", then);
-    model.push(if sums.update + sums.delete > 0 { question.typed(app) } else { question });
+    if let Some(question) = undo::last_question(&model.walk, reason) {
+        model.push(Confirm::from(question));
+    }
     Vec::new()
 }
 
@@ -370,29 +382,4 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         model.screen = Screen::Restore;
     }
     effects
-}
-
-/// Whether the restore can be taken back.
-///
-/// # Errors
-///
-/// It cannot.
-pub fn can_undo(model: &Model) -> Result<(), Reason> {
-    match &model.walk.result {
-        Some(Ok(result)) if result.safety_backup.is_some() => Ok(()),
-        Some(Ok(_)) => Err("it has no safety backup".into()),
-        _ => Err("nothing was restored".into()),
-    }
-}
-
-/// Asks to take the restore back.
-pub fn undo(model: &mut Model) -> Vec<Effect> {
-    let Some(Ok(result)) = &model.walk.result else { return Vec::new() };
-    let lines = vec![
-        "Puts back what was there before, from the safety backup; records changed since are told first.".into(),
-        format!("backstop restore undo {}", result.restore),
-    ];
-    let then = Message::Act(Box::new(Action::Undo { restore: result.restore.clone(), reason: "undone in the console".into() }));
-    model.push(Confirm::new("Undo this restore?", lines, "undo it", then));
-    Vec::new()
 }

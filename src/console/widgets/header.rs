@@ -40,6 +40,12 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     if !summary.running.is_empty() {
         state.push((Role::Running, format!("{} running", summary.running.len())));
     }
+    // The overview has the whole of it.
+    if let Some((short, _)) = summary.notice.as_ref().and_then(|notice| notice.split_once(':'))
+        && model.screen != Screen::Overview
+    {
+        state.push((Role::Warning, short.to_lowercase()));
+    }
     if let Some((name, at)) = &summary.next
         && canvas.width() >= 110
     {
@@ -53,8 +59,9 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         x = canvas.put(x, 0, &piece, role) + 2;
     }
     canvas.put_right(end, 0, end, &right, Role::Dim);
-    for (screen, from, title) in tabs(canvas.width(), model.screen) {
-        let role = if screen == model.screen { Role::TabActive } else { Role::TabIdle };
+    for (screen, from, title) in tabs(canvas.width(), if model.screen == Screen::Restores { Screen::Restore } else { model.screen }) {
+        let here = screen == model.screen || (screen == Screen::Restore && model.screen == Screen::Restores);
+        let role = if here { Role::TabActive } else { Role::TabIdle };
         canvas.put(from, 1, &title, role);
     }
     canvas.rule(2);

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::catalog::{App, AuditOutcome, BackupFilter, BackupModel, BackupType, CopyState, JobKind, NewBackup, Origin, Role, Status};
+use crate::catalog::{
+    App, AuditOutcome, BackupFilter, BackupModel, BackupType, CopyState, JobKind, Level, NewBackup, Origin, Role, Status,
+};
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
@@ -22,9 +24,13 @@ use super::Engine;
 use super::access::host;
 use super::apps::Parts;
 use super::error::{Error, Result};
-use super::jobs::{Finish, JobRequest, Run};
+use super::jobs::{Asked, Finish, JobRequest, Run};
 use basis::Basis;
 use relation::Storing;
+
+/// The types of backup that can be made.
+pub const TYPES: [BackupType; 5] =
+    [BackupType::Full, BackupType::Differential, BackupType::Incremental, BackupType::Database, BackupType::Files];
 
 /// What is to be backed up, and why.
 #[derive(Clone, Debug)]
@@ -47,6 +53,8 @@ pub struct BackupRequest {
     pub new_base: bool,
     /// Whether it is protected at once.
     pub protect: bool,
+    /// The job that this backup does over.
+    pub replay_of: Option<String>,
 }
 
 impl BackupRequest {
@@ -63,6 +71,7 @@ impl BackupRequest {
             reason: None,
             new_base: false,
             protect: false,
+            replay_of: None,
         }
     }
 
@@ -78,7 +87,7 @@ impl BackupRequest {
             BackupType::Files => Ok(Parts { database: false, files: true }),
             other => Err(Error::Usage {
                 why: format!("backups of the type {other} are not there yet"),
-                hint: "Use one of: full, differential, incremental, database, files.".into(),
+                hint: format!("Use one of: {}.", TYPES.map(|kind| kind.to_string()).join(", ")),
             }),
         }
     }
@@ -123,12 +132,18 @@ impl Engine {
         let parts = request.parts()?;
         let app = self.app(request.app.as_deref())?;
         let job = JobRequest {
-            kind: JobKind::Backup,
             backup_type: Some(request.kind),
             origin: request.origin,
-            app: &app,
             configuration: request.configuration.clone(),
             reason: request.reason.clone(),
+            asked: Some(Asked {
+                modules: request.modules.clone(),
+                models: request.models.clone(),
+                new_base: request.new_base,
+                protect: request.protect,
+            }),
+            replay_of: request.replay_of.clone(),
+            ..JobRequest::new(JobKind::Backup, &app)
         };
         let made = self.run_job(&job, |run| Backing { engine: self, request, app: &app, run }.make(parts));
         if let Some(configuration) = &request.configuration {
@@ -162,6 +177,7 @@ impl Backing<'_> {
         let started = self.engine.clock().now();
         let sources = self.engine.open_sources(self.app, parts)?;
         let mut basis = self.basis(&vault)?;
+        self.expect(&sources, &mut basis);
         let writer = vault.writer()?;
         let mut manifest = self.manifest(started);
         for source in &sources {
@@ -189,6 +205,17 @@ impl Backing<'_> {
         Ok(Basis::among(vault.clone(), &newest.items, self.request.kind))
     }
 
+    /// Says how many records there will be: as many as there were, where the last backup had all of what is asked for now.
+    fn expect(&self, sources: &[Box<dyn Snapshot>], basis: &mut Basis) {
+        let covered = sources.iter().flat_map(|source| source.relations().iter().filter(|relation| self.request.covers(relation)));
+        let known: Option<u64> = covered.map(|relation| basis.of(relation).map(|record| record.rows)).sum();
+        if let Some(records) = known {
+            self.run.progress.expect(records);
+        }
+        let since = basis.parent().map_or_else(|| "as a new base".to_owned(), |parent| format!("since {parent}"));
+        self.run.log(Level::Info, &format!("{} of {}, {since}", self.request.kind, self.app.name));
+    }
+
     /// Writes every model of one source that is in scope.
     fn source(&self, source: &dyn Snapshot, basis: &mut Basis, vault: &Vault, writer: &Writer<'_>, manifest: &mut Manifest) -> Result<()> {
         let mut relations = Vec::new();
@@ -197,6 +224,10 @@ impl Backing<'_> {
             let since = basis.of(relation);
             let (snapshot, progress) = (source, self.run.progress.as_ref());
             let outcome = Storing { snapshot, relation, writer, vault, progress }.store(since.as_ref())?;
+            self.run.log(Level::Debug, &format!("{}: {} records", relation.name, outcome.record.rows));
+            for unread in &outcome.unread {
+                self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
+            }
             manifest.errors.extend(outcome.unread.into_iter().map(|unread| Missed {
                 model: unread.model,
                 what: unread.what,
@@ -298,6 +329,8 @@ impl Backing<'_> {
             ..NewBackup::new(manifest.id.to_string(), &self.app.id, self.request.kind, status, started.into())
         })?;
         self.remember_copies(manifest, &copies)?;
+        // How full the locations are is news, not part of the backup: that it cannot be told fails nothing.
+        let _ = self.engine.vault(&self.app.vault).and_then(|vault| self.engine.note_locations(&vault));
         let result = BackupResult {
             job: self.run.id.clone(),
             backup: manifest.id.to_string(),

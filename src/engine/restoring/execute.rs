@@ -3,12 +3,13 @@
 use jiff::SignedDuration;
 
 use crate::catalog::{
-    App, AuditOutcome, JobKind, Kind, NewRestore, Origin, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status,
+    App, AuditOutcome, JobKind, Kind, Level, NewRestore, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status,
 };
 use crate::engine::Engine;
 use crate::engine::apps::{LOCK_WAIT, Parts, sqlite};
 use crate::engine::error::{Error, Result};
 use crate::engine::jobs::{Finish, JobRequest, Run};
+use crate::engine::progress::Tally;
 use crate::engine::restore::plan::{Choice, Plan, PlanSummary, Request};
 use crate::engine::restore::run::{self, Done};
 use crate::engine::restore::safety::{Images, Safety};
@@ -57,14 +58,7 @@ impl Engine {
         }
         run::allow(&plan)?;
         let kind = if plan.undo { JobKind::Undo } else { JobKind::Restore };
-        let request = JobRequest {
-            kind,
-            backup_type: None,
-            origin: Origin::Manual,
-            app: &app,
-            configuration: None,
-            reason: reason.map(str::to_owned),
-        };
+        let request = JobRequest { reason: reason.map(str::to_owned), ..JobRequest::new(kind, &app) };
         let done =
             self.run_job(&request, |job| Executing { engine: self, app: &app, vault: &vault, plan: &plan, job, reason }.execute(progress));
         let (outcome, told) = match &done {
@@ -173,11 +167,15 @@ impl Executing<'_> {
             });
         };
         self.engine.with_spool(self.plan, self.vault, |spool| {
+            // Each record is read again and then written.
+            self.job.progress.expect(2 * (effect.create + effect.update + effect.delete));
             self.job.progress.phase("safety record");
             let safety = self.keep_safety(restore, spool)?;
-            self.job.progress.phase("writing");
+            self.job.log(Level::Info, &format!("the safety record {safety} is kept; the database is written now"));
+            let mut tally = Tally::default();
             let mut told = |step: Step<'_>| {
-                self.job.progress.phase(step.phase);
+                self.job.progress.phase(&format!("{} {}", step.phase, step.model));
+                self.job.progress.reached(tally.add(step.phase, step.model, step.records), 0);
                 !self.job.progress.is_cancelled() && progress(step)
             };
             let writer = sqlite(database)?.writer(LOCK_WAIT)?;

@@ -131,6 +131,31 @@ impl Engine {
         Ok(self.plan(plan)?.plan.summary())
     }
 
+    /// What a plan that was kept was asked for, and whether it takes back a restore.
+    ///
+    /// # Errors
+    /// As of [`Engine::plan_summary`].
+    pub fn plan_request(&self, plan: &str) -> Result<(Request, bool)> {
+        let kept = self.plan(plan)?.plan;
+        Ok((kept.request, kept.undo))
+    }
+
+    /// Drops a plan that nobody wants any more; its files go.
+    ///
+    /// # Errors
+    /// Not permitted, or it is not open.
+    pub fn discard_plan(&self, plan: &str) -> Result<()> {
+        let known = self.catalog().plan(&self.resolve(Kind::Plan, plan)?)?;
+        self.allow(Role::Operator, "restore preview", &known.app)?;
+        self.catalog().close_plan(&known.id, PlanState::Discarded)?;
+        let path = self.plan_path(&known.id);
+        for file in [path.with_extension("spool"), path] {
+            // A file that is left behind is named by nothing.
+            let _ = std::fs::remove_file(file);
+        }
+        Ok(())
+    }
+
     /// A page of a model's records that differ, as JSON: `after` records are passed over.
     ///
     /// # Errors
