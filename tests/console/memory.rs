@@ -36,10 +36,6 @@ pub struct Memory {
     pub jobs: usize,
     /// How many jobs came in after the first look, newest first.
     pub newer: usize,
-    /// The name of the application that most rows belong to.
-    pub app: &'static str,
-    /// How many records differ in the model that has conflicts; every seventh hundredth is one.
-    pub differing: usize,
     /// How many jobs run in this process.
     pub jobs_here: usize,
     /// Whether a preview was left behind.
@@ -48,6 +44,10 @@ pub struct Memory {
     pub refuses: bool,
     /// The records of every model in every backup.
     pub stored: usize,
+    /// The name of the application that most rows belong to.
+    pub app: &'static str,
+    /// How many records differ in the model that has conflicts; every seventh hundredth is one.
+    pub differing: usize,
     /// What was done.
     pub done: Mutex<Vec<Action>>,
 }
@@ -59,12 +59,12 @@ impl Memory {
             initialised: true,
             jobs: 3,
             newer: 0,
-            app: "school",
-            differing: 21,
             jobs_here: 0,
             left: false,
             refuses: false,
             stored: 250,
+            app: "school",
+            differing: 21,
             done: Mutex::default(),
         }
     }
@@ -314,12 +314,6 @@ fn rows() -> Vec<PlanRow> {
     ]
 }
 
-/// A record beyond the first few: new, but for a conflict in every seven hundred.
-fn further(at: usize) -> PlanRow {
-    let state = if at % 700 == 699 { "conflict" } else { "new" };
-    PlanRow { key: serde_json::json!({ "id": at }), state: state.into(), ..PlanRow::default() }
-}
-
 fn scope() -> Vec<ScopeModel> {
     ["hr_department", "hr_employee"].map(|model| ScopeModel { module: "hr".into(), model: model.into(), records: 1204 }).to_vec()
 }
@@ -330,6 +324,12 @@ fn stored(at: usize) -> StoredRow {
         key: serde_json::json!({"id": at}),
         fields: vec![("id".into(), at.into()), ("name".into(), format!("Person {at}").into()), ("note".into(), serde_json::Value::Null)],
     }
+}
+
+/// A record beyond the first few: new, but for a conflict in every seven hundred.
+fn further(at: usize) -> PlanRow {
+    let state = if at % 700 == 699 { "conflict" } else { "new" };
+    PlanRow { key: serde_json::json!({ "id": at }), state: state.into(), ..PlanRow::default() }
 }
 
 impl Backend for Memory {

@@ -107,7 +107,7 @@ fn empty(kind: ListKind) -> (&'static str, &'static str, &'static str) {
         ListKind::Activity => ("Nothing was done yet.", "Who did what, when and why stands here; nothing is ever taken out of it.", ""),
         ListKind::Restores => (
             "Nothing was restored yet.",
-            "Every restore stands here, with what it did, why, and until when it can be taken back.",
+            "Every restore stands here, with who did it, why, and until when it can be taken back.",
             "5 begins one.",
         ),
     }

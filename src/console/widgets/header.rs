@@ -59,9 +59,9 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         x = canvas.put(x, 0, &piece, role) + 2;
     }
     canvas.put_right(end, 0, end, &right, Role::Dim);
-    for (screen, from, title) in tabs(canvas.width(), if model.screen == Screen::Restores { Screen::Restore } else { model.screen }) {
-        let here = screen == model.screen || (screen == Screen::Restore && model.screen == Screen::Restores);
-        let role = if here { Role::TabActive } else { Role::TabIdle };
+    let shown = if model.screen == Screen::Restores { Screen::Restore } else { model.screen };
+    for (screen, from, title) in tabs(canvas.width(), shown) {
+        let role = if screen == shown { Role::TabActive } else { Role::TabIdle };
         canvas.put(from, 1, &title, role);
     }
     canvas.rule(2);
