@@ -256,12 +256,13 @@ pub fn click(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
 
 /// Suspends; with jobs running here it asks first, because they would stand still and hold their locks.
 pub fn suspend(model: &mut Model) -> Vec<Effect> {
-    if model.jobs_here == 0 {
+    let waiting = under_way(model);
+    if waiting == 0 {
         return vec![Effect::Suspend];
     }
     let dialog = Confirm::new(
         "Suspend with jobs running here?",
-        vec![format!("{} of this process would stand still, and a restore would go on holding its locks.", here(model.jobs_here))],
+        vec![format!("{} of this process would stand still, and a restore would go on holding its locks.", here(waiting))],
         "suspend",
         Message::Suspend,
     );
@@ -269,12 +270,18 @@ pub fn suspend(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
+/// What runs in this process and must not stand still or be lost: an action may have begun whose job is not counted yet.
+fn under_way(model: &Model) -> usize {
+    let acting = model.acting.values().filter(|acting| !matches!(acting.action, Action::Preview(_))).count();
+    model.jobs_here.max(acting)
+}
+
 /// Quits; with jobs running here it asks first. They run in this process, so they cannot be left behind.
 pub fn quit(model: &mut Model) -> Vec<Effect> {
     // A comparison that is not finished leaves nothing behind.
     let comparing = model.acting.iter().filter(|(_, acting)| matches!(acting.action, Action::Preview(_)));
     let mut leaving: Vec<Effect> = comparing.map(|(number, _)| Effect::Stop(*number)).collect();
-    let waiting = model.jobs_here.max(model.acting.len() - leaving.len());
+    let waiting = under_way(model);
     if waiting == 0 {
         leaving.push(Effect::Quit);
         return leaving;
