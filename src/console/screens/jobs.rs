@@ -54,8 +54,10 @@ pub fn detail(model: &Model, it: &Job, more: Option<&Detail>, canvas: &mut Canva
     if it.status == "running" {
         let width = canvas.width().saturating_sub(24).min(40);
         canvas.put_within(0, y, 12, &it.phase, Role::Dim);
-        gauge::draw(canvas, 13, y, width, it.done_records, it.total_records);
-        canvas.put(15 + width, y, &gauge::percent(it.done_records, it.total_records), Role::Text);
+        if it.total_records.is_some() {
+            gauge::draw(canvas, 13, y, width, it.done_records, it.total_records);
+            canvas.put(15 + width, y, &gauge::percent(it.done_records, it.total_records), Role::Text);
+        }
         y = fact(canvas, y + 1, "pace", &pace(it));
     }
     if it.stopping {

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{alerts, storage};
+use super::{alerts, jobs, storage};
 use crate::console::model::Model;
 use crate::console::model::detail::AppHealth;
 use crate::console::model::list::scroll;
@@ -133,10 +133,12 @@ fn running(model: &Model, canvas: &mut Canvas<'_>, mut y: u16) -> u16 {
             let width = canvas.width().saturating_sub(60).min(40);
             gauge::draw(canvas, 30, y, width, job.done_records, job.total_records);
             canvas.put_right(37 + width, y, 6, &gauge::percent(job.done_records, job.total_records), Role::Text);
-            canvas.put_within(39 + width, y, end.saturating_sub(39 + width), &job.phase, Role::Dim);
+            let pace = jobs::pace(job);
+            let told = if pace.is_empty() { &job.phase } else { &pace };
+            canvas.put_within(39 + width, y, end.saturating_sub(39 + width), told, Role::Dim);
         } else {
             // How much there will be is not known: a bar would be made up.
-            let told = format!("{} records   {}", format::count(job.done_records), job.phase);
+            let told = format!("{} records   {}   {}", format::count(job.done_records), job.phase, jobs::pace(job));
             canvas.put_within(30, y, end.saturating_sub(30), &told, Role::Dim);
         }
     }
