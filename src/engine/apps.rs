@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, NewApp, Role};
-use crate::rows::{Relation, Row, Value};
+use crate::rows::{Relation, RelationKind, Row, Value};
 use crate::sources::files::{Options, Tree};
 use crate::sources::sqlite::{Sqlite, SqliteSnapshot};
 use crate::sources::url::Url;
@@ -50,6 +50,13 @@ pub struct Parts {
 impl Parts {
     /// Everything.
     pub const ALL: Self = Self { database: true, files: true };
+
+    /// The kinds of relations they have.
+    #[must_use]
+    pub fn kinds(self) -> Vec<RelationKind> {
+        let both = [(self.database, RelationKind::Table), (self.files, RelationKind::Files)];
+        both.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind).collect()
+    }
 }
 
 /// A database at one moment, its models in their modules.
@@ -87,8 +94,8 @@ impl Snapshot for Grouped {
         self.snapshot.scan(relation, content, each)
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value]) -> SourceResult<Option<Row>> {
-        self.snapshot.holds(model, columns, values)
+    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> SourceResult<Option<Row>> {
+        self.snapshot.holds(model, columns, values, content)
     }
 }
 
@@ -237,7 +244,7 @@ fn roots(texts: &[String]) -> Result<Vec<FilesRoot>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{KeyKind, RelationKind};
+    use crate::rows::KeyKind;
 
     fn named(name: &str) -> Relation {
         let (kind, key) = (RelationKind::Table, KeyKind::WholeRow);

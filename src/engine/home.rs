@@ -48,6 +48,12 @@ impl Home {
         self.root.join("keys")
     }
 
+    /// The journals of restores that change files.
+    #[must_use]
+    pub fn journals(&self) -> PathBuf {
+        self.root.join("journals")
+    }
+
     /// Private files that live as long as a job.
     #[must_use]
     pub fn scratch(&self) -> PathBuf {

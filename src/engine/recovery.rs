@@ -17,12 +17,13 @@ use crate::catalog::{
 };
 use crate::sources::Snapshot;
 
-use super::apps::sqlite;
+use super::apps::{Parts, sqlite};
 use super::error::{Doing, Error, Result};
 use super::health::HealthFinding;
 use super::restore::judge::{Verdict, judge};
 use super::restore::plan::PlanSummary;
 use super::restore::safety::Safety;
+use super::restoring::journals::Journals;
 use super::restoring::safety;
 use super::{Engine, jobs};
 
@@ -114,6 +115,7 @@ impl Engine {
     /// # Errors
     /// What the catalog says. A restore that cannot be judged now waits, and says why.
     pub fn judge_the_dead(&self) -> Result<()> {
+        self.end_abandoned()?;
         if self.catalog().interrupted_restores()?.is_empty() {
             return Ok(());
         }
@@ -142,8 +144,14 @@ impl Engine {
         let Some(kept) = restore.safety_backup.as_deref() else { return Ok(Verdict::RolledBack) };
         let app = self.catalog().app(&restore.app_id)?;
         let vault = self.vault_at_hand(&app.vault)?;
-        let (before, after) = safety::read(vault, kept)?;
-        let lives = self.live_tables(&app)?;
+        if Journals::wait_for(self.home(), &app.id, &restore.id)? {
+            let hint = "See why: backstop alerts list".to_owned();
+            return Err(Error::Refused { why: "its files are neither in place nor taken back yet".into(), hint });
+        }
+        let parts = safety::parts(&vault, kept)?;
+        let (before, after) = safety::read(&vault, kept, &parts.kinds())?;
+        let mut lives = if parts.database { self.live_tables(&app)? } else { Vec::new() };
+        lives.extend(self.open_sources(&app, Parts { database: false, ..parts })?);
         let lives: Vec<&dyn Snapshot> = lives.iter().map(AsRef::as_ref).collect();
         Ok(judge(Safety { before: &before, after: &after }, &lives)?)
     }

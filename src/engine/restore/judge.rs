@@ -36,7 +36,7 @@ pub fn judge(safety: Safety<'_>, lives: &[&dyn Snapshot]) -> Result<Verdict> {
     for held in safety.relations() {
         let live = lives
             .iter()
-            .find_map(|live| live.relations().iter().find(|relation| relation.name == held.name).map(|relation| (live, relation)));
+            .find_map(|live| live.relations().iter().find(|relation| relation.name == held.name && relation.kind == held.kind).map(|relation| (live, relation)));
         let Some((live, relation)) = live else {
             neither += 1;
             named.push(json!({"model": held.name}));
