@@ -324,9 +324,8 @@ fn differing(relation: &Relation, now: Option<&Row>, expected: Option<&Row>) -> 
         (Some(_), None) => Some("it is there".into()),
         (Some(now), Some(expected)) => {
             let glanced = |value: &Value| matches!(value, Value::Large(large) if large.length == 0);
-            let mut differ = relation.visible().filter(|&column| {
-                !glanced(&now.values[column]) && !now.values[column].same(&expected.values[column])
-            });
+            let mut differ =
+                relation.visible().filter(|&column| !glanced(&now.values[column]) && !now.values[column].same(&expected.values[column]));
             let first = &relation.columns[differ.next()?].name;
             Some(std::iter::once(first).chain(differ.map(|column| &relation.columns[column].name)).fold(
                 "not as planned:".to_owned(),

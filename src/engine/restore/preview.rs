@@ -217,9 +217,7 @@ fn take(draft: &mut Draft<'_>, model: usize, whole: bool, relation: &Relation, c
         Difference::Identical(_) => (State::Identical, None, None, Vec::new()),
         Difference::New(row) => (State::New, Some(row), None, Vec::new()),
         Difference::LiveOnly(row) => (State::LiveOnly, None, Some(row), Vec::new()),
-        Difference::Conflict { backup, live, fields } => {
-            (State::Conflict, Some(backup), Some(live), fields)
-        }
+        Difference::Conflict { backup, live, fields } => (State::Conflict, Some(backup), Some(live), fields),
     };
     if state == State::Identical {
         draft.models[model].identical += 1;

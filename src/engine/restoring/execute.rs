@@ -270,7 +270,8 @@ impl Executing<'_> {
 
     /// The sources by their places in the plan; they must be those that it saw.
     fn lives(&self) -> Result<BTreeMap<usize, Box<dyn Snapshot>>> {
-        let parts = Parts { database: self.database_source().is_some(), files: (0..self.plan.live.len()).any(|source| self.is_tree(source)) };
+        let parts =
+            Parts { database: self.database_source().is_some(), files: (0..self.plan.live.len()).any(|source| self.is_tree(source)) };
         let lives = self.engine.open_lives(self.app, parts)?;
         let places = |lives: &[Box<dyn Snapshot>]| lives.iter().map(|live| live.identity().place).collect::<Vec<_>>();
         let seen: Vec<String> = self.plan.live.iter().map(|identity| identity.place.clone()).collect();
@@ -325,7 +326,14 @@ impl Executing<'_> {
         self.engine.clock().now().checked_add(SignedDuration::from_hours(24 * safety::KEPT_DAYS)).ok().map(Into::into)
     }
 
-    fn end(&self, restore: &Restore, status: Status, written: &Written, duration_seconds: Option<f64>, error: Option<String>) -> Result<()> {
+    fn end(
+        &self,
+        restore: &Restore,
+        status: Status,
+        written: &Written,
+        duration_seconds: Option<f64>,
+        error: Option<String>,
+    ) -> Result<()> {
         let undo_until = self.undo_until().filter(|_| written.safety_backup.is_some());
         let outcome = RestoreOutcome { status, changes: written.changes.clone(), undo_until, duration_seconds, error };
         self.engine.catalog().finish_restore(&restore.id, &outcome)?;

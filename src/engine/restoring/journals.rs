@@ -141,7 +141,9 @@ impl Journals {
     pub fn pending(&self) -> Result<Vec<Pending>> {
         let mut found = BTreeMap::<String, Pending>::new();
         for name in names(&self.folder)? {
-            let Some((restore, _)) = name.split_once('.').filter(|_| name.ends_with(JOURNAL) || name.ends_with(UNDECIDED)) else { continue };
+            let Some((restore, _)) = name.split_once('.').filter(|_| name.ends_with(JOURNAL) || name.ends_with(UNDECIDED)) else {
+                continue;
+            };
             let new = || Pending { restore: restore.to_owned(), undecided: false, journals: Vec::new() };
             let pending = found.entry(restore.to_owned()).or_insert_with(new);
             pending.undecided |= name.ends_with(UNDECIDED);

@@ -47,9 +47,8 @@ impl Exclude {
 
     /// The places of the globs that take the entry at `path`: each matches it, or a folder above it.
     pub fn takers(&self, path: &[u8], is_folder: bool) -> impl Iterator<Item = usize> {
-        let takes = move |glob: &Glob| {
-            ((is_folder || !glob.folders_only) && glob.matches(path)) || above(path).any(|folder| glob.matches(folder))
-        };
+        let takes =
+            move |glob: &Glob| ((is_folder || !glob.folders_only) && glob.matches(path)) || above(path).any(|folder| glob.matches(folder));
         self.globs.iter().enumerate().filter(move |(_, glob)| takes(glob)).map(|(place, _)| place)
     }
 
