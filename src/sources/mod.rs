@@ -54,6 +54,12 @@ pub enum Error {
         /// The command to use instead.
         remedy: String,
     },
+    /// Nothing more can be written: a copy, or what has to be sorted outside memory.
+    #[error("{what}: the disk or the temporary folder is full")]
+    Full {
+        /// What was being written or read.
+        what: String,
+    },
     /// Something is there already.
     #[error("{what} exists already")]
     Exists {
@@ -114,6 +120,8 @@ impl Explain for Error {
             Self::Exists { .. } => "Name a place that does not exist yet, or move what is there away.".into(),
             Self::NoRoom { .. } => "Make room there, put the home on a larger disk, or let the application use WAL mode.".into(),
             Self::Url { .. } => "Write sqlite:PATH.".into(),
+            Self::Full { .. } => "Make room, or name another temporary folder with TMPDIR, then run it again.".into(),
+            Self::Io { source, .. } if is_full(source) => "Make room there, then run it again.".into(),
             Self::Unfit { .. } | Self::Database { .. } | Self::Io { .. } => return None,
         })
     }
@@ -125,6 +133,12 @@ impl Explain for Error {
             _ => Status::Failed,
         }
     }
+}
+
+/// No room, or none for this user or this process.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
 /// The result of asking a source.
