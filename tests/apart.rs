@@ -125,6 +125,29 @@ fn a_folder_that_holds_the_database_the_home_and_the_vault_is_backed_up_without_
 }
 
 #[test]
+fn a_restore_of_files_leaves_alone_what_is_a_protected_database_by_now() {
+    let place = Place::new();
+    let sql = |sql: &str| Connection::open(place.path("srv/shop.db")).unwrap().execute_batch(sql).unwrap();
+    sql("CREATE TABLE t (v); INSERT INTO t VALUES ('then')");
+    fs::write(place.path("srv/note"), "then").unwrap();
+    place.create_vault(&["vault"]).unwrap();
+    let files = vec![place.path("srv").display().to_string()];
+    place.engine.add_app(&AppRequest { name: "media".into(), files, ..AppRequest::default() }).unwrap();
+    place.back_up();
+    place.protect("srv/shop.db", None);
+    sql("UPDATE t SET v = 'now'");
+    fs::write(place.path("srv/note"), "now").unwrap();
+
+    let request = PreviewRequest { exact: true, ..PreviewRequest::new(Some("media".into()), Strategy::Replace) };
+    let plan = place.engine.preview(&request, &mut going).unwrap();
+    let done = place.engine.restore(&plan.plan, None, &mut going).unwrap();
+    assert_eq!((done.records_updated, done.records_deleted), (1, 0));
+    assert_eq!(fs::read_to_string(place.path("srv/note")).unwrap(), "then");
+    let now: String = Connection::open(place.path("srv/shop.db")).unwrap().query_row("SELECT v FROM t", [], |row| row.get(0)).unwrap();
+    assert_eq!(now, "now");
+}
+
+#[test]
 fn one_folder_is_not_two_locations() {
     let place = Place::new();
     fs::create_dir(place.path("disk")).unwrap();

@@ -375,7 +375,8 @@ fn a_parent_is_found_by_a_reference_as_its_unique_column_compares() {
 
 #[test]
 fn a_holder_that_came_after_the_preview_is_not_replaced() {
-    let database = Database::new("CREATE TABLE c(id INTEGER PRIMARY KEY, email TEXT UNIQUE ON CONFLICT REPLACE); INSERT INTO c VALUES (1, 'a@x')");
+    let database =
+        Database::new("CREATE TABLE c(id INTEGER PRIMARY KEY, email TEXT UNIQUE ON CONFLICT REPLACE); INSERT INTO c VALUES (1, 'a@x')");
     let stored = Memory::of(&database);
     database.run("DELETE FROM c");
     let planned = plan(&database, &stored, request(Strategy::Merge));

@@ -143,7 +143,9 @@ fn the_table_is_believed_where_its_index_has_other_values() {
 #[test]
 fn a_table_without_a_key_is_never_read_from_an_index_that_covers_it() {
     let folder = Folder::new();
-    let path = folder.database("CREATE TABLE loose (a, b, c GENERATED ALWAYS AS (1)); CREATE INDEX cover ON loose(a, b); INSERT INTO loose VALUES (1, 2), (3, 4)");
+    let path = folder.database(
+        "CREATE TABLE loose (a, b, c GENERATED ALWAYS AS (1)); CREATE INDEX cover ON loose(a, b); INSERT INTO loose VALUES (1, 2), (3, 4)",
+    );
     forget(&path, "cover", "INSERT INTO loose VALUES (5, 6)");
     let (rows, unread) = rows(&folder.open(&path).unwrap(), "loose");
     assert_eq!((rows.len(), unread), (3, Vec::new()));

@@ -194,7 +194,9 @@ impl Explain for Error {
     fn status(&self) -> Status {
         match self {
             Self::NotEmpty { .. } | Self::HoldsVault { .. } | Self::LastKey { .. } | Self::KeyStays { .. } => Status::Refused,
-            Self::SamePlace { .. } | Self::Words { .. } | Self::EmptyPassphrase | Self::NoBackup { .. } | Self::NoRecord { .. } => Status::Usage,
+            Self::SamePlace { .. } | Self::Words { .. } | Self::EmptyPassphrase | Self::NoBackup { .. } | Self::NoRecord { .. } => {
+                Status::Usage
+            }
             _ => Status::Failed,
         }
     }

@@ -103,11 +103,7 @@ impl Sqlite {
     /// # Errors
     /// [`Error::Exists`] where the path, or a log or journal of an earlier database there, exists; what SQLite says.
     pub fn create(&self, definition: &Definition) -> Result<Box<dyn Creator>> {
-        if let Some(taken) = SUFFIXES
-            .iter()
-            .map(|suffix| open::beside(&self.path, suffix))
-            .find(|path| path.symlink_metadata().is_ok())
-        {
+        if let Some(taken) = SUFFIXES.iter().map(|suffix| open::beside(&self.path, suffix)).find(|path| path.symlink_metadata().is_ok()) {
             return Err(Error::Exists { what: taken.display().to_string() });
         }
         creator::SqliteCreator::begin(&self.path, definition).map(|creator| Box::new(creator) as Box<dyn Creator>)

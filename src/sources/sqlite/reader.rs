@@ -122,7 +122,8 @@ impl SqliteSnapshot {
         let Some(index) = table.key_index().filter(|_| own_order) else { return Ok(None) };
         let name = &table.relation.name;
         let count = |how: &str| {
-            let counted = self.connection.query_row(&format!("SELECT count(*) FROM {} {how}", quoted(name)), [], |row| row.get::<_, u64>(0));
+            let counted =
+                self.connection.query_row(&format!("SELECT count(*) FROM {} {how}", quoted(name)), [], |row| row.get::<_, u64>(0));
             counted.map_err(|error| self.stopped(name, &error))
         };
         let (rows, entries) = (count("NOT INDEXED")?, count(&format!("INDEXED BY {}", quoted(&index.name)))?);
