@@ -40,7 +40,7 @@ fn run(arguments: &[OsString]) -> io::Result<Status> {
             Some(Command::Console(console)) => open_console(&cli.common, console, &mut err),
             Some(command) => session::run(cli.common, command, &mut out, &mut err),
             None if has_terminal() => open_console(&cli.common, Console::default(), &mut err),
-            None => session::without_terminal(cli.common, &mut out, &mut err),
+            None => session::without_terminal(&cli.common, &mut out, &mut err),
         },
     }
 }

@@ -70,7 +70,7 @@ pub fn run(common: Common, command: Command, out: &mut dyn Write, err: &mut dyn 
 ///
 /// # Errors
 /// Standard output or standard error cannot be written.
-pub fn without_terminal(common: Common, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Status> {
+pub fn without_terminal(common: &Common, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Status> {
     if common.home().is_ok_and(|home| Home::at(home).exists()) {
         let mut plain = common.clone();
         plain.json = false;

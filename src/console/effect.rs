@@ -75,8 +75,10 @@ pub enum Query {
         plan: String,
         /// The model.
         model: String,
-        /// The key after which the window begins.
-        after: Option<Value>,
+        /// The place among them at which the window begins: a plan never changes, so a place is a key.
+        from: usize,
+        /// Look for the first conflict from here on; the window is then laid round it.
+        conflict: Option<usize>,
         /// The most rows.
         limit: usize,
     },
@@ -152,6 +154,10 @@ pub enum Answer {
     Models(Vec<ScopeModel>),
     /// To [`Query::Rows`].
     Rows {
+        /// The place of the first.
+        from: usize,
+        /// The place of the conflict that was looked for, where there is one.
+        found: Option<usize>,
         /// The records.
         rows: Vec<PlanRow>,
         /// Whether nothing follows.

@@ -170,7 +170,7 @@ impl Explain for Error {
             Self::Words { .. } => "Enter the 24 words in their order, separated by blanks.".into(),
             Self::EmptyPassphrase => "Choose a passphrase of several words.".into(),
             Self::Damaged { .. } | Self::Lost { .. } => {
-                "Attach a location that still has it, then: backstop verify. The next backup stores again what is lost.".into()
+                "Attach a location that still has it, then: backstop vault verify. The next backup stores again what is lost.".into()
             }
             Self::Unsupported { .. } => "Use the version of Backstop that wrote it, or a later one.".into(),
             Self::NotDurable { .. } => "Free space or attach the missing location, then run the backup again.".into(),

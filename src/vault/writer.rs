@@ -62,6 +62,8 @@ struct State {
     pending: HashSet<Digest>,
     finished: Vec<Listed>,
     presence: Presence,
+    /// Packs of earlier backups that hold what this one needed no storing for.
+    relied_on: HashSet<Digest>,
     figures: Figures,
     /// Why a location is behind in this session.
     failed: HashMap<usize, String>,
@@ -85,12 +87,18 @@ impl Vault {
             return Err(Error::NotDurable { have, need, reasons: self.sites.reasons() });
         }
         self.refresh()?;
+        let presence = self.sites.presence()?;
+        if presence.packs().any(|pack| self.index().pack(pack).is_none()) {
+            // A backup that died left packs that no fragment names: what it stored is not stored again.
+            self.index_unlisted()?;
+        }
         let state = State {
             data: PackBuilder::new(PackKind::Data, self.id),
             meta: PackBuilder::new(PackKind::Meta, self.id),
             pending: HashSet::new(),
             finished: Vec::new(),
-            presence: self.sites.presence()?,
+            presence,
+            relied_on: HashSet::new(),
             figures: Figures::default(),
             failed: HashMap::new(),
         };
@@ -171,9 +179,10 @@ impl Writer<'_> {
         self.finish_pack(&mut state, PackKind::Data)?;
         self.finish_pack(&mut state, PackKind::Meta)?;
         self.finish_fragment(&mut state)?;
-        // Listed anew: what another process removed or lost meanwhile is noticed before the backup counts.
+        // Looked at anew: what another process removed, lost or found damaged meanwhile is noticed before the backup counts.
+        self.vault.sites.look();
         state.presence = self.vault.sites.presence()?;
-        self.must_be_stored(&state.presence, manifest)?;
+        self.must_be_stored(&state, manifest)?;
         let need = self.vault.sites.required();
         let mut behind = self.vault.behind(&state.presence)?;
         if self.vault.sites.all().len() - behind.len() < need {
@@ -197,7 +206,26 @@ impl Writer<'_> {
             let reasons = locations.into_iter().filter_map(|(name, outcome)| outcome.err().map(|why| (name, why))).collect();
             return Err(Error::NotDurable { have, need, reasons });
         }
+        self.bring_along(&object, &mut locations);
         Ok(Committed { id: manifest.id.clone(), locations, checksum: Digest::of(&bytes) })
+    }
+
+    /// Locations that can be used and are behind get what they missed, and then this manifest. The backup exists already: what
+    /// fails here leaves a location behind, as it was.
+    fn bring_along(&self, manifest: &str, locations: &mut [(String, Result<(), String>)]) {
+        let usable = |name: &str| self.vault.sites.usable().iter().any(|(_, location)| location.name() == name);
+        if !locations.iter().any(|(name, outcome)| outcome.is_err() && usable(name)) {
+            return;
+        }
+        let Ok(caught) = self.vault.catch_up() else { return };
+        let there = self.vault.sites.list_all("backups").unwrap_or_default().remove(manifest).unwrap_or_default();
+        for (site, (name, outcome)) in locations.iter_mut().enumerate() {
+            if there.iter().any(|(at, _)| *at == site) {
+                *outcome = Ok(());
+            } else if let Some((_, why)) = caught.behind.iter().find(|(behind, _)| behind == name) {
+                *outcome = Err(why.clone());
+            }
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -208,7 +236,12 @@ impl Writer<'_> {
     fn count(&self, kind: ChunkKind, id: &Digest, length: u64) -> bool {
         let mut state = self.state();
         state.figures.bytes_in += length;
-        state.pending.contains(id) || self.vault.is_present(&state.presence, kind, id)
+        if state.pending.contains(id) {
+            return true;
+        }
+        let pack = self.vault.present_in(&state.presence, kind, id);
+        state.relied_on.extend(pack);
+        pack.is_some()
     }
 
     /// Checks the pack, writes it everywhere; a location that fails is behind from here on.
@@ -264,11 +297,16 @@ impl Writer<'_> {
         Err(Error::NotDurable { have: took.len(), need, reasons })
     }
 
-    /// Every chunk that the manifest names must be there; where packs are lost, every segment too.
-    fn must_be_stored(&self, presence: &Presence, manifest: &Manifest) -> Result<()> {
-        let vault = self.vault;
+    /// Every chunk that the manifest names must be there; where packs are lost, every segment too, and none of them may be one
+    /// that this backup relied on.
+    fn must_be_stored(&self, state: &State, manifest: &Manifest) -> Result<()> {
+        let (vault, presence) = (self.vault, &state.presence);
         let held = |kind, chunk: &Digest| vault.places(kind, chunk).iter().any(|(pack, _)| vault.sites.copies(presence, pack) > 0);
-        let lost = vault.index().packs().iter().any(|pack| vault.sites.copies(presence, pack) == 0);
+        let lost: Vec<Digest> =
+            vault.index().packs().iter().filter(|pack| vault.sites.copies(presence, pack) == 0).map(|pack| pack.id).collect();
+        if lost.iter().any(|pack| state.relied_on.contains(pack)) {
+            return Err(Error::Incomplete { model: "what an earlier backup had stored, and was lost while this one ran".into() });
+        }
         for source in &manifest.sources {
             if !held(ChunkKind::Schema, &source.definition) {
                 return Err(Error::Incomplete { model: "the database's definition".into() });
@@ -279,7 +317,7 @@ impl Writer<'_> {
                     if !run.index.iter().all(|chunk| held(ChunkKind::Index, chunk)) {
                         return Err(incomplete());
                     }
-                    if lost {
+                    if !lost.is_empty() {
                         for segment in run::Segments::new(vault, run) {
                             held(ChunkKind::Segment, &segment?.chunk).then_some(()).ok_or_else(incomplete)?;
                         }

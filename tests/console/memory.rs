@@ -44,6 +44,10 @@ pub struct Memory {
     pub refuses: bool,
     /// The records of every model in every backup.
     pub stored: usize,
+    /// The name of the application that most rows belong to.
+    pub app: &'static str,
+    /// How many records differ in the model that has conflicts; every seventh hundredth is one.
+    pub differing: usize,
     /// What was done.
     pub done: Mutex<Vec<Action>>,
 }
@@ -51,7 +55,18 @@ pub struct Memory {
 impl Memory {
     /// A backend with something in every list.
     pub fn new() -> Self {
-        Self { initialised: true, jobs: 3, newer: 0, jobs_here: 0, left: false, refuses: false, stored: 250, done: Mutex::default() }
+        Self {
+            initialised: true,
+            jobs: 3,
+            newer: 0,
+            jobs_here: 0,
+            left: false,
+            refuses: false,
+            stored: 250,
+            app: "school",
+            differing: 21,
+            done: Mutex::default(),
+        }
     }
 
     fn records(&self, list: ListKind) -> Vec<Record> {
@@ -62,7 +77,7 @@ impl Memory {
                     Record::Configuration(Configuration {
                         id: format!("c-{name}"),
                         name: name.into(),
-                        app: "school".into(),
+                        app: self.app.into(),
                         kind: "full".into(),
                         schedule: Some("0 2 * * *".into()),
                         retention_days: 30,
@@ -75,10 +90,10 @@ impl Memory {
                 })
                 .collect(),
             ListKind::Jobs => {
-                let newer = (0..self.newer).map(|at| Record::Job(Box::new(Job { id: format!("n{at}"), ..job(0) })));
-                newer.chain((0..self.jobs).map(|at| Record::Job(Box::new(job(at))))).collect()
+                let newer = (0..self.newer).map(|at| Record::Job(Box::new(Job { id: format!("n{at}"), ..job(0, self.app) })));
+                newer.chain((0..self.jobs).map(|at| Record::Job(Box::new(job(at, self.app))))).collect()
             }
-            ListKind::Backups => (0..4).map(|at| Record::Backup(Box::new(backup(at)))).collect(),
+            ListKind::Backups => (0..4).map(|at| Record::Backup(Box::new(Backup { app: self.app.into(), ..backup(at) }))).collect(),
             ListKind::Alerts => alerts().into_iter().map(|alert| Record::Alert(Box::new(alert))).collect(),
             ListKind::Policies => vec![Record::Policy(Policy {
                 id: "p1".into(),
@@ -127,12 +142,12 @@ fn restore(id: &str, undone_by: Option<&str>) -> Record {
     }))
 }
 
-fn job(at: usize) -> Job {
+fn job(at: usize, app: &str) -> Job {
     let status = ["running", "failed", "completed"][at % 3];
     let minutes = at as i64 * 60;
     Job {
         id: format!("j{at:07}"),
-        app: ["school", "payroll", "shop"][at % 3].into(),
+        app: [app, "payroll", "shop"][at % 3].into(),
         configuration: Some("daily-full".into()),
         kind: "backup".into(),
         status: status.into(),
@@ -311,6 +326,12 @@ fn stored(at: usize) -> StoredRow {
     }
 }
 
+/// A record beyond the first few: new, but for a conflict in every seven hundred.
+fn further(at: usize) -> PlanRow {
+    let state = if at % 700 == 699 { "conflict" } else { "new" };
+    PlanRow { key: serde_json::json!({ "id": at }), state: state.into(), ..PlanRow::default() }
+}
+
 impl Backend for Memory {
     fn query(&self, query: &Query) -> Result<Answer, Problem> {
         Ok(match query {
@@ -337,7 +358,7 @@ impl Backend for Memory {
                         calendar: vec!["done".into(); 29],
                     },
                     AppHealth {
-                        app: "school".into(),
+                        app: self.app.into(),
                         state: "good".into(),
                         last_good: ago(130),
                         proven_at: ago(4320),
@@ -346,7 +367,7 @@ impl Backend for Memory {
                         calendar: vec!["done".into(); 30],
                     },
                 ],
-                running: vec![job(0)],
+                running: vec![job(0, self.app)],
                 alerts: alerts(),
                 locations: locations(),
                 open_plan: self.left.then(|| Box::new(plan())),
@@ -367,7 +388,13 @@ impl Backend for Memory {
                 ..Detail::default()
             }),
             Query::Models { .. } => Answer::Models(scope()),
-            Query::Rows { .. } => Answer::Rows { rows: rows(), end: true },
+            Query::Rows { from, conflict, limit, .. } => {
+                let row = |at: usize| rows().get(at).cloned().unwrap_or_else(|| further(at));
+                let found = conflict.and_then(|place| (place..self.differing).find(|at| row(*at).state == "conflict"));
+                let from = found.map_or(*from, |found| found.saturating_sub(limit / 2));
+                let end = self.differing.min(from + limit);
+                Answer::Rows { from, found, end: end == self.differing, rows: (from..end).map(row).collect() }
+            }
             Query::Stored { after, limit, .. } => {
                 let from = after.as_ref().map_or(0, |place| place.parse::<usize>().unwrap() + 1);
                 let to = self.stored.min(from + limit);
@@ -391,7 +418,11 @@ impl Backend for Memory {
             Action::CreateConfiguration(_) | Action::EditConfiguration { .. } if self.refuses => {
                 return Err(Problem::new("there is one of that name"));
             }
-            Action::Preview(_) => Outcome::Planned(Box::new(plan())),
+            Action::Preview(_) => {
+                let mut plan = plan();
+                plan.models[1].new = self.differing as u64 - 18;
+                Outcome::Planned(Box::new(plan))
+            }
             Action::Restore { .. } => Outcome::Restored(Box::new(RestoreResult {
                 restore: "r-1".into(),
                 status: "completed".into(),

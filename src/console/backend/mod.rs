@@ -77,7 +77,7 @@ impl EngineBackend {
             }
             Query::Detail { list, id, level } => Answer::Detail(details::detail(&self.reader, *list, id, level, now)?),
             Query::Models { backup } => Answer::Models(details::models(&self.reader, backup)?),
-            Query::Rows { plan, model, after, limit } => restores::rows(&self.engine, plan, model, after.as_ref(), *limit)?,
+            Query::Rows { plan, model, from, conflict, limit } => restores::rows(&self.engine, plan, model, *from, *conflict, *limit)?,
             Query::Stored { backup, model, after, limit } => inside::stored(&self.engine, backup, model, after.as_deref(), *limit)?,
             Query::Plan { plan } => Answer::Plan(Box::new(restores::left(&self.engine, plan)?)),
             Query::Known => Answer::Known(inside::known(&self.reader)?),

@@ -16,7 +16,7 @@ use crate::engine::restore::plan::{Choice, OnBlocked, OnCollision, Scope};
 use crate::engine::restore::strategy::{self, Strategy};
 use crate::engine::restoring::PreviewRequest;
 
-/// How many records are passed over at a time when a window begins at a key.
+/// How many records are looked through at a time for a conflict.
 const BLOCK: usize = 1000;
 
 type Report<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
@@ -123,33 +123,37 @@ fn restore_of(engine: &Engine, safety: &str) -> Result<String> {
     }
 }
 
-/// A window of a model's records that differ. The spool is numbered, so a key is found by passing over what comes before it.
-pub fn rows(engine: &Engine, plan: &str, model: &str, after: Option<&Value>, limit: usize) -> Result<Answer> {
-    let mut passed: u64 = 0;
-    if let Some(key) = after {
-        loop {
-            let block = engine.plan_rows(plan, model, passed, BLOCK)?;
-            if let Some(at) = block.iter().position(|row| row.get("key") == Some(key)) {
-                passed += at as u64 + 1;
-                break;
-            }
-            passed += block.len() as u64;
-            if block.len() < BLOCK {
-                break;
-            }
-        }
-    }
-    let mut rows: Vec<PlanRow> = as_shown(&engine.plan_rows(plan, model, passed, limit + 1)?)?;
+/// A window of a model's records that differ, or one round the first conflict from a place on.
+pub fn rows(engine: &Engine, plan: &str, model: &str, from: usize, conflict: Option<usize>, limit: usize) -> Result<Answer> {
+    let found = conflict.map(|place| first_conflict(engine, plan, model, place)).transpose()?.flatten();
+    let from = found.map_or(from, |found| found.saturating_sub(limit / 2));
+    let mut rows: Vec<PlanRow> = as_shown(&engine.plan_rows(plan, model, from as u64, limit + 1)?)?;
     let end = rows.len() <= limit;
     rows.truncate(limit);
-    Ok(Answer::Rows { rows, end })
+    Ok(Answer::Rows { from, found, rows, end })
 }
 
-/// Tells how far it is; false where the operator stops it.
+/// The place of the first conflict at or after a place.
+fn first_conflict(engine: &Engine, plan: &str, model: &str, mut place: usize) -> Result<Option<usize>> {
+    loop {
+        let block = engine.plan_rows(plan, model, place as u64, BLOCK)?;
+        if let Some(by) = block.iter().position(|row| row.get("state").is_some_and(|state| state == "conflict")) {
+            return Ok(Some(place + by));
+        }
+        if block.len() < BLOCK {
+            return Ok(None);
+        }
+        place += BLOCK;
+    }
+}
+
+/// Tells how far it is, and what a model's comparison gave; false where the operator stops it.
 fn told(report: Report<'_>, step: &Step<'_>, tally: &mut Tally, total: Option<u64>) -> bool {
     let phase = format!("{} {}", step.phase, step.model);
     let done = tally.add(step.phase, step.model, step.records);
-    report(Progress { phase, done, total, ..Progress::default() }).is_continue()
+    // A model that cannot be shown yet is shown with the plan.
+    let model = step.compared.and_then(|model| as_shown(model).ok());
+    report(Progress { phase, done, total, model }).is_continue()
 }
 
 fn given(reason: &str) -> Option<&str> {

@@ -179,8 +179,14 @@ fn verdict(apps: &[AppHealth], now: Timestamp) -> String {
     if !without.is_empty() {
         return format!("There is no good backup of {}.", without.join(", "));
     }
-    if !at_risk.is_empty() {
-        return format!("At risk: {}.", at_risk.join(", "));
+    if let [first, ..] = at_risk[..] {
+        let count = match at_risk.len() {
+            1 => "One application is at risk".to_owned(),
+            some => format!("{some} of {} applications are at risk", apps.len()),
+        };
+        let last = apps.iter().find(|app| app.app == first).and_then(|app| app.last_good);
+        let since = last.map(|time| format!(" has no good backup since {} ago", age(now.duration_since(time)))).unwrap_or_default();
+        return format!("{count}: {first}{since}.");
     }
     let oldest = apps.iter().filter_map(|app| Some((app.last_good?, &app.app))).min();
     match oldest {

@@ -1,9 +1,11 @@
 //! The one registry of commands: dispatch, footer, help, palette, read-only mode and the documentation are all built from it.
 
+mod everywhere;
 mod registry;
 
 use super::effect::Effect;
 use super::model::Model;
+use everywhere::EVERYWHERE;
 use registry::REGISTRY;
 
 /// Why a command cannot run now.
@@ -123,7 +125,7 @@ impl Command {
 
 /// Every command there is.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    REGISTRY.iter()
+    REGISTRY.iter().chain(EVERYWHERE)
 }
 
 /// The command of this id.

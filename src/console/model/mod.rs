@@ -2,6 +2,7 @@
 
 pub mod browse;
 pub mod detail;
+pub mod differing;
 pub mod filter;
 pub mod list;
 pub mod plan;
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 
 use self::browse::Browse;
 use self::detail::{Detail, Summary};
-use self::list::List;
+use self::list::{Cursor, List};
 use self::plan::PlanSummary;
 use self::records::{ListKind, Record};
 use self::walk::{Step, Walk};
@@ -133,6 +134,8 @@ pub struct Model {
     pub summary: Summary,
     /// Whether the figures have been read once.
     pub known: bool,
+    /// The application that is selected on the overview.
+    pub at_app: Cursor,
     /// The detail of the selected row.
     pub detail: Option<Detail>,
     /// The least grave lines of logs that are shown: an index of [`LEVELS`].
@@ -175,6 +178,7 @@ impl Model {
             lists: ListKind::ALL.into_iter().map(List::new).collect(),
             summary: Summary::default(),
             known: false,
+            at_app: Cursor::default(),
             detail: None,
             level: 1,
             browse: None,
@@ -243,7 +247,12 @@ impl Model {
     /// The rows that a list has on the screen: the body without its head.
     #[must_use]
     pub fn visible(&self) -> usize {
-        usize::from(self.size.1.saturating_sub(super::screens::CHROME + 2)).max(1)
+        let above = match (self.screen, self.walk.step) {
+            (Screen::Restore, Step::What) => 2,
+            (Screen::Restore, _) => 4,
+            _ => 0,
+        };
+        usize::from(self.size.1.saturating_sub(super::screens::CHROME + 2 + above)).max(1)
     }
 
     /// Whether details stand beside the lists.

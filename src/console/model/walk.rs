@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::detail::ScopeModel;
+use super::differing::Differing;
 use super::list::Cursor;
 use super::plan::{PlanModel, PlanRow, PlanSummary, RestoreResult};
 use super::records::Backup;
@@ -88,12 +89,8 @@ pub struct Walk {
     pub problem: Option<String>,
     /// The row in the preview.
     pub at_model: Cursor,
-    /// The records of the model that is looked into.
-    pub rows: Vec<PlanRow>,
-    /// Whether they are all.
-    pub rows_end: bool,
-    /// The row among the records.
-    pub at_row: Cursor,
+    /// The records of the model that is looked into: a window of them.
+    pub records: Differing,
     /// The field of the record.
     pub at_field: Cursor,
     /// Models with a strategy of their own.
@@ -141,7 +138,7 @@ impl Walk {
     /// The record that is looked at.
     #[must_use]
     pub fn row(&self) -> Option<&PlanRow> {
-        self.rows.get(self.at_row.at)
+        self.records.selected()
     }
 
     /// The strategy's name.

@@ -29,7 +29,7 @@ fn rows_of(canvas: &Canvas<'_>) -> usize {
 
 fn models(browse: &Browse, canvas: &mut Canvas<'_>) {
     const COLUMNS: &[Column] =
-        &[Column::text("MODEL", Room::Share(2)), Column::text("MODULE", Room::Share(1)), Column::number("RECORDS", 12)];
+        &[Column::text("MODEL", Room::Share(2, 20)), Column::text("MODULE", Room::Share(1, 10)), Column::number("RECORDS", 12)];
     let at = browse.at_model;
     let top = scroll(at.top, at.at, browse.models.len(), rows_of(canvas));
     table::draw(canvas, COLUMNS, browse.models.len(), top, |row| {
@@ -40,7 +40,7 @@ fn models(browse: &Browse, canvas: &mut Canvas<'_>) {
 }
 
 fn records(browse: &Browse, canvas: &mut Canvas<'_>) {
-    const COLUMNS: &[Column] = &[Column::text("RECORD", Room::Share(1)), Column::text("FIELDS", Room::Share(4))];
+    const COLUMNS: &[Column] = &[Column::text("RECORD", Room::Share(1, 12)), Column::text("FIELDS", Room::Share(4, 30))];
     if browse.rows.is_empty() {
         let said = match (&browse.problem, browse.loading) {
             (Some(problem), _) => problem.as_str(),
@@ -64,7 +64,7 @@ fn cells(row: &StoredRow) -> Vec<Cell> {
 }
 
 fn record(browse: &Browse, canvas: &mut Canvas<'_>) {
-    const COLUMNS: &[Column] = &[Column::text("FIELD", Room::Share(1)), Column::text("VALUE", Room::Share(4))];
+    const COLUMNS: &[Column] = &[Column::text("FIELD", Room::Share(1, 16)), Column::text("VALUE", Room::Share(4, 30))];
     let Some(row) = browse.row() else { return };
     let at = browse.at_field;
     let top = scroll(at.top, at.at, row.fields.len(), rows_of(canvas));

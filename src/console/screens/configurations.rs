@@ -11,12 +11,12 @@ use crate::console::widgets::table::{Cell, Column, Room};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::text("NAME", Room::Share(3)),
-    Column::text("APP", Room::Share(2)),
-    Column::text("TYPE", Room::Fixed(12)),
-    Column::text("LAST", Room::Fixed(12)),
-    Column::number("NEXT", 11),
-    Column::number("KEEP", 5).from(72),
+    Column::text("NAME", Room::Share(2, 15)),
+    Column::text("APP", Room::Share(1, 8)),
+    Column::text("TYPE", Room::Fixed(12)).spare(2),
+    Column::text("LAST", Room::Fixed(11)),
+    Column::number("NEXT", 10),
+    Column::number("KEEP", 5).spare(1),
 ];
 
 /// The cells of a row.

@@ -11,12 +11,12 @@ use crate::console::widgets::{format, gauge};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::text("JOB", Room::Fixed(9)),
-    Column::text("APPLICATION", Room::Share(2)),
-    Column::text("CONFIGURATION", Room::Share(3)),
-    Column::text("STATE", Room::Fixed(16)),
-    Column::number("RECORDS", 11),
-    Column::number("STARTED", 9),
+    Column::text("JOB", Room::Fixed(7)),
+    Column::text("APPLICATION", Room::Share(2, 9)),
+    Column::text("CONFIGURATION", Room::Share(2, 14)).spare(1),
+    Column::text("STATE", Room::Fixed(14)),
+    Column::number("RECORDS", 9).spare(2),
+    Column::number("STARTED", 8),
 ];
 
 /// The cells of a row.
@@ -54,8 +54,10 @@ pub fn detail(model: &Model, it: &Job, more: Option<&Detail>, canvas: &mut Canva
     if it.status == "running" {
         let width = canvas.width().saturating_sub(24).min(40);
         canvas.put_within(0, y, 12, &it.phase, Role::Dim);
-        gauge::draw(canvas, 13, y, width, it.done_records, it.total_records);
-        canvas.put(15 + width, y, &gauge::percent(it.done_records, it.total_records), Role::Text);
+        if it.total_records.is_some() {
+            gauge::draw(canvas, 13, y, width, it.done_records, it.total_records);
+            canvas.put(15 + width, y, &gauge::percent(it.done_records, it.total_records), Role::Text);
+        }
         y = fact(canvas, y + 1, "pace", &pace(it));
     }
     if it.stopping {

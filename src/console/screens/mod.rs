@@ -6,6 +6,7 @@ pub mod archive;
 pub mod backups;
 pub mod browse;
 pub mod configurations;
+pub mod differing;
 pub mod jobs;
 pub mod listing;
 pub mod overview;

@@ -11,13 +11,13 @@ use crate::console::widgets::table::{Cell, Column, Room};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::number("WHEN", 9),
-    Column::text("APPLICATION", Room::Share(2)),
-    Column::text("MODE", Room::Fixed(8)),
-    Column::text("STATE", Room::Fixed(12)),
-    Column::number("EFFECT", 16),
-    Column::text("UNDO", Room::Fixed(12)),
-    Column::text("WHY", Room::Share(3)).from(90),
+    Column::number("WHEN", 8),
+    Column::text("APPLICATION", Room::Share(2, 11)),
+    Column::text("MODE", Room::Fixed(8)).spare(1),
+    Column::text("STATE", Room::Fixed(11)),
+    Column::number("EFFECT", 14),
+    Column::text("UNDO", Room::Fixed(10)),
+    Column::text("WHY", Room::Share(3, 12)).spare(2),
 ];
 
 /// Whether and until when it can be taken back.

@@ -4,7 +4,7 @@ use super::super::commands::Reason;
 use super::super::effect::{Action, Effect};
 use super::super::message::{Message, Question};
 use super::super::model::Model;
-use super::super::model::records::{Backup, Record};
+use super::super::model::records::{Backup, ListKind, Record};
 use super::super::widgets::confirm::Confirm;
 use super::super::widgets::format;
 use super::super::widgets::palette::{Chooser, Item};
@@ -41,6 +41,40 @@ pub fn mark_range(model: &mut Model) -> Vec<Effect> {
 /// Marks all rows shown, or none.
 pub fn mark_all(model: &mut Model) -> Vec<Effect> {
     on_list(model, super::super::model::list::List::mark_all)
+}
+
+/// Whether the list can be in another order.
+///
+/// # Errors
+///
+/// The catalog has an index for one order alone.
+pub fn can_sort(model: &Model) -> Result<(), Reason> {
+    match model.current().map(ListKind::orders) {
+        Some([only]) => Err(format!("this list has an index for one order only, by {only}; O turns it round")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the list's order can be turned.
+///
+/// # Errors
+///
+/// It is too short for that to be of use, and is shown whole.
+pub fn can_turn(model: &Model) -> Result<(), Reason> {
+    match model.current() {
+        Some(ListKind::Locations | ListKind::Policies) => Err("this list is shown whole, by name".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether something is filtered.
+///
+/// # Errors
+///
+/// Nothing is.
+pub fn has_filter(model: &Model) -> Result<(), Reason> {
+    let filtered = model.current().is_some_and(|kind| !model.list(kind).filter.is_empty());
+    if filtered { Ok(()) } else { Err("nothing is looked for; / begins a filter".into()) }
 }
 
 /// Sorts by the next order.

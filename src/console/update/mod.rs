@@ -203,7 +203,12 @@ fn answered(model: &mut Model, slot: Slot, number: u64, answer: Result<Answer, P
             Some(browse) => browse.models = models,
             None => model.walk.models = models,
         },
-        (Slot::Rows, Ok(Answer::Rows { rows, end })) => restore::rows(model, rows, end),
+        (Slot::Rows, Ok(Answer::Rows { from, found, rows, end })) => {
+            if found.is_none() && model.walk.records.is_seeking() {
+                model.say("no conflict follows");
+            }
+            return restore::rows(model, from, found, rows, end);
+        }
         (Slot::Stored, Ok(Answer::Stored { rows, end })) => browse::answered(model, rows, end),
         (Slot::Stored, Err(problem)) => browse::failed(model, problem.message),
         (Slot::Plan, Ok(Answer::Plan(left))) => return undo::reopened(model, *left),

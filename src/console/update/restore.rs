@@ -3,17 +3,15 @@
 use super::super::commands::Reason;
 use super::super::effect::{Action, Effect, Outcome, Problem, Progress, Query};
 use super::super::message::Message;
+use super::super::model::differing::{Differing, WINDOW};
 use super::super::model::list::{Cursor, Motion};
-use super::super::model::plan::{PlanModel, PlanRow};
+use super::super::model::plan::{PlanModel, PlanRow, PlanSummary};
 use super::super::model::records::Record;
 use super::super::model::walk::{STRATEGIES, Step, Walk};
 use super::super::model::{Model, Screen};
 use super::super::widgets::confirm::Confirm;
 use super::super::widgets::prompt::Prompt;
 use super::{act, shell, undo};
-
-/// The records asked for at once.
-const RECORDS: usize = 200;
 
 /// Whether the selected backup can be restored from.
 ///
@@ -99,10 +97,8 @@ pub fn step(model: &mut Model, motion: Motion) -> Vec<Effect> {
             walk.at_model.step(motion, length, visible);
         }
         Step::Records => {
-            walk.at_row.step(motion, walk.rows.len(), visible);
-            if !walk.rows_end && walk.at_row.at + visible >= walk.rows.len() {
-                return more_rows(model);
-            }
+            let wanted = walk.records.step(motion, visible);
+            return window(model, wanted, None);
         }
         Step::Record => {
             let length = walk.row().map_or(0, |row| row.fields.len());
@@ -203,6 +199,16 @@ pub fn progressed(model: &mut Model, number: u64, progress: &Progress) {
     }
 }
 
+/// The plan with the models that a restore is about on top: an operator looks for what was spoiled.
+fn what_differs_first(mut plan: PlanSummary) -> PlanSummary {
+    plan.models.sort_by_key(|model| match (model.new + model.conflicts, model.live_only) {
+        (0, 0) => 2,
+        (0, _) => 1,
+        _ => 0,
+    });
+    plan
+}
+
 /// Takes how a comparison or a restore ended; whether it was one of the walkthrough's.
 pub fn finished(model: &mut Model, number: u64, result: &Result<Outcome, Problem>) -> bool {
     let walk = &mut model.walk;
@@ -211,7 +217,7 @@ pub fn finished(model: &mut Model, number: u64, result: &Result<Outcome, Problem
         match result {
             Ok(Outcome::Planned(plan)) => {
                 walk.at_model.at = walk.at_model.at.min(plan.models.len().saturating_sub(1));
-                walk.plan = Some((**plan).clone());
+                walk.plan = Some(what_differs_first((**plan).clone()));
             }
             Ok(_) => walk.problem = Some("the engine gave no plan".into()),
             Err(problem) => walk.problem = Some(problem.message.clone()),
@@ -279,6 +285,15 @@ pub fn next_strategy(model: &mut Model) -> Vec<Effect> {
     compare(model)
 }
 
+/// Gives every model the next strategy; those that had one of their own follow.
+pub fn next_strategy_of_all(model: &mut Model) -> Vec<Effect> {
+    model.walk.strategy = (model.walk.strategy + 1) % STRATEGIES.len();
+    model.walk.strategies.clear();
+    let effects = compare(model);
+    model.say(format!("{} for every model", model.walk.strategy_name()));
+    effects
+}
+
 /// Copies the command line that would compare the same.
 pub fn copy_command(model: &mut Model) -> Vec<Effect> {
     let Some(line) = model.walk.command_line() else { return Vec::new() };
@@ -297,27 +312,31 @@ fn open_model(model: &mut Model) -> Vec<Effect> {
     }
     let walk = &mut model.walk;
     walk.step = Step::Records;
-    walk.rows.clear();
-    walk.rows_end = false;
-    walk.at_row = Cursor::default();
-    more_rows(model)
+    let total = walk.model().map_or(0, |of| of.new + of.conflicts + of.live_only);
+    walk.records = Differing::of(total);
+    step(model, Motion::By(0))
 }
 
-pub(super) fn more_rows(model: &mut Model) -> Vec<Effect> {
-    let (Some(plan), Some(name)) = (model.walk.plan.as_ref(), model.walk.model()) else { return Vec::new() };
-    let query = Query::Rows {
-        plan: plan.plan.clone(),
-        model: name.model.clone(),
-        after: model.walk.rows.last().map(|row| row.key.clone()),
-        limit: RECORDS,
+/// Asks for a window of the records that begins at a place, or for one round the first conflict from a place on.
+pub(super) fn window(model: &mut Model, from: Option<usize>, conflict: Option<usize>) -> Vec<Effect> {
+    let (Some(plan), Some(of)) = (model.walk.plan.as_ref(), model.walk.model()) else { return Vec::new() };
+    if from.is_none() && conflict.is_none() {
+        return Vec::new();
+    }
+    let (plan, of) = (plan.plan.clone(), of.model.clone());
+    vec![model.ask(Query::Rows { plan, model: of, from: from.or(conflict).unwrap_or(0), conflict, limit: WINDOW })]
+}
+
+/// Takes a window of the records of the model that is looked into.
+pub fn rows(model: &mut Model, from: usize, found: Option<usize>, rows: Vec<PlanRow>, end: bool) -> Vec<Effect> {
+    let visible = model.visible();
+    let records = &mut model.walk.records;
+    records.answered(from, rows, end);
+    let wanted = match found {
+        Some(place) => records.select(place, visible),
+        None => records.step(Motion::By(0), visible),
     };
-    vec![model.ask(query)]
-}
-
-/// Takes records of the model that is looked into.
-pub fn rows(model: &mut Model, rows: Vec<PlanRow>, end: bool) {
-    model.walk.rows.extend(rows);
-    model.walk.rows_end = end;
+    window(model, wanted, None)
 }
 
 /// Whether the plan can be confirmed.

@@ -89,7 +89,7 @@ pub fn step(model: &mut Model, motion: Motion) -> Vec<Effect> {
         Screen::Restore => restore::step(model, motion),
         Screen::Overview => {
             let length = model.summary.apps.len();
-            model.walk.cursor.step(motion, length, visible);
+            model.at_app.step(motion, length, visible);
             Vec::new()
         }
         _ => Vec::new(),
@@ -239,7 +239,9 @@ pub fn mouse(model: &mut Model) -> Vec<Effect> {
 /// Selects the row or the tab that was clicked.
 pub fn click(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
     if row == 1 {
-        return super::super::widgets::header::tab_at(model.size.0, column).map(|screen| go(model, screen)).unwrap_or_default();
+        return super::super::widgets::header::tab_at(model.size.0, model.screen, column)
+            .map(|screen| go(model, screen))
+            .unwrap_or_default();
     }
     let head = super::super::screens::CHROME;
     let Some(kind) = model.current() else { return Vec::new() };
@@ -254,12 +256,13 @@ pub fn click(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
 
 /// Suspends; with jobs running here it asks first, because they would stand still and hold their locks.
 pub fn suspend(model: &mut Model) -> Vec<Effect> {
-    if model.jobs_here == 0 {
+    let waiting = under_way(model);
+    if waiting == 0 {
         return vec![Effect::Suspend];
     }
     let dialog = Confirm::new(
         "Suspend with jobs running here?",
-        vec![format!("{} of this process would stand still, and a restore would go on holding its locks.", here(model.jobs_here))],
+        vec![format!("{} of this process would stand still, and a restore would go on holding its locks.", here(waiting))],
         "suspend",
         Message::Suspend,
     );
@@ -267,12 +270,18 @@ pub fn suspend(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
+/// What runs in this process and must not stand still or be lost: an action may have begun whose job is not counted yet.
+fn under_way(model: &Model) -> usize {
+    let acting = model.acting.values().filter(|acting| !matches!(acting.action, Action::Preview(_))).count();
+    model.jobs_here.max(acting)
+}
+
 /// Quits; with jobs running here it asks first. They run in this process, so they cannot be left behind.
 pub fn quit(model: &mut Model) -> Vec<Effect> {
     // A comparison that is not finished leaves nothing behind.
     let comparing = model.acting.iter().filter(|(_, acting)| matches!(acting.action, Action::Preview(_)));
     let mut leaving: Vec<Effect> = comparing.map(|(number, _)| Effect::Stop(*number)).collect();
-    let waiting = model.jobs_here.max(model.acting.len() - leaving.len());
+    let waiting = under_way(model);
     if waiting == 0 {
         leaving.push(Effect::Quit);
         return leaving;
@@ -309,7 +318,7 @@ pub fn selected_app(model: &Model) -> Option<String> {
     if let Some(app) = model.row().and_then(|row| row.app()) {
         return Some(app.to_owned());
     }
-    model.summary.apps.get(model.walk.cursor.at).or_else(|| model.summary.apps.first()).map(|health| health.app.clone())
+    model.summary.apps.get(model.at_app.at).or_else(|| model.summary.apps.first()).map(|health| health.app.clone())
 }
 
 /// Whether there is an application.

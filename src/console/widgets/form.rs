@@ -283,8 +283,9 @@ impl Component for Form {
         }
         let end = inside.width();
         for (line, label, text) in [(1, "next runs", self.runs(model)), (2, "covers", self.covers(model))] {
-            inside.put_within(0, rows + line, 14, label, Role::Dim);
-            inside.put_within(15, rows + line, end.saturating_sub(15), &text, Role::Text);
+            inside.put_within(0, rows + line, 10, label, Role::Dim);
+            // Five runs in 80 columns need all the room there is.
+            inside.put_within(11, rows + line, end.saturating_sub(11), &text, Role::Text);
         }
         if let Some(problem) = &self.problem {
             let text = format!("{} {problem}", Sign::Critical.text(inside.unicode));

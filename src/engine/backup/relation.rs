@@ -12,7 +12,7 @@ use crate::rows::merge;
 use crate::rows::run::{Run, RunKind, RunReader, RunWriter};
 use crate::rows::{Change, Relation, RelationDigest, Row, RowDigest};
 use crate::sources::{Snapshot, Unread};
-use crate::vault::{RelationRecord, Vault, Writer};
+use crate::vault::{self, RelationRecord, Vault, Writer};
 
 /// At most this many change runs upon a base; then they are folded into one (DESIGN, Rows).
 const MOST_CHANGE_RUNS: usize = 8;
@@ -49,7 +49,13 @@ impl Storing<'_> {
     /// What the source or the vault says, and [`Error::Cancelled`].
     pub fn store(&self, since: Option<&RelationRecord>) -> Result<Outcome> {
         match since {
-            Some(record) if record.whole && record.relation.is_shaped_like(self.relation) && !outgrown(record) => self.changes(record),
+            Some(record) if record.whole && record.relation.is_shaped_like(self.relation) && !outgrown(record) => {
+                match self.changes(record) {
+                    // What is lost at every location cannot be built upon: it is stored again.
+                    Err(error) if is_loss(&error) => self.base(),
+                    stored => stored,
+                }
+            }
             _ => self.base(),
         }
     }
@@ -114,6 +120,11 @@ impl Storing<'_> {
             None => Ok((unread?, digest)),
         }
     }
+}
+
+/// True where what the last backup stored cannot be read any more.
+fn is_loss(error: &Error) -> bool {
+    matches!(error, Error::Damage(_) | Error::Vault(vault::Error::Lost { .. } | vault::Error::Damaged { .. }))
 }
 
 /// True where the changes come to half of the base: a new base is cheaper from then on.
