@@ -43,7 +43,7 @@ impl Place {
 
 /// Backstop with a home of its own and nothing of the caller's environment.
 pub fn backstop(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
+    let mut command = Command::new(std::env::var_os("BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_backstop").into()));
     command.args(arguments).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home).env("LANG", "C.UTF-8").env("TERM", "xterm-256color");
     command.env("BACKSTOP_HOME", home).env("BACKSTOP_PASSPHRASE", "a passphrase for figures only");

@@ -39,6 +39,12 @@ impl Progress {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Counts on from `reading`: what came after it is done again.
+    pub fn rewind(&self, reading: &Reading) {
+        self.records.store(reading.records, Ordering::Relaxed);
+        self.bytes.store(reading.bytes, Ordering::Relaxed);
+    }
+
     /// Says how many records there will be.
     pub fn expect(&self, records: u64) {
         self.expected.store(records, Ordering::Relaxed);

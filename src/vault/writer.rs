@@ -1,17 +1,15 @@
 //! Writing a backup: chunks into packs, packs and index to the locations, and the manifest last.
 
-use std::collections::{HashMap, HashSet};
 use std::io::Read;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Vault;
 use super::chunker::Chunker;
 use super::error::{Error, Result};
-use super::index::{Known, Listed};
-use super::limits::{FRAGMENT_ENTRIES, LIST_LENGTH, MAX_MANIFEST, PREVIOUS_WITHIN};
+use super::limits::{FRAGMENT_ENTRIES, LIST_LENGTH, MAX_CHUNK, MAX_MANIFEST, PREVIOUS_WITHIN};
 use super::manifest::Manifest;
 use super::names::BackupId;
-use super::pack::{ChunkKind, PackBuilder, PackKind, SealedChunk};
+use super::pack::ChunkKind;
+use super::sealing::Sealers;
 use super::sites::Presence;
 use crate::rows::{Class, Digest, Large, run};
 
@@ -52,24 +50,12 @@ pub struct Committed {
 pub struct Writer<'v> {
     vault: &'v Vault,
     chunker: Chunker,
-    state: Mutex<State>,
-}
-
-struct State {
-    data: PackBuilder,
-    meta: PackBuilder,
-    /// Chunks of this writer that no fragment names yet: at most a fragment's and two packs' worth.
-    pending: HashSet<Digest>,
-    finished: Vec<Listed>,
-    presence: Presence,
-    figures: Figures,
-    /// Why a location is behind in this session.
-    failed: HashMap<usize, String>,
+    sealers: Sealers,
 }
 
 impl std::fmt::Debug for Writer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("figures", &self.figures()).finish_non_exhaustive()
+        f.debug_struct("Writer").field("figures", &self.sealers.state().figures).finish_non_exhaustive()
     }
 }
 
@@ -85,46 +71,30 @@ impl Vault {
             return Err(Error::NotDurable { have, need, reasons: self.sites.reasons() });
         }
         self.refresh()?;
-        let state = State {
-            data: PackBuilder::new(PackKind::Data, self.id),
-            meta: PackBuilder::new(PackKind::Meta, self.id),
-            pending: HashSet::new(),
-            finished: Vec::new(),
-            presence: self.sites.presence()?,
-            figures: Figures::default(),
-            failed: HashMap::new(),
-        };
-        Ok(Writer { vault: self, chunker: Chunker::new(self.keys.chunker()), state: Mutex::new(state) })
+        let sealers = Sealers::start(self.keys.clone(), self.id, self.sites.clone(), self.sites.presence()?)?;
+        Ok(Writer { vault: self, chunker: Chunker::new(self.keys.chunker()), sealers })
     }
 }
 
 impl Writer<'_> {
-    /// Keeps a chunk, unless the vault holds it whole already.
+    /// Keeps a chunk, unless the vault holds it whole already. It is packed by other threads; [`Writer::commit`] waits for them.
     ///
     /// # Errors
-    /// It is too large, or too few locations take its pack.
+    /// It is too large, or too few locations take its pack or an earlier one.
     pub fn put(&self, kind: ChunkKind, plain: &[u8]) -> Result<Put> {
+        if plain.len() > MAX_CHUNK {
+            return Err(Error::TooLarge { what: "a chunk".into(), size: plain.len() as u64, limit: MAX_CHUNK as u64 });
+        }
         let id = self.vault.keys.chunk_id(kind as u8, plain);
-        if self.count(kind, &id, plain.len() as u64) {
-            return Ok(Put { id, new: false });
-        }
-        // Compressing and sealing take the time: other threads do the same meanwhile.
-        let sealed = SealedChunk::new(&self.vault.keys, self.vault.id, id, kind, plain)?;
-        let mut state = self.state();
-        if !state.pending.insert(id) {
-            return Ok(Put { id, new: false });
-        }
-        let stored = state.builder(kind.pack()).add(&sealed);
-        state.figures.bytes_new += plain.len() as u64;
-        state.figures.bytes_stored += u64::from(stored);
-        state.figures.chunks_new += 1;
-        if state.builder(kind.pack()).is_full() {
-            self.finish_pack(&mut state, kind.pack())?;
-            if state.finished.iter().map(|pack| pack.entries.len()).sum::<usize>() >= FRAGMENT_ENTRIES {
-                self.finish_fragment(&mut state)?;
+        let new = self.claim(kind, id, plain.len() as u64);
+        if new {
+            self.sealers.give(id, kind, plain)?;
+            let listed = self.sealers.state().finished.iter().map(|pack| pack.entries.len()).sum::<usize>();
+            if listed >= FRAGMENT_ENTRIES {
+                self.finish_fragment()?;
             }
         }
-        Ok(Put { id, new: true })
+        Ok(Put { id, new })
     }
 
     /// Keeps content of any length and gives what stands for it in a row.
@@ -156,10 +126,13 @@ impl Writer<'_> {
         Ok(self.put(ChunkKind::List, &bytes)?.id)
     }
 
-    /// How much went in so far.
-    #[must_use]
-    pub fn figures(&self) -> Figures {
-        self.state().figures
+    /// How much went in so far; waits for what is being packed.
+    ///
+    /// # Errors
+    /// What packing met.
+    pub fn figures(&self) -> Result<Figures> {
+        self.sealers.settle()?;
+        Ok(self.sealers.state().figures)
     }
 
     /// Makes the backup exist: packs, then index, then the manifest, at every location that has all it refers to.
@@ -167,28 +140,28 @@ impl Writer<'_> {
     /// # Errors
     /// It refers to what is lost, or too few locations have it; it then does not count, and nothing else is harmed.
     pub fn commit(&self, manifest: &mut Manifest) -> Result<Committed> {
-        let mut state = self.state();
-        self.finish_pack(&mut state, PackKind::Data)?;
-        self.finish_pack(&mut state, PackKind::Meta)?;
-        self.finish_fragment(&mut state)?;
+        self.sealers.settle()?;
+        self.sealers.finish_packs()?;
+        self.finish_fragment()?;
         // Listed anew: what another process removed or lost meanwhile is noticed before the backup counts.
-        state.presence = self.vault.sites.presence()?;
-        self.must_be_stored(&state.presence, manifest)?;
+        let mut presence = self.vault.sites.presence()?;
+        self.must_be_stored(&presence, manifest)?;
         let need = self.vault.sites.required();
-        let mut behind = self.vault.behind(&state.presence)?;
+        let mut behind = self.vault.behind(&presence)?;
+        let mut failed = self.sealers.state().failed.clone();
         if self.vault.sites.all().len() - behind.len() < need {
             // Each lacks something that another has: nothing can be committed before they caught up.
             self.vault.catch_up_objects(false)?;
-            state.presence = self.vault.sites.presence()?;
-            behind = self.vault.behind(&state.presence)?;
-            state.failed.clear();
+            presence = self.vault.sites.presence()?;
+            behind = self.vault.behind(&presence)?;
+            failed.clear();
         }
         manifest.previous = self.previous(&manifest.host)?;
         let bytes = manifest.seal(self.vault.sealer())?;
         let object = manifest.name().object();
         let mut locations = Vec::new();
         for (site, location) in self.vault.sites.all().iter().enumerate() {
-            let waits = state.failed.get(&site).or_else(|| behind.get(&site)).cloned();
+            let waits = failed.get(&site).or_else(|| behind.get(&site)).cloned();
             let outcome = waits.map_or_else(|| location.put(&object, &bytes).map_err(|error| error.to_string()), Err);
             locations.push((location.name().to_owned(), outcome));
         }
@@ -200,68 +173,34 @@ impl Writer<'_> {
         Ok(Committed { id: manifest.id.clone(), locations, checksum: Digest::of(&bytes) })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts the bytes; true where the chunk needs no storing.
-    fn count(&self, kind: ChunkKind, id: &Digest, length: u64) -> bool {
-        let mut state = self.state();
+    /// Counts the bytes; true where the chunk must be stored, and whoever asked first stores it.
+    fn claim(&self, kind: ChunkKind, id: Digest, length: u64) -> bool {
+        let mut state = self.sealers.state();
         state.figures.bytes_in += length;
-        state.pending.contains(id) || self.vault.is_present(&state.presence, kind, id)
+        let new = !state.pending.contains(&id) && !self.vault.is_present(&state.presence, kind, &id);
+        if new {
+            state.pending.insert(id);
+            state.figures.bytes_new += length;
+            state.figures.chunks_new += 1;
+        }
+        new
     }
 
-    /// Checks the pack, writes it everywhere; a location that fails is behind from here on.
-    fn finish_pack(&self, state: &mut State, kind: PackKind) -> Result<()> {
-        let builder = std::mem::replace(state.builder(kind), PackBuilder::new(kind, self.vault.id));
-        if builder.is_empty() {
+    fn finish_fragment(&self) -> Result<()> {
+        let packs = std::mem::take(&mut self.sealers.state().finished);
+        if packs.is_empty() {
             return Ok(());
         }
-        let pack = builder.finish(&self.vault.keys)?;
-        let size = pack.bytes.len() as u64;
-        let known = Known { id: pack.id, kind, size };
-        for site in self.put_everywhere(state, &known.object(), &pack.bytes)? {
-            state.presence.add(site, pack.id, size);
-        }
-        state.finished.push(Listed { id: pack.id, kind, size, entries: pack.entries });
-        Ok(())
-    }
-
-    fn finish_fragment(&self, state: &mut State) -> Result<()> {
-        if state.finished.is_empty() {
-            return Ok(());
-        }
-        let (name, bytes) = self.vault.fragment(&state.finished)?;
-        self.put_everywhere(state, &name, &bytes)?;
-        let packs = std::mem::take(&mut state.finished);
-        packs.iter().flat_map(|pack| &pack.entries).for_each(|entry| {
-            state.pending.remove(&entry.chunk);
-        });
+        let (name, bytes) = self.vault.fragment(&packs)?;
+        self.sealers.put_everywhere(&name, &bytes)?;
+        let chunks: Vec<Digest> = packs.iter().flat_map(|pack| &pack.entries).map(|entry| entry.chunk).collect();
+        // The index knows them before they are pending no longer: a chunk is never thought to be new in between.
         self.vault.index_mut().take(name, packs);
+        let mut state = self.sealers.state();
+        chunks.iter().for_each(|chunk| {
+            state.pending.remove(chunk);
+        });
         Ok(())
-    }
-
-    /// The locations that took it; an error where they are too few.
-    fn put_everywhere(&self, state: &mut State, name: &str, bytes: &[u8]) -> Result<Vec<usize>> {
-        let mut took = Vec::new();
-        for (site, location) in self.vault.sites.usable() {
-            if state.failed.contains_key(&site) {
-                continue;
-            }
-            match location.put(name, bytes) {
-                Ok(()) => took.push(site),
-                Err(error) => {
-                    state.failed.insert(site, error.to_string());
-                }
-            }
-        }
-        let need = self.vault.sites.required();
-        if took.len() >= need {
-            return Ok(took);
-        }
-        let named = |(site, why): (&usize, &String)| (self.vault.sites.all()[*site].name().to_owned(), why.clone());
-        let reasons = state.failed.iter().map(named).chain(self.vault.sites.reasons()).collect();
-        Err(Error::NotDurable { have: took.len(), need, reasons })
     }
 
     /// Every chunk that the manifest names must be there; where packs are lost, every segment too.
@@ -303,15 +242,6 @@ impl Writer<'_> {
             }
         }
         Ok(None)
-    }
-}
-
-impl State {
-    fn builder(&mut self, kind: PackKind) -> &mut PackBuilder {
-        match kind {
-            PackKind::Data => &mut self.data,
-            PackKind::Meta => &mut self.meta,
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod basis;
 pub mod definition;
+pub mod digests;
 pub mod relation;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::catalog::{App, AuditOutcome, BackupFilter, BackupModel, BackupType, C
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
-use crate::vault::{BackupId, Committed, Manifest, Missed, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
+use crate::vault::{BackupId, Committed, Figures, Manifest, Missed, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
 
 use super::Engine;
 use super::access::host;
@@ -24,6 +25,7 @@ use super::apps::Parts;
 use super::error::{Error, Result};
 use super::jobs::{Finish, JobRequest, Run};
 use basis::Basis;
+use digests::{Digests, Fresh};
 use relation::Storing;
 
 /// What is to be backed up, and why.
@@ -163,9 +165,11 @@ impl Backing<'_> {
         let sources = self.engine.open_sources(self.app, parts)?;
         let mut basis = self.basis(&vault)?;
         let writer = vault.writer()?;
+        let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
         let mut manifest = self.manifest(started);
+        let mut fresh = Vec::new();
         for source in &sources {
-            self.source(source.as_ref(), &mut basis, &vault, &writer, &mut manifest)?;
+            fresh.extend(self.source(source.as_ref(), &mut basis, (&vault, &writer, &digests), &mut manifest)?);
         }
         if manifest.relations().next().is_none() {
             return Err(Error::Usage {
@@ -175,8 +179,10 @@ impl Backing<'_> {
         }
         self.run.progress.phase("committing");
         manifest.parent = basis.parent();
-        self.finish_manifest(&mut manifest, &writer);
+        self.finish_manifest(&mut manifest, writer.figures()?);
         let committed = writer.commit(&mut manifest)?;
+        // A cache that cannot be put in its place is noticed to be behind, and the vault is read: no reason for a backup to fail.
+        fresh.into_iter().for_each(|cache| drop(cache.keep()));
         self.remember(&manifest, &committed, started)
     }
 
@@ -189,14 +195,23 @@ impl Backing<'_> {
         Ok(Basis::among(vault.clone(), &newest.items, self.request.kind))
     }
 
-    /// Writes every model of one source that is in scope.
-    fn source(&self, source: &dyn Snapshot, basis: &mut Basis, vault: &Vault, writer: &Writer<'_>, manifest: &mut Manifest) -> Result<()> {
+    /// Writes every model of one source that is in scope; gives their digest caches, to be kept once the backup exists.
+    fn source(
+        &self,
+        source: &dyn Snapshot,
+        basis: &mut Basis,
+        (vault, writer, digests): (&Vault, &Writer<'_>, &Digests<'_>),
+        manifest: &mut Manifest,
+    ) -> Result<Vec<Fresh>> {
         let mut relations = Vec::new();
+        let mut fresh = Vec::new();
         for relation in source.relations().iter().filter(|relation| self.request.covers(relation)) {
             self.run.progress.phase(&relation.name);
             let since = basis.of(relation);
             let (snapshot, progress) = (source, self.run.progress.as_ref());
-            let outcome = Storing { snapshot, relation, writer, vault, progress }.store(since.as_ref())?;
+            let storing = Storing { snapshot, relation, writer, vault, digests, backup: &manifest.id, progress };
+            let outcome = storing.store(since.as_ref())?;
+            fresh.extend(outcome.fresh);
             manifest.errors.extend(outcome.unread.into_iter().map(|unread| Missed {
                 model: unread.model,
                 what: unread.what,
@@ -213,7 +228,7 @@ impl Backing<'_> {
             let definition = definition::store(writer, source)?;
             manifest.sources.push(SourceRecord { identity, definition, relations });
         }
-        Ok(())
+        Ok(fresh)
     }
 
     fn manifest(&self, started: Timestamp) -> Manifest {
@@ -248,8 +263,7 @@ impl Backing<'_> {
         }
     }
 
-    fn finish_manifest(&self, manifest: &mut Manifest, writer: &Writer<'_>) {
-        let figures = writer.figures();
+    fn finish_manifest(&self, manifest: &mut Manifest, figures: Figures) {
         manifest.figures.bytes_read = self.run.progress.read().bytes;
         manifest.figures.bytes_new = figures.bytes_new;
         manifest.figures.bytes_stored = figures.bytes_stored;

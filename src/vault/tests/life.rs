@@ -191,5 +191,5 @@ fn many_threads_may_put_at_once() {
             });
         }
     });
-    assert_eq!(writer.figures().chunks_new, 50);
+    assert_eq!(writer.figures().unwrap().chunks_new, 50);
 }
