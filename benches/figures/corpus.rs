@@ -208,12 +208,15 @@ pub fn change(path: &Path, phase: u64) {
             continue;
         }
         let column = table.columns.iter().rev().find(|(_, kind)| matches!(kind, Note | Text | Code | Decimal)).unwrap().0;
-        db.execute(&format!("UPDATE {name} SET {column} = 'changed {phase} ' || id WHERE id % 100 = ?"), [(37 + 13 * phase) % 100]).unwrap();
+        db.execute(&format!("UPDATE {name} SET {column} = 'changed {phase} ' || id WHERE id % 100 = ?"), [(37 + 13 * phase) % 100])
+            .unwrap();
         if LEAVES.contains(&name) {
             db.execute(&format!("DELETE FROM {name} WHERE id % 780 = ?"), [(11 + 13 * phase) % 780]).unwrap();
         }
-        let columns: Vec<String> = table.columns.iter().map(|(name, kind)| if let Id = kind { format!("id + {last}") } else { (*name).into() }).collect();
-        db.execute(&format!("INSERT INTO {name} SELECT {} FROM {name} WHERE id % 200 = ?", columns.join(", ")), [(3 + phase) % 200]).unwrap();
+        let columns: Vec<String> =
+            table.columns.iter().map(|(name, kind)| if let Id = kind { format!("id + {last}") } else { (*name).into() }).collect();
+        db.execute(&format!("INSERT INTO {name} SELECT {} FROM {name} WHERE id % 200 = ?", columns.join(", ")), [(3 + phase) % 200])
+            .unwrap();
     }
     db.execute_batch("COMMIT").unwrap();
 }

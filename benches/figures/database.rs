@@ -169,7 +169,12 @@ fn judge(table: &Table) {
     line("a full after 1 % stores, of the first", stored("backstop: 1 % changed again, full"), 0.03, "");
     let against = |ours: &str, theirs: &str| ratio(table.wall(ours), table.wall(&format!("{TODAY}: {theirs}")));
     line("the first full's time, of .backup + restic", against(first, "first"), 0.6, "");
-    line("an incremental's time after 1 %, of .backup + restic unchanged", against("backstop: 1 % changed, incremental", "unchanged"), 0.5, "");
+    line(
+        "an incremental's time after 1 %, of .backup + restic unchanged",
+        against("backstop: 1 % changed, incremental", "unchanged"),
+        0.5,
+        "",
+    );
     line("the first full stores, of restic", ratio(table.stored(first), table.stored(&format!("{TODAY}: first"))), 1.0, "");
     println!();
 }

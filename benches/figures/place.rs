@@ -45,7 +45,11 @@ impl Place {
 pub fn backstop(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_backstop").into()));
     command.args(arguments).env_clear();
-    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home).env("LANG", "C.UTF-8").env("TERM", "xterm-256color");
+    command
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .env("LANG", "C.UTF-8")
+        .env("TERM", "xterm-256color");
     command.env("BACKSTOP_HOME", home).env("BACKSTOP_PASSPHRASE", "a passphrase for figures only");
     command
 }

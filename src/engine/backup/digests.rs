@@ -59,10 +59,7 @@ impl<'v> Digests<'v> {
     pub fn of(&self, record: &RelationRecord) -> Option<Cached<'v>> {
         let mut file = File::open(self.path(&record.relation)).ok()?;
         let head = self.head(&mut file).filter(|head| {
-            head.app == self.app
-                && head.relation == described(&record.relation)
-                && head.digest == record.digest
-                && head.rows == record.rows
+            head.app == self.app && head.relation == described(&record.relation) && head.digest == record.digest && head.rows == record.rows
         })?;
         file.seek(SeekFrom::Start(0)).ok()?;
         Some(Cached { vault: self.vault, head, file, verdict: Arc::default() })
