@@ -40,3 +40,24 @@ pub trait Explain: std::error::Error + Send + Sync + 'static {
         Status::Failed
     }
 }
+
+/// The name among `names` that is most like `text`, where one is like enough to be meant.
+pub fn closest<'n>(text: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let text = text.to_lowercase();
+    let alike = names.into_iter().map(|name| (strsim::normalized_damerau_levenshtein(&text, &name.to_lowercase()), name));
+    alike.filter(|(likeness, _)| *likeness >= 0.6).max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_that_is_like_the_text_is_meant() {
+        let names = ["school", "shop", "hr_employee"];
+        assert_eq!(closest("schol", names), Some("school"));
+        assert_eq!(closest("hr_empolyee", names), Some("hr_employee"));
+        assert_eq!(closest("SHOP", names), Some("shop"));
+        assert_eq!(closest("finance", names), None);
+    }
+}

@@ -1,8 +1,9 @@
 //! The `backstop` program.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use backstop::cli::args::{Command, Common};
 use backstop::cli::console::Console;
@@ -15,8 +16,15 @@ use backstop::error::Status;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    outlive_file_limits();
     // Where standard output cannot be written there is nothing left to tell it on.
     run(&arguments).map_or(ExitCode::FAILURE, |status| ExitCode::from(status.code()))
+}
+
+/// A file that may not grow further (`ulimit -f`) is an error that can be told, as a full disk is, and no reason to be killed.
+fn outlive_file_limits() {
+    // Where no handler can be set, the limit ends the process as any crash would.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }
 
 fn run(arguments: &[OsString]) -> io::Result<Status> {
@@ -25,11 +33,21 @@ fn run(arguments: &[OsString]) -> io::Result<Status> {
         Start::Ended(status) => Ok(status),
         Start::Command(cli) => match cli.command {
             Some(Command::Demo(demo)) => open_demo(&cli.common, &demo, &mut err),
+            Some(Command::Console(_)) if !has_terminal() => {
+                Output::new(cli.common.style(), &mut out, &mut err).failure(&session::no_terminal())?;
+                Ok(Status::Usage)
+            }
             Some(Command::Console(console)) => open_console(&cli.common, console, &mut err),
             Some(command) => session::run(cli.common, command, &mut out, &mut err),
-            None => open_console(&cli.common, Console::default(), &mut err),
+            None if has_terminal() => open_console(&cli.common, Console::default(), &mut err),
+            None => session::without_terminal(cli.common, &mut out, &mut err),
         },
     }
+}
+
+/// Whether there is a screen to draw on and a keyboard to read.
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 fn open_console(common: &Common, console: Console, err: &mut dyn io::Write) -> io::Result<Status> {
@@ -48,8 +66,8 @@ fn open_demo(common: &Common, demo: &Demo, err: &mut dyn io::Write) -> io::Resul
     let mut out = io::stdout();
     let mut output = Output::new(common.style(), &mut out, err);
     match demo.engine(common, &mut output) {
-        Ok(_) if demo.no_console => Ok(Status::Done),
-        Ok(engine) => Ok(backstop::console::open(engine, &Options::default())),
+        Ok(engine) if demo.opens_the_console(common) => Ok(backstop::console::open(engine, &Options::default())),
+        Ok(_) => Ok(Status::Done),
         Err(failure) => {
             output.failure(&failure)?;
             Ok(failure.status)

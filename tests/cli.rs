@@ -115,3 +115,39 @@ fn damage(folder: &Path) {
         std::fs::write(&path, bytes).unwrap();
     }
 }
+
+#[test]
+fn spoiled_files_are_previewed_restored_and_spoiled_again() {
+    let place = Place::new();
+    let media = place.path("media");
+    std::fs::create_dir_all(media.join("photos")).unwrap();
+    for name in ["photos/one.jpg", "photos/two.jpg", "note.txt"] {
+        std::fs::write(media.join(name), name.repeat(4000)).unwrap();
+    }
+    let (database, vault) = (school(&place), place.path("vault"));
+    place.expect(0, &["vault", "init", "--location", vault.to_str().unwrap()]);
+    let url = format!("sqlite:{}", database.display());
+    place.expect(0, &["app", "add", "school", "--database", &url, "--files", media.to_str().unwrap()]);
+    full(&place);
+    std::fs::remove_file(media.join("photos/one.jpg")).unwrap();
+    std::fs::write(media.join("photos/two.jpg"), "spoiled").unwrap();
+    Connection::open(&database).unwrap().execute("DELETE FROM pupil WHERE id = 3", ()).unwrap();
+
+    let both = place.json(&["restore", "preview", "--strategy", "replace"]);
+    assert_eq!((&both["summary"]["new_records"], &both["summary"]["conflicts"]), (&2.into(), &1.into()), "{both:#}");
+    let narrowed = ["restore", "preview", "--strategy", "replace", "--files", "photos/*.jpg", "--rows", "media"];
+    let plan = place.json(&narrowed);
+    assert_eq!((&plan["models"][0]["module"], &plan["models"][0]["model"]), (&"files".into(), &"media".into()));
+    assert_eq!((plan["models"].as_array().unwrap().len(), &plan["effect"]["create"], &plan["effect"]["update"]), (1, &1.into(), &1.into()));
+    assert_eq!((&plan["rows"][0]["key"]["path"], &plan["rows"][0]["state"]), (&"photos/one.jpg".into(), &"new".into()));
+    place.expect(2, &["restore", "preview", "--files", "*.gif"]);
+
+    let done = place.json(&["restore", "run", "--plan", plan["plan"].as_str().unwrap(), "--reason", "lost photos", "--yes"]);
+    assert_eq!((&done["status"], &done["records_created"]), (&"completed".into(), &1.into()));
+    assert_eq!(std::fs::read_to_string(media.join("photos/two.jpg")).unwrap(), "photos/two.jpg".repeat(4000));
+    place.json(&["restore", "undo", done["restore"].as_str().unwrap(), "--yes"]);
+    assert_eq!(std::fs::read_to_string(media.join("photos/two.jpg")).unwrap(), "spoiled");
+    assert!(!media.join("photos/one.jpg").exists());
+    let database_only = place.json(&["restore", "preview", "--database-only"]);
+    assert_eq!(database_only["models"].as_array().unwrap().len(), 1);
+}

@@ -188,3 +188,20 @@ fn a_database_that_is_gone_fails_the_job_and_raises_an_alert_that_the_next_backu
     place.back_up(BackupType::Full);
     assert!(place.engine.catalog().open_alerts(10).unwrap().is_empty());
 }
+
+#[test]
+fn tables_in_a_group_are_restored_like_any_other() {
+    let place = Place::protected();
+    place.sql("CREATE TABLE note_text (id INTEGER PRIMARY KEY, text TEXT); CREATE TABLE note_author (id INTEGER PRIMARY KEY, name TEXT)");
+    place.sql("INSERT INTO note_text VALUES (1, 'loud'), (2, 'quiet'); INSERT INTO note_author VALUES (1, 'Ana')");
+    place.back_up(BackupType::Full);
+    let before = place.dump("chinook.db");
+    place.sql("UPDATE note_text SET text = ''; DELETE FROM note_author");
+    let plan = place.engine.preview(&PreviewRequest::new(None, Strategy::Replace), &mut going).unwrap();
+    let done = place.engine.restore(&plan.plan, Some("a test"), &mut going).unwrap();
+    assert_eq!((done.records_created, done.records_updated), (1, 2));
+    let (mut restored, mut before) = (place.dump("chinook.db"), before);
+    restored.sort();
+    before.sort();
+    assert_eq!(restored, before);
+}

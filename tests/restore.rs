@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Cursor, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,10 @@ use backstop::engine::restore::spool::SpoolReader;
 use backstop::engine::restore::strategy::{Side, Strategy};
 use backstop::engine::restore::{Error, Rows, Stored, StoredRelation, Unreadable, preview::preview, undo};
 use backstop::rows::{Class, Digest, Key, Large, Relation, Row};
+use backstop::sources::files::relation::path_of;
+use backstop::sources::files::{Options, Tree};
 use backstop::sources::sqlite::Sqlite;
-use backstop::sources::{Content, Looking, Resolve, Snapshot};
+use backstop::sources::{Content, Definition, Identity, Looking, Reference, Resolve, Snapshot, Unique, Unread};
 use proptest::prelude::*;
 use rusqlite::Connection;
 
@@ -31,8 +33,11 @@ struct Memory {
 
 impl Memory {
     fn of(database: &Database) -> Self {
+        Self::of_snapshot(&database.snapshot())
+    }
+
+    fn of_snapshot(snapshot: &dyn Snapshot) -> Self {
         let mut memory = Self::default();
-        let snapshot = database.snapshot();
         for relation in snapshot.relations() {
             let mut rows = Vec::new();
             snapshot
@@ -50,7 +55,7 @@ impl Memory {
     fn holds(&mut self, relation: &Relation) {
         if self.relations.iter().all(|held| held.relation.name != relation.name) {
             let rows = self.rows.get(&relation.name).map_or(0, |rows| rows.len() as u64);
-            self.relations.push(StoredRelation { relation: relation.clone(), whole: true, rows });
+            self.relations.push(StoredRelation { relation: relation.clone(), whole: true, rows, unread: BTreeSet::new() });
         }
     }
 
@@ -408,6 +413,75 @@ fn a_changed_schema_blocks_its_model() {
     assert!(!plan.is_safe());
     let json = serde_json::to_value(plan.summary()).unwrap();
     assert_eq!(json["summary"]["total_records"], 10, "{json:#}");
+}
+
+/// A tree of which the folder `locked` and the file `secret` cannot be read.
+struct Locked(Tree);
+
+impl Snapshot for Locked {
+    fn identity(&self) -> Identity {
+        self.0.identity()
+    }
+
+    fn relations(&self) -> &[Relation] {
+        self.0.relations()
+    }
+
+    fn definition(&self) -> &Definition {
+        self.0.definition()
+    }
+
+    fn references(&self) -> &[Reference] {
+        &[]
+    }
+
+    fn uniques(&self) -> &[Unique] {
+        &[]
+    }
+
+    fn consistency(&self) -> serde_json::Value {
+        self.0.consistency()
+    }
+
+    fn scan(
+        &self,
+        relation: &Relation,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> backstop::sources::Result<Vec<Unread>> {
+        let hidden = |row: &Row| path_of(row).is_some_and(|path| path == b"secret" || path.starts_with(b"locked/"));
+        self.0.scan(relation, content, &mut |row| if hidden(&row) { ControlFlow::Continue(()) } else { each(row) })?;
+        let unread = |what: &str| Unread { model: relation.name.clone(), what: what.into(), why: "permission denied".into() };
+        Ok(vec![unread("locked"), unread("secret")])
+    }
+
+    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> backstop::sources::Result<Option<Row>> {
+        self.0.holds(model, columns, values, content)
+    }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_neither_gone_nor_as_it_was_and_nothing_is_done_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = || Tree::new("media", dir.path(), &Options::default()).unwrap();
+    std::fs::create_dir(dir.path().join("locked")).unwrap();
+    for name in ["locked/in", "secret", "torn", "lost", "same"] {
+        std::fs::write(dir.path().join(name), name).unwrap();
+    }
+    let mut stored = Memory::of_snapshot(&tree());
+    stored.relations[0].unread.insert("torn".into());
+    std::fs::remove_file(dir.path().join("torn")).unwrap();
+    std::fs::remove_file(dir.path().join("lost")).unwrap();
+    let live = Locked(tree());
+    let request = Request { exact: true, ..request(Strategy::Replace) };
+    let plan = preview(request, &stored, &[&live], &mut Vec::new(), &scramble, &mut |_| true).unwrap();
+    let media = &plan.models[0];
+    // The root, `locked` and `same` are identical, `lost` is new; of `locked/in`, `secret` and `torn` nothing is said.
+    assert_eq!((media.total, media.new, media.create, media.delete, media.live_only), (4, 1, 1, 0, 0), "{media:?}");
+    assert!(plan.is_safe());
+    let said: Vec<&str> = plan.findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert!(said.iter().any(|message| message.contains("2 of the live entries cannot be read")), "{said:?}");
+    assert!(said.iter().any(|message| message.contains("could not be read whole")), "{said:?}");
 }
 
 /// A row of a random table: key, and values of which some are NULL or empty.

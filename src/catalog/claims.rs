@@ -166,19 +166,31 @@ impl Catalog {
         )
     }
 
-    /// Marks a job failed whose process died; `dead` is the job as it was found, so that one claimed anew since is left alone.
-    pub fn fail_dead_job(&self, dead: &Job) -> Result<Job> {
+    /// Ends a job whose process died; `dead` is the job as it was found, so that one claimed anew since is left alone.
+    pub fn end_dead_job(&self, dead: &Job, outcome: &Outcome) -> Result<Job> {
         let claim = Claim { job: dead.id.clone(), number: dead.claim };
         // The number goes up: should the process be frozen and not dead, its writes are refused from now on.
         self.write_claimed(
             &claim,
-            "UPDATE job SET status = 'failed', error = :error, hint = :hint, claim = claim + 1, finished_at = :now, updated_at = :now",
+            "UPDATE job SET status = :status, message = coalesce(:message, message), error = :error, hint = :hint,
+                 backup_id = coalesce(:backup, backup_id), restore_id = coalesce(:restore, restore_id),
+                 claim = claim + 1, finished_at = :now, updated_at = :now",
             named_params! {
-                ":error": "interrupted: the process that ran it has died",
-                ":hint": format!("run it again with: backstop jobs retry {}; what it stored already is not stored again", dead.id),
+                ":status": outcome.status, ":message": outcome.message, ":error": outcome.error, ":hint": outcome.hint,
+                ":backup": outcome.backup, ":restore": outcome.restore,
             },
             |change| job(change, &dead.id),
         )
+    }
+
+    /// Says of a failed job what it came to, once that is known.
+    pub fn tell_failed_job(&self, id: &str, error: &str, hint: Option<&str>, restore: Option<&str>) -> Result<()> {
+        let now = self.now();
+        self.write(|change| {
+            let sql = "UPDATE job SET error = ?2, hint = ?3, restore_id = coalesce(?4, restore_id), updated_at = ?5
+                 WHERE id = ?1 AND status = 'failed'";
+            super::found(change.execute(sql, params![id, error, hint, restore, now])?, Kind::Job, id)
+        })
     }
 
     /// One change of a job that only its newest claim may make.
@@ -279,11 +291,13 @@ mod tests {
         let claim = home.catalog.claim_job(&id, &me()).unwrap();
         assert!(home.catalog.find_dead_jobs(|_| true).unwrap().is_empty());
         let dead = home.catalog.find_dead_jobs(|claimant| claimant.pid != 42).unwrap().remove(0);
-        let failed = home.catalog.fail_dead_job(&dead).unwrap();
-        assert_eq!(failed.status, Status::Failed);
-        assert!(failed.error.unwrap().starts_with("interrupted"));
+        let outcome = Outcome { error: Some("interrupted".to_owned()), ..Outcome::new(Status::Failed) };
+        let failed = home.catalog.end_dead_job(&dead, &outcome).unwrap();
+        assert_eq!((failed.status, failed.error.as_deref()), (Status::Failed, Some("interrupted")));
+        home.catalog.tell_failed_job(&id, "interrupted; nothing was changed", None, Some("r")).unwrap();
+        assert_eq!(home.catalog.job(&id).unwrap().restore.as_deref(), Some("r"));
         assert!(matches!(home.catalog.progress(&claim, &Progress::default()), Err(Error::Superseded { .. })));
-        assert!(matches!(home.catalog.fail_dead_job(&dead), Err(Error::Superseded { .. })));
+        assert!(matches!(home.catalog.end_dead_job(&dead, &outcome), Err(Error::Superseded { .. })));
     }
 
     #[test]

@@ -69,6 +69,16 @@ pub enum Error {
         /// What it was called.
         text: String,
     },
+    /// Nothing has this name, but one that is like it.
+    #[error("there is no {kind} '{text}'")]
+    Misnamed {
+        /// What was looked for.
+        kind: Kind,
+        /// What it was called.
+        text: String,
+        /// What may be meant.
+        near: String,
+    },
     /// More than one thing has an id that begins so.
     #[error("'{text}' could be any of these {}: {}", .kind.plural(), .candidates.join(", "))]
     Ambiguous {
@@ -80,7 +90,7 @@ pub enum Error {
         candidates: Vec<String>,
     },
     /// The name belongs to another already.
-    #[error("there is a {kind} '{name}' already")]
+    #[error("there is already {} {kind} '{name}'", kind.article())]
     NameTaken {
         /// What was to be named.
         kind: Kind,
@@ -174,6 +184,7 @@ impl Explain for Error {
             Self::Older { .. } => "open it once without --read-only: it is copied, then migrated".to_owned(),
             Self::Missing { .. } => "name the home with --home, or start with: backstop demo, or: backstop vault init".to_owned(),
             Self::NotFound { kind, .. } | Self::InUse { kind, .. } => format!("list them with: {}", kind.list_command()),
+            Self::Misnamed { kind, near, .. } => format!("did you mean '{near}'? list them with: {}", kind.list_command()),
             Self::Ambiguous { .. } => "give more of the id".to_owned(),
             Self::NameTaken { .. } => "choose another name".to_owned(),
             Self::AppBusy { running } => format!("wait for it, or stop it with: backstop jobs cancel {running}"),
@@ -186,7 +197,7 @@ impl Explain for Error {
     fn status(&self) -> Status {
         match self {
             Self::AppBusy { .. } | Self::InUse { .. } | Self::WrongState { .. } => Status::Refused,
-            Self::NotFound { .. } | Self::Ambiguous { .. } | Self::NameTaken { .. } => Status::Usage,
+            Self::NotFound { .. } | Self::Misnamed { .. } | Self::Ambiguous { .. } | Self::NameTaken { .. } => Status::Usage,
             _ => Status::Failed,
         }
     }

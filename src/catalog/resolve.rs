@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{Error, Reader, Result};
+use crate::error::closest;
 
 /// The kinds of things that have a name or an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,12 @@ impl Kind {
             Self::Vault => ("vault", "vaults", "backstop vault status"),
             Self::Location => ("location", "locations", "backstop vault locations"),
         }
+    }
+
+    /// `a` or `an`.
+    #[must_use]
+    pub const fn article(self) -> &'static str {
+        if matches!(self, Self::App | Self::Alert | Self::Operator) { "an" } else { "a" }
     }
 
     /// The word for several of them.
@@ -105,7 +112,16 @@ pub(super) fn resolve(connection: &Connection, kind: Kind, text: &str) -> Result
     if let Some(id) = connection.prepare_cached(&sql)?.query_row([text], |row| row.get(0)).optional()? {
         return Ok(id);
     }
-    by_prefix(connection, kind, table, text)
+    match (by_prefix(connection, kind, table, text), named) {
+        (Err(Error::NotFound { kind, text }), Some(answers)) => {
+            let names = texts(connection, &format!("SELECT name FROM {table} WHERE {answers} AND ?1 IS NOT NULL LIMIT 1000"), &text)?;
+            match closest(&text, names.iter().map(String::as_str)) {
+                Some(near) => Err(Error::Misnamed { kind, near: near.to_owned(), text }),
+                None => Err(Error::NotFound { kind, text }),
+            }
+        }
+        (found, _) => found,
+    }
 }
 
 fn by_prefix(connection: &Connection, kind: Kind, table: &str, text: &str) -> Result<String> {
@@ -169,6 +185,15 @@ mod tests {
             assert_eq!(error.to_string(), format!("there is no app '{text}'"));
             assert_eq!(error.hint().unwrap(), "list them with: backstop app list");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_like_another_asks_whether_that_one_is_meant() {
+        let home = Home::new();
+        home.app("school");
+        let error = home.catalog.resolve(Kind::App, "scholl").unwrap_err();
+        assert_eq!(error.to_string(), "there is no app 'scholl'");
+        assert_eq!(error.hint().unwrap(), "did you mean 'school'? list them with: backstop app list");
     }
 
     #[test]

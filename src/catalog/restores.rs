@@ -117,8 +117,8 @@ pub struct RestoreOutcome {
     pub changes: Vec<RestoreChange>,
     /// Until when it can be taken back.
     pub undo_until: Option<Time>,
-    /// How long it took, in seconds.
-    pub duration_seconds: f64,
+    /// How long it took, in seconds; none where nobody saw its end.
+    pub duration_seconds: Option<f64>,
     /// Why it failed.
     pub error: Option<String>,
 }
@@ -147,6 +147,14 @@ impl Reader {
     /// The restore of this id.
     pub fn restore(&self, id: &str) -> Result<Restore> {
         self.read(|connection| restore(connection, id))
+    }
+
+    /// The restores whose job has ended and who do not say what they came to: their process died. Oldest first.
+    pub fn interrupted_restores(&self) -> Result<Vec<Restore>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&interrupted())?;
+            Ok(statement.query_map((), Restore::from_row)?.collect::<rusqlite::Result<_>>()?)
+        })
     }
 
     /// What a restore did to each model.
@@ -185,6 +193,14 @@ fn list(filter: &RestoreFilter) -> List {
     list
 }
 
+fn interrupted() -> String {
+    format!(
+        "SELECT {} FROM restore r INDEXED BY restore_by_status JOIN app a ON a.id = r.app_id JOIN job j ON j.id = r.job_id
+         WHERE r.status = 'running' AND j.status NOT IN ('queued', 'running') ORDER BY r.started_at, r.id LIMIT 1000",
+        Restore::COLUMNS
+    )
+}
+
 fn restore(connection: &Connection, id: &str) -> Result<Restore> {
     let sql = format!("SELECT {} FROM restore r JOIN app a ON a.id = r.app_id WHERE r.id = ?1", Restore::COLUMNS);
     super::one(connection, &sql, id)?.ok_or_else(|| Error::NotFound { kind: Kind::Restore, text: id.to_owned() })
@@ -213,6 +229,14 @@ impl Catalog {
         self.write(|change| {
             let sql = "UPDATE restore SET safety_backup = ?2 WHERE id = ?1 AND status = 'running'";
             super::found(change.execute(sql, params![id, safety_backup])?, Kind::Restore, id)
+        })
+    }
+
+    /// Says of a restore that has not ended why that is so.
+    pub fn note_restore(&self, id: &str, why: &str) -> Result<()> {
+        self.write(|change| {
+            let sql = "UPDATE restore SET error = ?2 WHERE id = ?1 AND status = 'running'";
+            super::found(change.execute(sql, params![id, why])?, Kind::Restore, id)
         })
     }
 
@@ -257,8 +281,8 @@ mod tests {
     use super::super::testing::Home;
     use super::*;
 
-    fn begin(home: &Home, app: &str, undo_of: Option<&str>) -> Restore {
-        let new = NewRestore {
+    fn new(app: &str, undo_of: Option<&str>) -> NewRestore {
+        NewRestore {
             job: None,
             plan: None,
             app_id: app.to_owned(),
@@ -269,8 +293,11 @@ mod tests {
             scope: serde_json::json!({}),
             target: None,
             undo_of: undo_of.map(str::to_owned),
-        };
-        home.catalog.add_restore(&new).unwrap()
+        }
+    }
+
+    fn begin(home: &Home, app: &str, undo_of: Option<&str>) -> Restore {
+        home.catalog.add_restore(&new(app, undo_of)).unwrap()
     }
 
     fn outcome(status: Status) -> RestoreOutcome {
@@ -282,7 +309,7 @@ mod tests {
             skipped: 1,
             deleted: 0,
         };
-        RestoreOutcome { status, changes: vec![change("a"), change("b")], undo_until: None, duration_seconds: 0.8, error: None }
+        RestoreOutcome { status, changes: vec![change("a"), change("b")], undo_until: None, duration_seconds: Some(0.8), error: None }
     }
 
     #[test]
@@ -312,6 +339,25 @@ mod tests {
         assert_eq!((restore.created, restore.updated, restore.skipped, restore.deleted), (6, 18, 2, 0));
         assert_eq!(home.catalog.restore_changes(&id).unwrap().len(), 2);
         assert!(home.catalog.finish_restore(&id, &outcome(Status::Failed)).is_err());
+    }
+
+    #[test]
+    fn a_restore_is_interrupted_once_its_job_has_ended_without_it() {
+        use crate::catalog::{Claimant, JobKind, NewJob, Origin, Outcome};
+        let home = Home::new();
+        let app = home.app("school");
+        let job = home.catalog.add_job(&NewJob { app_id: Some(app.clone()), ..NewJob::new(JobKind::Restore, Origin::Manual) }).unwrap().id;
+        let claim = home.catalog.claim_job(&job, &Claimant { pid: 1, process: "1".to_owned() }).unwrap();
+        let new = NewRestore { job: Some(job), plan: None, ..new(&app, None) };
+        let id = home.catalog.add_restore(&new).unwrap().id;
+        assert_eq!(home.catalog.interrupted_restores().unwrap(), []);
+        home.catalog.finish_job(&claim, &Outcome::new(Status::Failed)).unwrap();
+        home.catalog.note_restore(&id, "it waits").unwrap();
+        let found = home.catalog.interrupted_restores().unwrap();
+        assert_eq!((found.len(), found[0].id.as_str(), found[0].error.as_deref()), (1, id.as_str(), Some("it waits")));
+        home.catalog.finish_restore(&id, &outcome(Status::Failed)).unwrap();
+        assert_eq!(home.catalog.interrupted_restores().unwrap(), []);
+        assert!(home.catalog.note_restore(&id, "too late").is_err());
     }
 
     #[test]

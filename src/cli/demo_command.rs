@@ -1,12 +1,15 @@
 //! `backstop demo`: builds the demonstration, or opens the one that stands.
 
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::args::Common;
+use super::demo::Spoiled;
 use super::demo::history::{FromFile, Place, build};
 use super::output::{Failure, Output};
 use super::units;
@@ -28,6 +31,23 @@ pub struct Demo {
     pub no_console: bool,
 }
 
+/// A demonstration that stands, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Standing {
+    /// Where its home is: for `--home`.
+    home: PathBuf,
+    /// Where its passphrase is: for `--passphrase-file`.
+    passphrase_file: PathBuf,
+    /// The database of its application.
+    database: PathBuf,
+    /// Its media files.
+    media: PathBuf,
+    /// What was spoiled, where it was built just now.
+    spoiled: Option<Spoiled>,
+    /// How long building it took.
+    duration_seconds: Option<f64>,
+}
+
 impl Demo {
     /// Builds the demonstration where none stands, says what to do in it, and gives its engine.
     ///
@@ -39,39 +59,61 @@ impl Demo {
         if self.reset {
             place.remove()?;
         }
-        if !place.is_built() {
-            self.build(&place, common, output)?;
+        let begun = Instant::now();
+        let spoiled = (!place.is_built()).then(|| self.build(&place, common)).transpose()?;
+        let standing = Standing {
+            home: place.home().root().to_owned(),
+            passphrase_file: place.passphrase_file(),
+            database: place.school(),
+            media: place.media(),
+            duration_seconds: spoiled.is_some().then(|| begun.elapsed().as_secs_f64()),
+            spoiled,
+        };
+        if output.json() {
+            output.document(&standing)?;
+        } else {
+            standing.lines().iter().try_for_each(|line| output.note(line))?;
         }
         let passphrase = FromFile(place.passphrase_file());
         Ok(Engine::open(place.home(), Arc::new(SystemClock), Box::new(passphrase))?)
     }
 
-    fn build(&self, place: &Place, common: &Common, output: &mut Output<'_>) -> Result<(), Failure> {
+    /// Whether the console opens on it: a script that asks for a document gets that alone.
+    #[must_use]
+    pub fn opens_the_console(&self, common: &Common) -> bool {
+        !self.no_console && !common.json
+    }
+
+    fn build(&self, place: &Place, common: &Common) -> Result<Spoiled, Failure> {
         if !place.is_ours_or_nothing() {
-            let message = "the folder holds something else".to_owned();
-            return Err(Failure::new(Status::Refused, message).hint("Name another folder: backstop demo --dir DIR"));
+            return Err(place.is_anothers());
         }
         // What a build that was interrupted left behind is in the way of the next.
         place.remove()?;
-        let begun = Instant::now();
-        let spoiled = build(place, &mut |step| {
-            if common.verbose > 0 {
-                let _ = output.note(step);
+        let mut stderr = io::stderr();
+        let shown = stderr.is_terminal() && !common.quiet;
+        let mut say = |step: &str| {
+            if shown {
+                // To the first column, the text, and what the last step left behind it away; that it cannot be shown stops nothing.
+                let _ = write!(stderr, "\r{step}\u{1b}[K").and_then(|()| stderr.flush());
             }
-        })?;
-        let home = place.home();
-        output.note(&format!(
-            "built in {}: a school with a month of backups, and a mishap: {} salaries of {} overwritten, {} enrolments and {} grades deleted, {} e-mail addresses blanked",
-            units::duration(begun.elapsed().as_secs_f64()),
-            spoiled.salaries,
-            spoiled.department,
-            spoiled.enrolments,
-            spoiled.grades,
-            spoiled.emails
-        ))?;
-        let (root, secret) = (home.root().display(), place.passphrase_file());
-        output.note(&format!("commands work on it with: --home {root} --passphrase-file {}", secret.display()))?;
-        Ok(())
+        };
+        let built = build(place, &mut say);
+        say("");
+        built
+    }
+}
+
+impl Standing {
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let (Some(spoiled), Some(seconds)) = (&self.spoiled, self.duration_seconds) {
+            let took = units::duration(seconds);
+            lines.push(format!("built in {took}: a school, a month of real backups of it, and a mishap: {}", spoiled.in_words()));
+        }
+        let (home, secret) = (self.home.display(), self.passphrase_file.display());
+        lines.push(format!("commands work on it with: --home {home} --passphrase-file {secret}"));
+        lines
     }
 }
 

@@ -15,6 +15,7 @@ use crate::engine::restore::plan::{Choice, PlanSummary, Scope};
 use crate::engine::restore::{Step, strategy};
 use crate::engine::restoring::{CopyTarget, PreviewRequest, RestoreResult};
 use crate::error::Status;
+use crate::rows::RelationKind;
 
 /// `backstop restore …`.
 #[derive(Debug, Subcommand)]
@@ -75,7 +76,16 @@ pub struct Selection {
     /// Which side wins for one field of a record; may be repeated.
     #[arg(long = "field", value_name = "MODEL:KEY:FIELD=SIDE")]
     pub fields: Vec<FieldChoice>,
-    /// Delete live records that the backup does not have.
+    /// Only files whose path below their folder matches, or that lie in a folder that does; and the models named; may be repeated.
+    #[arg(long = "files", value_name = "GLOB")]
+    pub files: Vec<String>,
+    /// Only the database.
+    #[arg(long, conflicts_with_all = ["files", "files_only"])]
+    pub database_only: bool,
+    /// Only files.
+    #[arg(long)]
+    pub files_only: bool,
+    /// Delete live records and files that the backup does not have.
     #[arg(long)]
     pub exact: bool,
 }
@@ -96,7 +106,7 @@ pub struct Preview {
 
 /// `backstop restore run`.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "rows", "fields", "exact"]).multiple(true).conflicts_with("plan"))]
+#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "rows", "fields", "files", "database_only", "files_only", "exact"]).multiple(true).conflicts_with("plan"))]
 pub struct Run {
     /// The plan that a preview stored.
     #[arg(long, value_name = "PLAN")]
@@ -300,7 +310,7 @@ impl Session<'_> {
         self.consent(&plan, run)?;
         let result = self.engine.restore(&plan.plan, run.reason.as_deref(), &mut going)?;
         self.output.result(&result, done)?;
-        Ok(Status::Done)
+        Ok(if result.warnings.is_empty() { Status::Done } else { Status::Warnings })
     }
 
     /// What deletes needs the application's name too; everything else a yes.
@@ -344,13 +354,20 @@ impl Session<'_> {
         self.confirm(&format!("Take back the restore {} of {}?", undo.restore, plan.app), undo.yes)?;
         let result = self.engine.restore(&plan.plan, undo.reason.as_deref(), &mut going)?;
         self.output.result(&result, done)?;
-        Ok(Status::Done)
+        Ok(if result.warnings.is_empty() { Status::Done } else { Status::Warnings })
     }
 
     fn request(&self, selection: &Selection) -> PreviewRequest {
         let narrowing = selection.models.iter().filter(|choice| choice.strategy.is_none()).map(|choice| choice.model.clone());
         let own = selection.models.iter().filter_map(|choice| Some((choice.model.clone(), engine_strategy(choice.strategy?))));
-        let scope = Scope { modules: selection.modules.iter().cloned().collect(), models: narrowing.collect(), ..Scope::default() };
+        let only = [(selection.database_only, RelationKind::Table), (selection.files_only, RelationKind::Files)];
+        let scope = Scope {
+            modules: selection.modules.iter().cloned().collect(),
+            models: narrowing.collect(),
+            files: selection.files.clone(),
+            only: only.into_iter().find_map(|(asked, kind)| asked.then_some(kind)),
+            ..Scope::default()
+        };
         PreviewRequest {
             backup: selection.backup.clone(),
             at: selection.at.as_ref().map(|when| when.resolve(self.engine.clock().now())),
@@ -439,7 +456,10 @@ fn done(result: &RestoreResult) -> Vec<String> {
         units::count(result.records_deleted),
         units::duration(result.duration_seconds)
     );
-    vec![counts, format!("take it back with: backstop restore undo {}", result.restore)]
+    let mut lines = vec![counts];
+    lines.extend(result.warnings.iter().map(|warning| clean(&format!("warning: {warning}")).into_owned()));
+    lines.push(format!("take it back with: backstop restore undo {}", result.restore));
+    lines
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ impl Session<'_> {
                         ("status", Align::Left),
                         ("operator", Align::Left),
                         ("started", Align::Left),
+                        ("result", Align::Left),
                     ]);
                     for restore in restores {
                         table.row([
@@ -79,6 +80,7 @@ impl Session<'_> {
                             restore.status.to_string(),
                             restore.operator.clone(),
                             restore.started_at.to_string(),
+                            restore.error.clone().unwrap_or_default(),
                         ]);
                     }
                     table
@@ -95,6 +97,8 @@ impl Session<'_> {
                         ("created", restore.created.to_string()),
                         ("updated", restore.updated.to_string()),
                         ("deleted", restore.deleted.to_string()),
+                        ("can be undone until", restore.undo_until.map(|until| until.to_string()).unwrap_or_default()),
+                        ("error", restore.error.clone().unwrap_or_default()),
                     ])
                 })?;
             }

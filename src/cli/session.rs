@@ -40,6 +40,10 @@ impl Passphrases for Given {
         })?;
         Ok(Secret::new(passphrase.to_string()))
     }
+
+    fn at_hand(&self, vault: &str) -> Option<Secret> {
+        self.0.passphrase_at_hand(vault).ok().map(|passphrase| Secret::new(passphrase.to_string()))
+    }
 }
 
 /// Runs a command that needs the engine, prints its result or its failure, and gives the process's status.
@@ -61,16 +65,40 @@ pub fn run(common: Common, command: Command, out: &mut dyn Write, err: &mut dyn 
     }
 }
 
+/// `backstop` alone where there is no terminal for the console: how things stand, and what to do instead.
+///
+/// # Errors
+/// Standard output or standard error cannot be written.
+pub fn without_terminal(common: Common, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Status> {
+    if common.home().is_ok_and(|home| Home::at(home).exists()) {
+        let mut plain = common.clone();
+        plain.json = false;
+        run(plain, Command::Health, out, err)?;
+    }
+    Output::new(common.style(), out, err).failure(&no_terminal())?;
+    Ok(Status::Usage)
+}
+
+/// Why the console cannot open off a terminal.
+#[must_use]
+pub fn no_terminal() -> Failure {
+    Failure::new(Status::Usage, "the console needs a terminal").hint("For scripts there are commands, each with --json: backstop --help")
+}
+
 /// The passphrase as it was known before the console took the terminal.
 struct Before(Option<super::secrets::Passphrase>);
 
 impl Passphrases for Before {
-    fn passphrase(&self, _vault: &str) -> engine::Result<Secret> {
+    fn passphrase(&self, vault: &str) -> engine::Result<Secret> {
         let missing = || engine::Error::Usage {
             why: "the vault is locked: no passphrase was given when the console started".into(),
             hint: "Quit, and give --passphrase-file FILE, set BACKSTOP_PASSPHRASE_FILE, or type it when the console starts.".into(),
         };
-        self.0.as_ref().map(|passphrase| Secret::new(passphrase.to_string())).ok_or_else(missing)
+        self.at_hand(vault).ok_or_else(missing)
+    }
+
+    fn at_hand(&self, _vault: &str) -> Option<Secret> {
+        self.0.as_ref().map(|passphrase| Secret::new(passphrase.to_string()))
     }
 }
 

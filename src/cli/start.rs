@@ -84,8 +84,20 @@ impl Common {
     /// # Errors
     /// None is given and there is no terminal, or what is given cannot be one.
     pub fn passphrase(&self, vault: &str, purpose: Purpose) -> Result<Passphrase, secrets::Error> {
-        let variable = |name: &str| std::env::var_os(name);
         let ask = (io::stdin().is_terminal() && io::stderr().is_terminal()).then_some(&secrets::ask_on_terminal as &secrets::Ask<'_>);
+        self.by(ask, vault, purpose)
+    }
+
+    /// The same without asking anybody.
+    ///
+    /// # Errors
+    /// None is given, or what is given cannot be one.
+    pub fn passphrase_at_hand(&self, vault: &str) -> Result<Passphrase, secrets::Error> {
+        self.by(None, vault, Purpose::Open)
+    }
+
+    fn by(&self, ask: Option<&secrets::Ask<'_>>, vault: &str, purpose: Purpose) -> Result<Passphrase, secrets::Error> {
+        let variable = |name: &str| std::env::var_os(name);
         Ways { file: self.passphrase_file.as_deref(), variable: &variable, ask }.passphrase(vault, purpose)
     }
 }

@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, NewApp, Role};
-use crate::rows::{Relation, Row, Value};
+use crate::rows::{Relation, RelationKind, Row, Value};
 use crate::sources::files::{Options, Tree};
 use crate::sources::sqlite::{Sqlite, SqliteSnapshot};
 use crate::sources::url::Url;
 use crate::sources::{Content, Definition, Identity, Reference, Result as SourceResult, Snapshot, Unique, Unread};
 
+use super::vaults::same_place;
 use super::{Engine, Error, Result};
 
-/// How long a locked database is waited for.
-pub const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// How long a locked database is waited for, where the setting [`LOCK_WAIT_SECONDS`] does not say otherwise.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// The setting: how long a locked database is waited for, in seconds.
+pub const LOCK_WAIT_SECONDS: &str = "sources.lock_wait_seconds";
 
 /// An app that is to be protected.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +50,13 @@ pub struct Parts {
 impl Parts {
     /// Everything.
     pub const ALL: Self = Self { database: true, files: true };
+
+    /// The kinds of relations they have.
+    #[must_use]
+    pub fn kinds(self) -> Vec<RelationKind> {
+        let both = [(self.database, RelationKind::Table), (self.files, RelationKind::Files)];
+        both.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind).collect()
+    }
 }
 
 /// A database at one moment, its models in their modules.
@@ -83,8 +94,8 @@ impl Snapshot for Grouped {
         self.snapshot.scan(relation, content, each)
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value]) -> SourceResult<Option<Row>> {
-        self.snapshot.holds(model, columns, values)
+    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> SourceResult<Option<Row>> {
+        self.snapshot.holds(model, columns, values, content)
     }
 }
 
@@ -111,7 +122,7 @@ impl Engine {
             vault_id,
             ..NewApp::default()
         };
-        open_parts(&new.database, &new.files, &new.exclude, new.one_file_system, Parts::ALL, &self.home().scratch())?;
+        self.open_parts(&new.database, &new.files, &new.exclude, new.one_file_system, Parts::ALL)?;
         let app = self.catalog().add_app(&new)?;
         self.audit("app add", &app.name, Some(&app.name), AuditOutcome::Done, None)?;
         Ok(app)
@@ -141,31 +152,39 @@ impl Engine {
     /// # Errors
     /// What the sources say.
     pub fn open_sources(&self, app: &App, parts: Parts) -> Result<Vec<Box<dyn Snapshot>>> {
-        open_parts(&app.database, &app.files, &app.exclude, app.one_file_system, parts, &self.home().scratch())
+        self.open_parts(&app.database, &app.files, &app.exclude, app.one_file_system, parts)
     }
-}
 
-fn open_parts(
-    database: &Option<String>,
-    files: &[FilesRoot],
-    exclude: &[String],
-    one_file_system: bool,
-    parts: Parts,
-    scratch: &Path,
-) -> Result<Vec<Box<dyn Snapshot>>> {
-    let mut opened: Vec<Box<dyn Snapshot>> = Vec::new();
-    if let (Some(database), true) = (database, parts.database) {
-        let snapshot = sqlite(database)?.snapshot(LOCK_WAIT, scratch)?;
-        let relations = in_modules(snapshot.relations());
-        opened.push(Box::new(Grouped { snapshot, relations }));
+    /// How long a locked database is waited for.
+    ///
+    /// # Errors
+    /// What the catalog says.
+    pub fn lock_wait(&self) -> Result<Duration> {
+        Ok(self.catalog().setting(LOCK_WAIT_SECONDS)?.map_or(LOCK_WAIT, Duration::from_secs))
     }
-    if parts.files {
-        for root in files {
-            let options = Options { exclude: exclude.to_vec(), one_file_system };
-            opened.push(Box::new(Tree::new(&root.label, Path::new(&root.path), &options)?));
+
+    fn open_parts(
+        &self,
+        database: &Option<String>,
+        files: &[FilesRoot],
+        exclude: &[String],
+        one_file_system: bool,
+        parts: Parts,
+    ) -> Result<Vec<Box<dyn Snapshot>>> {
+        let mut opened: Vec<Box<dyn Snapshot>> = Vec::new();
+        if let (Some(database), true) = (database, parts.database) {
+            let snapshot = sqlite(database)?.snapshot(self.lock_wait()?, &self.home().scratch())?;
+            let relations = in_modules(snapshot.relations());
+            opened.push(Box::new(Grouped { snapshot, relations }));
         }
+        if parts.files {
+            for root in files {
+                let options = Options { exclude: exclude.to_vec(), one_file_system };
+                opened.push(Box::new(Tree::new(&root.label, Path::new(&root.path), &options)?));
+            }
+        }
+        Ok(opened)
     }
-    Ok(opened)
 }
 
 /// Puts models into modules: what stands before the first `_` of a table's name, where at least two tables share it.
@@ -213,6 +232,10 @@ fn roots(texts: &[String]) -> Result<Vec<FilesRoot>> {
                 (format!("two folders have the label “{label}”"), "Write --files LABEL=DIR with labels that differ.".to_owned());
             return Err(Error::Usage { why, hint });
         }
+        if let Some(other) = roots.iter().find(|root| same_place(Path::new(&root.path)) == same_place(&path)) {
+            let (why, hint) = (format!("the folder {} is given twice", path.display()), format!("It is there as “{}”.", other.label));
+            return Err(Error::Usage { why, hint });
+        }
         roots.push(FilesRoot { label, path: path.to_string_lossy().into_owned() });
     }
     Ok(roots)
@@ -221,7 +244,7 @@ fn roots(texts: &[String]) -> Result<Vec<FilesRoot>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{KeyKind, RelationKind};
+    use crate::rows::KeyKind;
 
     fn named(name: &str) -> Relation {
         let (kind, key) = (RelationKind::Table, KeyKind::WholeRow);
@@ -240,5 +263,6 @@ mod tests {
         let roots = roots(&["/srv/media".into(), "conf=/etc/app".into()]).unwrap();
         assert_eq!((roots[0].label.as_str(), roots[1].label.as_str(), roots[1].path.as_str()), ("media", "conf", "/etc/app"));
         assert!(super::roots(&["/a/x".into(), "/b/x".into()]).is_err());
+        assert!(super::roots(&["one=/a/x".into(), "two=/a/x/".into()]).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! What stops the engine, in words an operator can act on.
 
-use crate::error::{Explain, Status};
+use crate::error::{Explain, Status, closest};
 use crate::rows::Damage;
 use crate::{catalog, sources, vault};
 
@@ -73,6 +73,15 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
+}
+
+impl Error {
+    /// There is no model with this name; one of `models` may be meant, and `list` is the command that lists them.
+    #[must_use]
+    pub fn no_model<'n>(name: &str, models: impl IntoIterator<Item = &'n str>, list: &str) -> Self {
+        let meant = closest(name, models).map_or_else(String::new, |near| format!("Did you mean {near}? "));
+        Self::Usage { why: format!("there is no model “{name}”"), hint: format!("{meant}List them: {list}") }
+    }
 }
 
 impl Explain for Error {

@@ -81,6 +81,7 @@ impl Engine {
                 hint: "backstop app add NAME --database sqlite:PATH".into(),
             });
         }
+        findings.extend(self.waiting_to_be_judged()?);
         findings.extend(self.of_alerts()?);
         let last = apps.iter().filter_map(|app| app.last_good_at).max();
         #[allow(clippy::cast_precision_loss)]

@@ -48,10 +48,22 @@ impl Home {
         self.root.join("keys")
     }
 
+    /// The journals of restores that change files.
+    #[must_use]
+    pub fn journals(&self) -> PathBuf {
+        self.root.join("journals")
+    }
+
     /// Private files that live as long as a job.
     #[must_use]
     pub fn scratch(&self) -> PathBuf {
         self.root.join("scratch")
+    }
+
+    /// The file that whoever judges dead restores holds locked.
+    #[must_use]
+    pub fn judging(&self) -> PathBuf {
+        self.root.join("judging.lock")
     }
 
     /// True where a catalog stands.

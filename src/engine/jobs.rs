@@ -175,12 +175,16 @@ impl Engine {
         let outcome = catalog::Outcome { error: Some(error.to_string()), hint: error.hint(), ..catalog::Outcome::new(status) };
         let _ = self.catalog().finish_job(&run.claim, &outcome);
         if !cancelled {
-            let _ = self.raise_failure(&run.id, request, &error.to_string());
+            let _ = self.raise_job_failure(&run.id, request, &error.to_string());
         }
         error
     }
 
-    fn raise_failure(&self, job: &str, request: &JobRequest<'_>, message: &str) -> Result<()> {
+    /// Raises the alert of a job that failed.
+    ///
+    /// # Errors
+    /// What the catalog says.
+    pub fn raise_job_failure(&self, job: &str, request: &JobRequest<'_>, message: &str) -> Result<()> {
         let (kind, severity) = match request.kind {
             JobKind::Backup => (AlertType::BackupFailure, Severity::Critical),
             JobKind::Restore | JobKind::Undo => (AlertType::RestoreFailure, Severity::Error),
@@ -193,25 +197,6 @@ impl Engine {
             job: Some(job.to_owned()),
             ..RaiseAlert::new(kind, severity, target_of(request), message)
         })?;
-        Ok(())
-    }
-
-    /// Marks jobs whose process is gone as failed, and raises their alerts.
-    ///
-    /// # Errors
-    /// What the catalog says.
-    pub fn bury_the_dead(&self) -> Result<()> {
-        for job in self.catalog().find_dead_jobs(is_alive)? {
-            // Another process may have found it first; then it is theirs to tell.
-            let Ok(job) = self.catalog().fail_dead_job(&job) else { continue };
-            let message = job.error.clone().unwrap_or_default();
-            let Some(app) = &job.app_id else { continue };
-            let app = self.catalog().app(app)?;
-            let configuration = job.configuration_id.clone();
-            let (backup_type, origin) = (job.backup_type, job.origin);
-            let request = JobRequest { kind: job.kind, backup_type, origin, app: &app, configuration, reason: None };
-            self.raise_failure(&job.id, &request, &message)?;
-        }
         Ok(())
     }
 }
@@ -245,7 +230,9 @@ pub fn process() -> Claimant {
     Claimant { pid, process: started(pid).unwrap_or_default() }
 }
 
-fn is_alive(claimant: &Claimant) -> bool {
+/// Whether the process that claimed a job still runs.
+#[must_use]
+pub fn is_alive(claimant: &Claimant) -> bool {
     started(claimant.pid).is_some_and(|started| started == claimant.process)
 }
 

@@ -99,11 +99,9 @@ impl Engine {
     /// The backup has no such model, or its vault cannot be read.
     pub fn stored_rows(&self, backup: &Backup, model: &str, limit: usize) -> Result<Vec<Json>> {
         let stored = self.stored(backup)?;
-        let record = stored.relation(model).ok_or_else(|| Error::Unknown {
-            what: "model",
-            name: model.to_owned(),
-            hint: format!("List those that the backup has: backstop backups models {}", backup.id),
-        })?;
+        let models = || stored.manifest.relations().map(|record| record.relation.name.as_str());
+        let unknown = || Error::no_model(model, models(), &format!("backstop backups models {}", backup.id));
+        let record = stored.relation(model).ok_or_else(unknown)?;
         let rows = stored.rows(record).take(limit);
         rows.map(|row| Ok(row_json(&record.relation, &row?))).collect()
     }

@@ -20,6 +20,7 @@ pub mod home;
 pub mod jobs;
 pub mod lookups;
 pub mod progress;
+pub mod recovery;
 pub mod restore;
 pub mod restoring;
 pub mod schedule;
@@ -44,6 +45,11 @@ pub trait Passphrases: Send + Sync {
     /// # Errors
     /// Says which ways there are to give one.
     fn passphrase(&self, vault: &str) -> Result<Secret>;
+
+    /// The same where it is known without asking anybody; for what is done in passing.
+    fn at_hand(&self, _vault: &str) -> Option<Secret> {
+        None
+    }
 }
 
 /// The engine of one home. Cloning it shares it.

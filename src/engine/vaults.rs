@@ -1,5 +1,6 @@
 //! Vaults of this home: made, opened when they are needed, looked at.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::catalog::{AuditOutcome, Kind, NewLocation, NewVault, Role};
@@ -27,6 +28,7 @@ impl Engine {
     pub fn create_vault(&self, request: &VaultRequest<'_>) -> Result<Option<RecoveryWords>> {
         self.allow(Role::Admin, "vault init", request.name)?;
         self.refuse_known_vault(request.name)?;
+        refuse_twice(request.locations)?;
         let locations = locations(request.locations)?;
         let places: Vec<(String, String)> = locations.iter().map(|location| (location.name().to_owned(), location.place())).collect();
         let keys = NewKeys { passphrase: request.passphrase, recovery: request.recovery };
@@ -44,10 +46,32 @@ impl Engine {
         if let Some(vault) = lock(&self.inner.vaults).get(name) {
             return Ok(vault.clone());
         }
+        self.resolve(Kind::Vault, name)?;
+        let vault = self.unlock(name, &self.inner.passphrases.passphrase(name)?)?;
+        // What a dead restore did is to be known before anything else is done with its vault.
+        self.judge_the_dead()?;
+        Ok(vault)
+    }
+
+    /// The vault with this name where it is open already, or can be opened without asking anybody.
+    ///
+    /// # Errors
+    /// It is locked, cannot be reached, or the passphrase at hand is wrong.
+    pub fn vault_at_hand(&self, name: &str) -> Result<Arc<Vault>> {
+        if let Some(vault) = lock(&self.inner.vaults).get(name) {
+            return Ok(vault.clone());
+        }
+        let secret = self.inner.passphrases.at_hand(name).ok_or_else(|| Error::Refused {
+            why: format!("the vault “{name}” is locked, and no passphrase is given"),
+            hint: "Give --passphrase-file FILE, or set BACKSTOP_PASSPHRASE_FILE or BACKSTOP_PASSPHRASE.".into(),
+        })?;
+        self.unlock(name, &secret)
+    }
+
+    fn unlock(&self, name: &str, secret: &Secret) -> Result<Arc<Vault>> {
         let id = self.resolve(Kind::Vault, name)?;
         let places: Vec<String> = self.catalog().locations(&id)?.into_iter().map(|location| location.place).collect();
-        let secret = self.inner.passphrases.passphrase(name)?;
-        let vault = Arc::new(Vault::open(locations(&places)?, Unlock::Passphrase(&secret), self.clock().clone())?);
+        let vault = Arc::new(Vault::open(locations(&places)?, Unlock::Passphrase(secret), self.clock().clone())?);
         lock(&self.inner.vaults).insert(name.to_owned(), vault.clone());
         Ok(vault)
     }
@@ -67,6 +91,28 @@ impl Engine {
         self.catalog().add_vault(&new)?;
         self.audit("vault init", name, None, AuditOutcome::Done, None)
     }
+}
+
+/// One folder under two names would hold one copy where two are believed to be.
+fn refuse_twice(places: &[String]) -> Result<()> {
+    let mut seen: Vec<PathBuf> = Vec::new();
+    for place in places {
+        let path = same_place(Path::new(place));
+        if seen.contains(&path) {
+            let (why, hint) = (format!("the location {place} is given twice"), "Each location is a place of its own.".to_owned());
+            return Err(Error::Usage { why, hint });
+        }
+        seen.push(path);
+    }
+    Ok(())
+}
+
+/// The one path of a place, whichever way it is written; the last part need not exist.
+pub(super) fn same_place(place: &Path) -> PathBuf {
+    let path = std::path::absolute(place).unwrap_or_else(|_| place.into());
+    let resolved = path.canonicalize().ok();
+    let by_parent = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    resolved.or_else(by_parent).unwrap_or(path)
 }
 
 /// Local folders as locations, each called by its folder's name and told apart by a number where two have the same.

@@ -88,6 +88,14 @@ impl Relation {
         }
     }
 
+    /// True where both have the same name, columns and key: their rows mean the same. The group that people see one in is no
+    /// part of that, it changes with the names of other tables.
+    #[must_use]
+    pub fn is_shaped_like(&self, other: &Self) -> bool {
+        let Self { name, module: _, kind, columns, key } = self;
+        (name, kind, columns, key) == (&other.name, &other.kind, &other.columns, &other.key)
+    }
+
     /// The index of the column with this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<usize> {

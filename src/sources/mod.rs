@@ -4,6 +4,7 @@
 //! threads nor buffers: each live row advances the stored side.
 
 pub mod files;
+pub mod partial;
 pub mod sqlite;
 pub mod url;
 
@@ -137,6 +138,16 @@ impl Content for Looking {
     }
 }
 
+/// Passes large values by unread: what it gives stands for none of them. For questions about other columns.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Glancing;
+
+impl Content for Glancing {
+    fn keep(&self, class: Class, _: &mut dyn Read) -> std::io::Result<Large> {
+        Ok(Large { class, length: 0, content: crate::rows::Digest([0; 32]), chunks: Vec::new() })
+    }
+}
+
 /// Gives back what stands for a large value.
 pub trait Resolve {
     /// Writes the whole content of `large` to `to`.
@@ -228,12 +239,17 @@ pub trait Snapshot {
 
     /// A row of `model` that holds `values` in `columns`, as the source's own equality has it: who holds a unique value, whether a parent is there.
     ///
-    /// NULL equals nothing. A source without unique columns and references (files) holds none.
+    /// NULL equals nothing. A tree is asked for the entry at a path.
     ///
     /// # Errors
     /// What the source says, also about a column or model it does not have.
-    fn holds(&self, _model: &str, _columns: &[String], _values: &[Value]) -> Result<Option<Row>> {
+    fn holds(&self, _model: &str, _columns: &[String], _values: &[Value], _content: &dyn Content) -> Result<Option<Row>> {
         Ok(None)
+    }
+
+    /// Whether a row like this one would be read: false for an entry of a tree that a glob leaves out.
+    fn covers(&self, _row: &Row) -> bool {
+        true
     }
 }
 

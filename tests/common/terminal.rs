@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// How long a screen may take before a test gives up; not a promise about speed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A program in a pseudo-terminal.
 pub struct Terminal {
@@ -93,8 +93,13 @@ impl Terminal {
 
     /// Waits for the program's end, takes in what it still wrote, and gives its exit status.
     pub fn end(&mut self) -> u32 {
-        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
-            self.parser.process(&bytes);
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.parser.process(&bytes),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("waited for its end; the screen is\n{}", self.screen()),
+            }
         }
         self.child.wait().unwrap().exit_code()
     }

@@ -95,14 +95,20 @@ impl Place {
         self.passphrase_file().exists() || std::fs::read_dir(&self.dir).map_or(true, |mut entries| entries.next().is_none())
     }
 
+    /// Why nothing is built or removed here.
+    #[must_use]
+    pub fn is_anothers(&self) -> Failure {
+        let message = format!("{} holds something else than a demonstration", self.dir.display());
+        Failure::new(Status::Refused, message).hint("Name another folder: backstop demo --dir DIR")
+    }
+
     /// Takes it away.
     ///
     /// # Errors
     /// The folder is not a demonstration's, or cannot be removed.
     pub fn remove(&self) -> Result<(), Failure> {
         if !self.is_ours_or_nothing() {
-            let message = format!("{} is not a demonstration's folder", self.dir.display());
-            return Err(Failure::new(Status::Refused, message).hint("Name another folder: backstop demo --dir DIR"));
+            return Err(self.is_anothers());
         }
         match std::fs::remove_dir_all(&self.dir) {
             Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(cannot("removed", &self.dir, &why)),
@@ -119,6 +125,10 @@ impl Passphrases for FromFile {
         let text = std::fs::read_to_string(&self.0);
         text.map(|text| Secret::new(text.trim().to_owned()))
             .map_err(|source| crate::engine::Error::Io { what: format!("reading {}", self.0.display()), source })
+    }
+
+    fn at_hand(&self, vault: &str) -> Option<Secret> {
+        self.passphrase(vault).ok()
     }
 }
 
@@ -141,14 +151,14 @@ pub fn build(place: &Place, say: &mut dyn FnMut(&str)) -> Result<Spoiled, Failur
     set_up(&engine, place)?;
     for ago in (0..DAYS).rev() {
         let night = before(today, ago);
-        say(&format!("{night}: a day's work, then its backup"));
+        say(&format!("night {} of {DAYS}: a day's work, then its backup", DAYS - ago));
         a_day(&engine, &clock, place, night, ago)?;
     }
     engine
         .catalog()
         .set_setting(NOTICE, &format!("Demonstration: times before {today} 04:00 UTC are simulated; the data and the backups are real."))?;
     say("a colleague's mistake");
-    let spoiled = spoil(&place.school())?;
+    let spoiled = spoil(&place.school(), &place.media())?;
     std::fs::write(place.finished(), "").map_err(|why| cannot("written", &place.finished(), &why))?;
     Ok(spoiled)
 }

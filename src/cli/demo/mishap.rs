@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use rusqlite::Connection;
+use serde::Serialize;
 
 use super::{Error, open};
 
 /// What the mishap left behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Spoiled {
     /// The department that now earns all the same.
     pub department: String,
@@ -19,13 +20,39 @@ pub struct Spoiled {
     pub grades: u64,
     /// E-mail addresses of guardians that are empty now.
     pub emails: u64,
+    /// Media files deleted.
+    pub files: u64,
 }
 
-/// Spoils records of the school at `path`: a WHERE too wide, a course too many, a form sent empty.
+impl Spoiled {
+    /// What happened, for people.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let Self { department, salaries, enrolments, grades, emails, files } = self;
+        format!(
+            "{salaries} salaries of {department} overwritten, {enrolments} enrolments and {grades} grades deleted, {emails} e-mail addresses blanked, {files} media files deleted"
+        )
+    }
+}
+
+/// Spoils records of the school at `path` and its `media`: a WHERE too wide, a course too many, a form sent empty, a folder
+/// tidied away.
 ///
 /// # Errors
-/// What SQLite says; the database is then as before.
-pub fn spoil(path: &Path) -> Result<Spoiled, Error> {
+/// What SQLite says; the database is then as before. What the file system says.
+pub fn spoil(path: &Path, media: &Path) -> Result<Spoiled, Error> {
+    let spoiled = spoil_records(path)?;
+    Ok(Spoiled { files: tidy_away(&media.join("letters/authorities"))?, ..spoiled })
+}
+
+fn tidy_away(folder: &Path) -> Result<u64, Error> {
+    let failed = |why| Error::File { path: folder.to_path_buf(), why };
+    let files = std::fs::read_dir(folder).map_err(failed)?.count() as u64;
+    std::fs::remove_dir_all(folder).map_err(failed)?;
+    Ok(files)
+}
+
+fn spoil_records(path: &Path) -> Result<Spoiled, Error> {
     let mut connection = open(path)?;
     let transaction = connection.transaction()?;
     let largest = "SELECT d.id, d.name FROM hr_department d JOIN hr_employee e ON e.department_id = d.id GROUP BY d.id ORDER BY count(*) DESC, d.id LIMIT 1";
@@ -38,7 +65,7 @@ pub fn spoil(path: &Path) -> Result<Spoiled, Error> {
     let grades = grades - counted(&transaction, "students_grade")?;
     let emails = transaction.execute("UPDATE students_guardian SET email = '' WHERE city = 'Køge' AND email <> ''", [])? as u64;
     transaction.commit()?;
-    Ok(Spoiled { department: name, salaries, enrolments, grades, emails })
+    Ok(Spoiled { department: name, salaries, enrolments, grades, emails, files: 0 })
 }
 
 fn counted(connection: &Connection, table: &str) -> Result<u64, Error> {

@@ -373,13 +373,15 @@ mod tests {
     #[test]
     fn a_mishap_does_what_it_says_and_leaves_a_trace() {
         let folder = tempfile::tempdir().unwrap();
-        let path = school(folder.path());
+        let (path, media) = (school(folder.path()), folder.path().join("media"));
+        let Media { files, .. } = build_media(&media, 1, TODAY).unwrap();
         let before = |sql: &str| number(&open(&path).unwrap(), sql);
         let counts = ["SELECT count(*) FROM students_enrolment", "SELECT count(*) FROM students_grade", "SELECT count(*) FROM audit_entry"];
         let [enrolments, grades, entries] = counts.map(before);
         let empty = before("SELECT count(*) FROM students_guardian WHERE email = ''");
-        let spoiled = spoil(&path).unwrap();
+        let spoiled = spoil(&path, &media).unwrap();
         assert!(spoiled.salaries > 10 && spoiled.enrolments > 10 && spoiled.grades > 10 && spoiled.emails > 10, "{spoiled:?}");
+        assert!(spoiled.files > 10 && spoiled.files < files, "{spoiled:?}");
         assert_eq!(before(counts[0]), enrolments - spoiled.enrolments);
         assert_eq!(before(counts[1]), grades - spoiled.grades);
         assert!(before(counts[2]) > entries);

@@ -29,7 +29,7 @@ const HEAD_MAX: u64 = 64 << 10;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Head {
     app: String,
-    /// BLAKE3 of the relation's description: its keys depend on it.
+    /// BLAKE3 of the relation's columns and key: the rows' keys depend on them.
     relation: Digest,
     /// The backup that it was written for.
     backup: BackupId,
@@ -58,7 +58,7 @@ impl<'v> Digests<'v> {
     #[must_use]
     pub fn of(&self, record: &RelationRecord) -> Option<Cached<'v>> {
         let mut file = File::open(self.path(&record.relation)).ok()?;
-        let head = self.head(&mut file).filter(|head| {
+        let head = self.head(&file).filter(|head| {
             head.app == self.app && head.relation == described(&record.relation) && head.digest == record.digest && head.rows == record.rows
         })?;
         file.seek(SeekFrom::Start(0)).ok()?;
@@ -85,7 +85,7 @@ impl<'v> Digests<'v> {
         Some(Growing { vault: self.vault, head, blocks: Blocks::default(), file: BufWriter::new(file), path, to: self.path(relation) })
     }
 
-    fn head(&self, file: &mut File) -> Option<Head> {
+    fn head(&self, file: &File) -> Option<Head> {
         let end = file.metadata().ok()?.len().checked_sub(4)?;
         let mut length = [0; 4];
         file.read_exact_at(&mut length, end).ok()?;
@@ -102,8 +102,10 @@ impl<'v> Digests<'v> {
     }
 }
 
+/// The group that people see a relation in is no part of what its rows mean.
 fn described(relation: &Relation) -> Digest {
-    Digest::of(serde_json::json!(relation).to_string().as_bytes())
+    let shape = Relation { module: String::new(), ..relation.clone() };
+    Digest::of(serde_json::json!(shape).to_string().as_bytes())
 }
 
 fn about_block(id: &str, number: u64) -> String {

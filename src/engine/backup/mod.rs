@@ -163,6 +163,7 @@ impl Backing<'_> {
         let vault = self.engine.vault(&self.app.vault)?;
         let started = self.engine.clock().now();
         let sources = self.engine.open_sources(self.app, parts)?;
+        self.refuse_unknown_models(&sources)?;
         let mut basis = self.basis(&vault)?;
         let writer = vault.writer()?;
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
@@ -184,6 +185,15 @@ impl Backing<'_> {
         // A cache that cannot be put in its place is noticed to be behind, and the vault is read: no reason for a backup to fail.
         fresh.into_iter().for_each(|cache| drop(cache.keep()));
         self.remember(&manifest, &committed, started)
+    }
+
+    /// A model that is asked for and not there is a mistake, however many others are there.
+    fn refuse_unknown_models(&self, sources: &[Box<dyn Snapshot>]) -> Result<()> {
+        let models = || sources.iter().flat_map(|source| source.relations()).map(|relation| relation.name.as_str());
+        match self.request.models.iter().find(|model| models().all(|known| known != *model)) {
+            Some(unknown) => Err(Error::no_model(unknown, models(), &format!("backstop app models {}", self.app.name))),
+            None => Ok(()),
+        }
     }
 
     fn basis(&self, vault: &Arc<Vault>) -> Result<Basis> {

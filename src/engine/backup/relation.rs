@@ -88,7 +88,7 @@ impl Storing<'_> {
     /// What the source or the vault says, and [`Error::Cancelled`].
     pub fn store(&self, since: Option<&RelationRecord>) -> Result<Outcome> {
         match since {
-            Some(record) if record.whole && record.relation == *self.relation && !outgrown(record) => self.compared(record),
+            Some(record) if record.whole && record.relation.is_shaped_like(self.relation) && !outgrown(record) => self.compared(record),
             _ => self.base(),
         }
     }

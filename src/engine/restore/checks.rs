@@ -7,13 +7,25 @@ use super::record::Record;
 use super::scratch::{BLOCKED, COLLISION, Claim, Mark, Scratch};
 use super::strategy::{Effect, State};
 use super::{Error, Result};
-use crate::rows::{Key, Relation, Row};
+use crate::rows::{Fold, Key, Relation, RelationKind, Row, Value};
+use crate::sources::files::relation::{ROOT, is_folder, path_of, split};
 use crate::sources::{Reference, Unique};
 
-/// The columns of a unique or of one side of a reference, and the model they belong to.
+/// What of a row is unique, refers, or is referred to.
+#[derive(PartialEq, Eq)]
+enum Part {
+    /// Its values in these columns.
+    Columns(Vec<usize>),
+    /// The folder that an entry of a tree is in: it refers to it.
+    Above,
+    /// The path of an entry of a tree that is a folder.
+    Folder,
+}
+
+/// A unique or one side of a reference, and the model it belongs to.
 struct Tuple {
     model: usize,
-    columns: Vec<usize>,
+    part: Part,
 }
 
 /// The unique columns and references of the models, by place.
@@ -29,13 +41,15 @@ impl Claims {
         let tuple = |model: &str, columns: &[String]| {
             let place = relations.iter().position(|relation| relation.name == model)?;
             let columns = columns.iter().map(|name| relations[place].column(name)).collect::<Option<Vec<_>>>()?;
-            Some(Tuple { model: place, columns })
+            Some(Tuple { model: place, part: Part::Columns(columns) })
         };
         let both =
             |reference: &Reference| Some((tuple(&reference.from, &reference.columns)?, tuple(&reference.to, &reference.to_columns)?));
+        let trees = relations.iter().enumerate().filter(|(_, relation)| relation.kind == RelationKind::Files);
+        let folders = trees.map(|(model, _)| (Tuple { model, part: Part::Above }, Tuple { model, part: Part::Folder }));
         Self {
             uniques: uniques.iter().filter_map(|unique| tuple(&unique.model, &unique.columns)).collect(),
-            references: references.iter().filter_map(both).collect(),
+            references: references.iter().filter_map(both).chain(folders).collect(),
         }
     }
 
@@ -53,25 +67,25 @@ impl Claims {
             Some(mark) => scratch.claim(claim, id, &mark, model, record.key.as_bytes()),
             None => Ok(()),
         };
-        let changed = |tuple: &Tuple, folds: &Relation, folding: &[usize]| {
-            let of = |row: Option<&Row>| row.and_then(|row| mark(row, &tuple.columns, folds, folding));
+        let changed = |tuple: &Tuple, folds: &Relation, folding: &Part| {
+            let of = |row: Option<&Row>| row.and_then(|row| mark(row, &tuple.part, folds, folding));
             let (before, after) = (of(record.live.as_ref()), of(result.as_ref()));
             if before == after { (None, None) } else { (before, after) }
         };
         for (id, tuple) in self.uniques.iter().enumerate().filter(|(_, tuple)| tuple.model == model) {
-            let (before, after) = changed(tuple, relation, &tuple.columns);
+            let (before, after) = changed(tuple, relation, &tuple.part);
             note(Claim::Leave, id, before)?;
             note(Claim::Take, id, after)?;
         }
         for (id, (child, parent)) in self.references.iter().enumerate() {
             let folds = &relations[parent.model];
             if child.model == model {
-                let (before, after) = changed(child, folds, &parent.columns);
+                let (before, after) = changed(child, folds, &parent.part);
                 note(Claim::Release, id, before)?;
                 note(Claim::Need, id, after)?;
             }
             if parent.model == model {
-                let (before, after) = changed(parent, folds, &parent.columns);
+                let (before, after) = changed(parent, folds, &parent.part);
                 note(Claim::Lose, id, before)?;
                 note(Claim::Give, id, after)?;
             }
@@ -106,7 +120,7 @@ impl Claims {
         let makes = |claim, id, mark: &Mark| scratch.makes(claim, id, mark, model, key);
         let mut holds = false;
         for (id, tuple) in self.uniques.iter().enumerate().filter(|(_, tuple)| tuple.model == model) {
-            let Some(mark) = mark(row, &tuple.columns, &relations[model], &tuple.columns) else { continue };
+            let Some(mark) = mark(row, &tuple.part, &relations[model], &tuple.part) else { continue };
             for (place, taker) in scratch.claimants(Claim::Take, id, &mark)?.into_iter().filter(|(_, taker)| taker != key) {
                 if makes(Claim::Leave, id, &mark)? {
                     scratch.lean((place, &taker), (model, key), COLLISION)?;
@@ -118,7 +132,7 @@ impl Claims {
         }
         for (id, (child, parent)) in self.references.iter().enumerate() {
             let folds = &relations[parent.model];
-            if let Some(mark) = mark(row, &parent.columns, folds, &parent.columns).filter(|_| parent.model == model) {
+            if let Some(mark) = mark(row, &parent.part, folds, &parent.part).filter(|_| parent.model == model) {
                 let needed = !scratch.claimants(Claim::Need, id, &mark)?.is_empty();
                 if needed && !makes(Claim::Lose, id, &mark)? {
                     scratch.claim(Claim::Found, id, &mark, 0, &[])?;
@@ -127,7 +141,7 @@ impl Claims {
             if child.model != model {
                 continue;
             }
-            let Some(mark) = mark(row, &child.columns, folds, &parent.columns) else { continue };
+            let Some(mark) = mark(row, &child.part, folds, &parent.part) else { continue };
             for (place, loser) in scratch.claimants(Claim::Lose, id, &mark)? {
                 if makes(Claim::Release, id, &mark)? {
                     scratch.lean((place, &loser), (model, key), BLOCKED)?;
@@ -147,13 +161,12 @@ impl Claims {
         let mut parents = Vec::new();
         for (id, (child, parent)) in self.references.iter().enumerate() {
             let relation = &relations[parent.model];
-            if relation.key_columns() != parent.columns {
+            if matches!(&parent.part, Part::Columns(columns) if relation.key_columns() != columns) {
                 continue;
             }
             for (model, key) in scratch.missing(id)? {
                 let Some(row) = scratch.get(model, &key)?.and_then(|record| record.result()) else { continue };
-                let parts = child.columns.iter().zip(&parent.columns).map(|(&from, &to)| (&row.values[from], relation.columns[to].fold));
-                parents.extend(Key::of(parts).map(|key| (parent.model, key)));
+                parents.extend(key_of(&row, &child.part, relation, &parent.part).map(|key| (parent.model, key)));
             }
         }
         Ok(parents)
@@ -176,9 +189,22 @@ pub fn removal(row: Row) -> Record {
     }
 }
 
-/// The mark of a row's values in `columns`, made equal as the columns `folding` of `folds` make them; none where one is NULL.
-fn mark(row: &Row, columns: &[usize], folds: &Relation, folding: &[usize]) -> Option<Mark> {
-    let key = Key::of(columns.iter().zip(folding).map(|(&column, &fold)| (&row.values[column], folds.columns[fold].fold)))?;
+/// The key that a part of a row makes, its values made equal as `folding` of `folds` makes them; none where one is NULL.
+fn key_of(row: &Row, part: &Part, folds: &Relation, folding: &Part) -> Option<Key> {
+    let of_path = |path: &[u8]| Key::of([(&Value::Text(path.to_vec()), Fold::Binary)]);
+    match (part, folding) {
+        (Part::Columns(columns), Part::Columns(folding)) => {
+            Key::of(columns.iter().zip(folding).map(|(&column, &fold)| (&row.values[column], folds.columns[fold].fold)))
+        }
+        (Part::Above, _) => path_of(row).filter(|path| *path != ROOT).and_then(|path| of_path(split(path).0)),
+        (Part::Folder, _) => path_of(row).filter(|_| is_folder(row)).and_then(of_path),
+        (Part::Columns(_), _) => None,
+    }
+}
+
+/// The short name of that key.
+fn mark(row: &Row, part: &Part, folds: &Relation, folding: &Part) -> Option<Mark> {
+    let key = key_of(row, part, folds, folding)?;
     let mut mark = [0; 16];
     mark.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..16]);
     Some(mark)

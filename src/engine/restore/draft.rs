@@ -11,9 +11,9 @@ use super::scratch::Scratch;
 use super::spool::{Cipher, SpoolWriter};
 use super::strategy::State;
 use super::{Error, Progress, Result, Step};
-use crate::rows::Relation;
 use crate::rows::difference::FieldKind;
-use crate::sources::{Looking, Reference, Snapshot, Unique};
+use crate::rows::{Key, Relation, RelationKind};
+use crate::sources::{Content, Glancing, Looking, Reference, Snapshot, Unique};
 
 /// Rounds in which holders and parents are taken into the plan; each can only make more of them.
 const ROUNDS: usize = 16;
@@ -34,8 +34,8 @@ pub(super) struct Draft<'l> {
     claims: Claims,
 }
 
-/// Takes a parent from the backup, as a record of the model at this place.
-pub(super) type Parents<'p> = dyn FnMut(usize, &crate::rows::Key) -> Result<Option<Record>> + 'p;
+/// Takes a parent from the backup, and where it lacks its own in turn that too, as records of the model at this place.
+pub(super) type Parents<'p> = dyn FnMut(usize, &Key) -> Result<Vec<Record>> + 'p;
 
 impl<'l> Draft<'l> {
     pub fn new(request: Request, lives: &'l [&'l dyn Snapshot]) -> Result<Self> {
@@ -54,8 +54,8 @@ impl<'l> Draft<'l> {
         Ok(Self { request, lives, relations, sources, models, pulled, unfit, findings, references, scratch, claims })
     }
 
-    pub fn place(&self, model: &str) -> Option<usize> {
-        self.relations.iter().position(|relation| relation.name == model)
+    pub fn place(&self, model: &Relation) -> Option<usize> {
+        self.relations.iter().position(|relation| relation.name == model.name && relation.kind == model.kind)
     }
 
     pub fn live(&self, model: usize) -> &'l dyn Snapshot {
@@ -81,6 +81,32 @@ impl<'l> Draft<'l> {
         }
         self.scratch.put(model, record)?;
         self.claims.add(&self.relations, &self.scratch, model, record)
+    }
+
+    /// Takes records out again; gives how many of them the backup has.
+    pub fn withdraw(&mut self, model: usize, taken_out: &dyn Fn(&Record) -> bool) -> Result<u64> {
+        let mut gone = Vec::new();
+        self.scratch.each(model, &mut |record| {
+            if taken_out(&record) {
+                gone.push((record.key, record.fields, u64::from(record.backup.is_some())));
+            }
+            Ok(())
+        })?;
+        for (key, changes, _) in &gone {
+            self.scratch.remove(model, key)?;
+            for change in changes {
+                let name = &self.relations[model].columns[change.column].name;
+                let Some(counts) = self.models[model].fields.iter_mut().find(|field| field.field == *name) else { continue };
+                counts.conflicts -= 1;
+                match change.kind {
+                    FieldKind::Fill => counts.fill -= 1,
+                    FieldKind::Change => counts.change -= 1,
+                    FieldKind::Blank => counts.blank -= 1,
+                }
+            }
+        }
+        self.models[model].fields.retain(|field| field.conflicts > 0);
+        Ok(gone.iter().map(|(_, _, stored)| stored).sum())
     }
 
     /// Finds collisions and missing parents, resolves them as asked, writes the spool and gives the plan.
@@ -151,7 +177,9 @@ impl<'l> Draft<'l> {
             let mut failure = None;
             let mut seen = 0;
             let mut holders = Vec::new();
-            self.live(model).scan(&relation, &Looking, &mut |row| {
+            // What a tree's entries claim are paths: their contents need not be read again.
+            let content: &dyn Content = if relation.kind == RelationKind::Files { &Glancing } else { &Looking };
+            self.live(model).scan(&relation, content, &mut |row| {
                 seen += 1;
                 if seen % 1024 == 0 && !progress(Step { phase: "check", model: &relation.name, records: seen }) {
                     return stop(&mut failure, Err(Error::Cancelled));
@@ -176,19 +204,24 @@ impl<'l> Draft<'l> {
         Ok(grown)
     }
 
-    /// Takes missing parents from the backup; true where there were any.
+    /// Takes missing parents from the backup, where that is asked for, and always the folders of files; true where there were any.
     fn adopt(&mut self, parents: &mut Parents<'_>) -> Result<bool> {
         let mut grown = false;
-        if self.request.blocked == OnBlocked::Parents {
-            for (model, key) in self.claims.missing(&self.relations, &self.scratch)? {
-                if self.scratch.has(model, &key)? {
-                    continue;
+        if self.request.blocked != OnBlocked::Parents && self.relations.iter().all(|relation| relation.kind != RelationKind::Files) {
+            return Ok(false);
+        }
+        for (model, key) in self.claims.missing(&self.relations, &self.scratch)? {
+            let wanted = self.request.blocked == OnBlocked::Parents || self.relations[model].kind == RelationKind::Files;
+            if !wanted || self.scratch.has(model, &key)? {
+                continue;
+            }
+            for record in parents(model, &key)? {
+                if self.scratch.has(model, &record.key)? {
+                    break;
                 }
-                if let Some(record) = parents(model, &key)? {
-                    self.pulled[model] += 1;
-                    self.add(model, &record)?;
-                    grown = true;
-                }
+                self.pulled[model] += 1;
+                self.add(model, &record)?;
+                grown = true;
             }
         }
         Ok(grown)

@@ -34,9 +34,12 @@ pub enum Verdict {
 pub fn judge(safety: Safety<'_>, lives: &[&dyn Snapshot]) -> Result<Verdict> {
     let (mut before, mut after, mut neither, mut named) = (0, 0, 0, Vec::new());
     for held in safety.relations() {
-        let live = lives
-            .iter()
-            .find_map(|live| live.relations().iter().find(|relation| relation.name == held.name).map(|relation| (live, relation)));
+        let live = lives.iter().find_map(|live| {
+            live.relations()
+                .iter()
+                .find(|relation| relation.name == held.name && relation.kind == held.kind)
+                .map(|relation| (live, relation))
+        });
         let Some((live, relation)) = live else {
             neither += 1;
             named.push(json!({"model": held.name}));

@@ -6,7 +6,9 @@
 //! and no catalog: both are reached through the traits and closures given here.
 
 pub mod checks;
+pub mod choices;
 pub mod draft;
+pub mod entries;
 pub mod findings;
 pub mod judge;
 pub mod plan;
@@ -18,6 +20,8 @@ pub mod scratch;
 pub mod spool;
 pub mod strategy;
 pub mod undo;
+
+use std::collections::BTreeSet;
 
 use crate::error::{Explain, Status};
 use crate::rows::{Key, Relation, Row};
@@ -32,6 +36,8 @@ pub struct StoredRelation {
     pub whole: bool,
     /// How many records there are.
     pub rows: u64,
+    /// The entries of a tree that could not be read, or not at one moment: what is stored under these paths is not put back.
+    pub unread: BTreeSet<String>,
 }
 
 /// Records that can be pulled in key order.
@@ -68,7 +74,7 @@ pub struct Unreadable {
 /// How far a preview or a restore has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// What is done now: `compare`, `check`, `delete`, `update`, `insert`, `verify`.
+    /// What is done now: `compare`, `check`, `stage`, `delete`, `update`, `insert`, `verify`.
     pub phase: &'static str,
     /// The model at work.
     pub model: &'a str,
@@ -116,6 +122,12 @@ pub enum Error {
         /// What is not there.
         what: String,
     },
+    /// A glob takes nothing.
+    #[error("no file in the backup or in the live folders matches “{glob}”")]
+    NoFile {
+        /// The glob.
+        glob: String,
+    },
     /// The plan has blocking findings.
     #[error("the plan cannot be executed: {}", .findings.join("; "))]
     Blocked {
@@ -159,6 +171,7 @@ impl Explain for Error {
             Self::Violations(_) => "Select the parents too, or leave these records out.".into(),
             Self::Safety(_) => "Make one location of the vault reachable, with space on it, then restore again.".into(),
             Self::Scratch(_) | Self::File(_) => "Make space in the temporary folder and the home.".into(),
+            Self::NoFile { .. } => "Paths begin below the folder; * stays within a folder, ** does not.".into(),
             Self::Unknown { .. } => "Check the name and the key.".into(),
             Self::Rows(_) | Self::Unsound { .. } | Self::Mismatch { .. } | Self::Cancelled => return None,
         })
@@ -167,7 +180,7 @@ impl Explain for Error {
     fn status(&self) -> Status {
         match self {
             Self::Blocked { .. } | Self::Stale { .. } => Status::Refused,
-            Self::Unknown { .. } => Status::Usage,
+            Self::Unknown { .. } | Self::NoFile { .. } => Status::Usage,
             Self::Cancelled => Status::Interrupted,
             Self::Source(source) => source.status(),
             _ => Status::Failed,

@@ -10,7 +10,7 @@ use super::record::Record;
 use super::spool::{Block, SpoolReader};
 use super::strategy::{Effect, Side, State, Strategy};
 use super::{Error, Result};
-use crate::rows::Relation;
+use crate::rows::{Relation, RelationKind};
 use crate::sources::{Identity, Reference};
 
 /// What of a backup is taken.
@@ -22,14 +22,25 @@ pub struct Scope {
     pub models: BTreeSet<String>,
     /// Records to take, by model and their keys as JSON: of a model named here no others.
     pub records: BTreeMap<String, Vec<Json>>,
+    /// Globs of the entries to take of trees: of a tree no others; with nothing else named, no tables.
+    #[serde(default)]
+    pub files: Vec<String>,
+    /// Only relations of this kind.
+    #[serde(default)]
+    pub only: Option<RelationKind>,
 }
 
 impl Scope {
     /// Whether the model is taken.
     #[must_use]
     pub fn takes(&self, relation: &Relation) -> bool {
-        let everything = self.modules.is_empty() && self.models.is_empty() && self.records.is_empty();
-        everything
+        if self.only.is_some_and(|kind| kind != relation.kind) {
+            return false;
+        }
+        let nothing_named = self.modules.is_empty() && self.models.is_empty() && self.records.is_empty();
+        let by_glob = !self.files.is_empty() && relation.kind == RelationKind::Files;
+        (nothing_named && self.files.is_empty())
+            || by_glob
             || self.modules.contains(&relation.module)
             || self.models.contains(&relation.name)
             || self.records.contains_key(&relation.name)
@@ -102,8 +113,11 @@ pub struct Request {
     pub blocked: OnBlocked,
     /// Whether replace deletes live-only records.
     pub exact: bool,
-    /// The source that was backed up, so that another one is told.
+    /// The database that was backed up, so that another one is told.
     pub source: Option<Identity>,
+    /// The folders of the trees that were backed up, by label.
+    #[serde(default)]
+    pub folders: BTreeMap<String, String>,
 }
 
 impl Request {
@@ -124,6 +138,7 @@ impl Request {
             blocked: OnBlocked::default(),
             exact: false,
             source: None,
+            folders: BTreeMap::new(),
         }
     }
 

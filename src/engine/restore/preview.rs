@@ -1,19 +1,24 @@
 //! The preview: a backup compared with the live data, as a plan. Nothing is touched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::ControlFlow;
 
 use super::checks::stop;
+use super::choices::Choices;
 use super::draft::{Draft, newcomer};
+use super::entries;
 use super::findings::{Finding, Level, records};
 use super::plan::{ModelPlan, Plan, Request};
-use super::record::{Record, key_of_choice};
+use super::record::Record;
 use super::spool::Cipher;
-use super::strategy::{Effect, Rule, Side, State, decide, decide_file};
+use super::strategy::{Effect, Rule, State, decide, decide_file};
 use super::{Error, Progress, Result, Step, Stored, StoredRelation};
-use crate::rows::difference::{Comparison, Difference, FieldChange, Projection};
-use crate::rows::{Key, KeyKind, Relation, RelationKind, Row, Value};
+use crate::error::closest;
+use crate::rows::difference::{Comparison, Difference, Projection};
+use crate::rows::{Fold, Key, Relation, RelationKind, Row, Value};
+use crate::sources::files::relation::{ROOT, path_of, shown, split};
 use crate::sources::{Looking, Snapshot};
 
 /// Compares what `request` takes of `stored` with the live sources, writes every record that differs to `to`, and gives the plan.
@@ -31,26 +36,44 @@ pub fn preview(
     let mut draft = Draft::new(request, lives)?;
     unknown_names(&draft.request, stored)?;
     another_source(&mut draft);
-    let scope = draft.request.scope.clone();
+    let (scope, mut met) = (draft.request.scope.clone(), BTreeSet::new());
     for held in stored.relations().iter().filter(|held| scope.takes(&held.relation)) {
-        let fit = draft.place(&held.relation.name).filter(|&model| fits(&mut draft, held, model));
+        let fit = draft.place(&held.relation).filter(|&model| fits(&mut draft, held, model));
         match fit {
-            Some(model) => compare(&mut draft, stored, held, model, progress)?,
+            Some(model) => compare(&mut draft, stored, held, model, &mut met, progress)?,
             None => cannot_be_put_back(&mut draft, held),
         }
     }
-    let live_relations = draft.relations.clone();
-    let mut parents = |model: usize, key: &Key| {
-        let live = &live_relations[model];
-        let Some(held) = stored.relations().iter().find(|held| held.relation.name == live.name) else { return Ok(None) };
-        let projection = Projection::new(&held.relation, live);
-        if projection.key_changed() {
-            return Ok(None);
-        }
-        let row = stored.find(&live.name, key)?.map(|row| projection.project(row)).transpose()?;
-        Ok(row.map(|row| newcomer(row, Effect::Create)))
-    };
+    if let Some(glob) = scope.files.iter().enumerate().find_map(|(place, glob)| (!met.contains(&place)).then(|| glob.clone())) {
+        return Err(Error::NoFile { glob });
+    }
+    let (live_relations, sources) = (draft.relations.clone(), draft.sources.clone());
+    let mut parents = |model: usize, key: &Key| missing_parents(stored, lives[sources[model]], &live_relations[model], key);
     draft.finish(false, &mut parents, to, seal, progress)
+}
+
+/// The record with this key, from the backup; of a tree also the folders it lies in that are not there, the nearest first.
+fn missing_parents(stored: &dyn Stored, live: &dyn Snapshot, relation: &Relation, key: &Key) -> Result<Vec<Record>> {
+    let mut parents = Vec::new();
+    let Some(held) = stored.relations().iter().find(|held| held.relation.name == relation.name) else { return Ok(parents) };
+    let projection = Projection::new(&held.relation, relation);
+    if projection.key_changed() {
+        return Ok(parents);
+    }
+    let mut next = Some(key.clone());
+    while let Some(key) = next.take() {
+        let Some(row) = stored.find(&relation.name, &key)?.map(|row| projection.project(row)).transpose()? else { break };
+        if let Some(path) = path_of(&row).filter(|_| relation.kind == RelationKind::Files) {
+            // Something else stands there: it is not for this restore to replace.
+            if entries::now(live, relation, &row, &Looking)?.is_some() {
+                break;
+            }
+            let folder = split(path).0;
+            next = Key::of([(&Value::Text(folder.to_vec()), Fold::Binary)]).filter(|_| folder != ROOT);
+        }
+        parents.push(newcomer(row, Effect::Create));
+    }
+    Ok(parents)
 }
 
 /// A name in the request that the backup does not know is a mistake, not an empty answer.
@@ -59,12 +82,23 @@ fn unknown_names(request: &Request, stored: &dyn Stored) -> Result<()> {
     let scope = &request.scope;
     let named = scope.models.iter().chain(scope.records.keys()).chain(request.strategies.keys()).chain(request.ignore.keys());
     match named.chain(request.choices.iter().map(|choice| &choice.model)).find(|name| !known.contains(name.as_str())) {
-        Some(model) => Err(Error::Unknown { model: model.clone(), what: "records in this backup".into() }),
+        Some(model) => {
+            let meant = closest(model, known).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            Err(Error::Unknown { model: model.clone(), what: format!("records in this backup{meant}") })
+        }
         None => Ok(()),
     }
 }
 
 fn another_source(draft: &mut Draft<'_>) {
+    let moved = draft.lives.iter().map(|live| (live.identity(), live.relations())).filter(|(identity, _)| identity.engine == "files");
+    for (identity, relations) in moved {
+        for relation in relations {
+            let Some(folder) = draft.request.folders.get(&relation.name).filter(|folder| **folder != identity.place) else { continue };
+            let message = format!("this is another folder ({}) than the one backed up ({folder})", identity.place);
+            draft.findings.push(Finding::new(Level::Warning, &relation.name, message, "Check that it is the one you mean."));
+        }
+    }
     let Some(source) = &draft.request.source else { return };
     let same = |live: &&dyn Snapshot| {
         let identity = live.identity();
@@ -86,7 +120,7 @@ fn fits(draft: &mut Draft<'_>, held: &StoredRelation, model: usize) -> bool {
         blocking.push("its key is another one than in the backup".to_owned());
     }
     if !projection.backup_only().is_empty() {
-        blocking.push(format!("the live table lacks columns that the backup has: {}", projection.backup_only().join(", ")));
+        blocking.push(format!("the live one lacks columns that the backup has: {}", projection.backup_only().join(", ")));
     }
     let must = |column: &&String| live.column(column).is_some_and(|column| live.columns[column].not_null);
     let (needed, other): (Vec<&String>, Vec<&String>) = projection.live_only().iter().partition(must);
@@ -117,61 +151,38 @@ fn cannot_be_put_back(draft: &mut Draft<'_>, held: &StoredRelation) {
     if held.rows == 0 {
         return;
     }
-    if draft.place(&relation.name).is_none() {
+    if draft.place(relation).is_none() {
         let message = format!("does not exist any more; the backup has {}", records(held.rows));
-        let remedy = "Make the table again, or restore a whole copy (restore to).";
+        let remedy = match relation.kind {
+            RelationKind::Table => "Make the table again, or restore a whole copy (restore to).",
+            RelationKind::Files => "Mount the folder or make it (mkdir), then preview again; or restore a whole copy (restore to).",
+        };
         draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, remedy).about(held.rows, Vec::new()));
     }
     let strategy = draft.request.strategy_of(&relation.name);
-    if let Some(model) = draft.place(&relation.name) {
+    if let Some(model) = draft.place(relation) {
         draft.models[model] = ModelPlan::empty(relation, strategy);
     }
     draft.unfit.push(ModelPlan { total: held.rows, new: held.rows, skip: held.rows, ..ModelPlan::empty(relation, strategy) });
 }
 
-/// The choices of one model, ready to be looked up.
-struct Choices {
-    records: BTreeMap<Key, Side>,
-    fields: BTreeMap<Key, Vec<(usize, Side)>>,
-    only: Option<BTreeSet<Key>>,
-    ignored: BTreeSet<usize>,
-}
-
-impl Choices {
-    fn of(request: &Request, relation: &Relation) -> Result<Self> {
-        let unknown = |what: String| Error::Unknown { model: relation.name.clone(), what };
-        let key = |json: &serde_json::Value| key_of_choice(relation, json).ok_or_else(|| unknown(format!("key like {json}")));
-        let column = |name: &String| relation.column(name).ok_or_else(|| unknown(format!("field {name}")));
-        let (mut chosen, mut fields) = (BTreeMap::new(), BTreeMap::<Key, Vec<(usize, Side)>>::new());
-        for choice in request.choices.iter().filter(|choice| choice.model == relation.name) {
-            match &choice.field {
-                None => drop(chosen.insert(key(&choice.key)?, choice.side)),
-                Some(field) => fields.entry(key(&choice.key)?).or_default().push((column(field)?, choice.side)),
-            }
-        }
-        let scope = &request.scope;
-        let only = scope.records.get(&relation.name).map(|keys| keys.iter().map(key).collect::<Result<_>>()).transpose()?;
-        let ignored = request.ignore.get(&relation.name).map(|names| names.iter().map(column).collect::<Result<_>>()).transpose()?;
-        Ok(Self { records: chosen, fields, only, ignored: ignored.unwrap_or_default() })
-    }
-
-    fn takes(&self, key: &Key) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(key))
-    }
-}
-
-fn compare(draft: &mut Draft<'_>, stored: &dyn Stored, held: &StoredRelation, model: usize, progress: &mut Progress<'_>) -> Result<()> {
+fn compare(
+    draft: &mut Draft<'_>,
+    stored: &dyn Stored,
+    held: &StoredRelation,
+    model: usize,
+    met: &mut BTreeSet<usize>,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
     let relation = draft.relations[model].clone();
     let choices = Choices::of(&draft.request, &relation)?;
     let projection = Projection::new(&held.relation, &relation);
-    let pulled = std::cell::Cell::new(0);
-    let backup = stored
-        .rows(&relation.name)?
-        .map(|row| row.map_err(Error::from))
-        .filter(|row| row.as_ref().map_or(true, |row| choices.takes(&row.key)));
-    let backup = backup.inspect(|_| pulled.set(pulled.get() + 1));
-    let mut comparison = Comparison::new(backup, projection, &choices.ignored);
     let live = draft.live(model);
+    let (pulled, met, left_out) = (Cell::new(0), RefCell::new(met), RefCell::new(LeftOut::default()));
+    let is_taken = |row: &Row| choices.takes(row, &mut met.borrow_mut()) && left_out.borrow_mut().lets_pass(held, live, row);
+    let backup = stored.rows(&relation.name)?.map(|row| row.map_err(Error::from));
+    let backup = backup.filter(|row| row.as_ref().map_or(true, is_taken)).inspect(|_| pulled.set(pulled.get() + 1));
+    let mut comparison = Comparison::new(backup, projection, &choices.ignored);
     let (mut failure, mut seen) = (None, 0_u64);
     let mut emit = |difference: Difference| {
         take(draft, model, held.whole, &relation, &choices, difference)?;
@@ -180,7 +191,7 @@ fn compare(draft: &mut Draft<'_>, stored: &dyn Stored, held: &StoredRelation, mo
         if told { Ok(ControlFlow::Continue(())) } else { Err(Error::Cancelled) }
     };
     let unread = live.scan(&relation, &Looking, &mut |row| {
-        if !choices.takes(&row.key) {
+        if !choices.takes(&row, &mut met.borrow_mut()) {
             return ControlFlow::Continue(());
         }
         let next = comparison.live(row, &mut emit).map(|flow| flow.is_continue());
@@ -190,6 +201,10 @@ fn compare(draft: &mut Draft<'_>, stored: &dyn Stored, held: &StoredRelation, mo
     let _ = comparison.finish(&mut emit)?;
     drop(comparison);
     draft.pulled[model] = pulled.get();
+    left_out.into_inner().tell(draft, &relation);
+    if relation.kind == RelationKind::Files {
+        return entries::leave_unread(draft, model, &unread);
+    }
     if !unread.is_empty() {
         let message = format!("{} of the live data cannot be read", records(unread.len() as u64));
         draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, "Restore a whole copy (restore to)."));
@@ -202,10 +217,7 @@ fn take(draft: &mut Draft<'_>, model: usize, whole: bool, relation: &Relation, c
         Difference::Identical(_) => (State::Identical, None, None, Vec::new()),
         Difference::New(row) => (State::New, Some(row), None, Vec::new()),
         Difference::LiveOnly(row) => (State::LiveOnly, None, Some(row), Vec::new()),
-        Difference::Conflict { backup, live, fields } => {
-            let fields = told(relation, &live, fields);
-            (if fields.is_empty() { State::Identical } else { State::Conflict }, Some(backup), Some(live), fields)
-        }
+        Difference::Conflict { backup, live, fields } => (State::Conflict, Some(backup), Some(live), fields),
     };
     if state == State::Identical {
         draft.models[model].identical += 1;
@@ -218,7 +230,7 @@ fn take(draft: &mut Draft<'_>, model: usize, whole: bool, relation: &Relation, c
     let strategy = draft.models[model].strategy;
     let rule = Rule {
         strategy,
-        exact: draft.request.exact && relation_is_exact(relation, choices),
+        exact: draft.request.exact && choices.are_exact(relation),
         record: choices.records.get(&key).copied(),
         fields: choices.fields.get(&key).map_or(&[], Vec::as_slice),
     };
@@ -231,17 +243,32 @@ fn take(draft: &mut Draft<'_>, model: usize, whole: bool, relation: &Relation, c
     draft.add(model, &Record { key, state, effect, collision: false, blocked: false, exchange: false, fields, backup, live })
 }
 
-/// Exact speaks of whole models: not where single records were asked for.
-fn relation_is_exact(relation: &Relation, choices: &Choices) -> bool {
-    choices.only.is_none() || relation.key == KeyKind::WholeRow
+/// Entries that the backup has and that are not spoken of.
+#[derive(Default)]
+struct LeftOut {
+    unread: u64,
+    excluded: u64,
 }
 
-/// The fields that are spoken of: a folder's times and size are not compared.
-fn told(relation: &Relation, live: &Row, fields: Vec<FieldChange>) -> Vec<FieldChange> {
-    let folder = relation.kind == RelationKind::Files
-        && relation.column("kind").is_some_and(
-            |kind| matches!(&live.values[kind], Value::Text(kind) if kind == b"dir" || kind == b"folder" || kind == b"directory"),
-        );
-    let quiet = |column: usize| ["mtime_s", "mtime_ns", "size"].contains(&relation.columns[column].name.as_str());
-    fields.into_iter().filter(|change| !(folder && quiet(change.column))).collect()
+impl LeftOut {
+    fn lets_pass(&mut self, held: &StoredRelation, live: &dyn Snapshot, row: &Row) -> bool {
+        let unread = !held.unread.is_empty() && path_of(row).is_some_and(|path| held.unread.contains(&shown(path)));
+        let excluded = !unread && held.relation.kind == RelationKind::Files && !live.covers(row);
+        self.unread += u64::from(unread);
+        self.excluded += u64::from(excluded);
+        !unread && !excluded
+    }
+
+    fn tell(&self, draft: &mut Draft<'_>, relation: &Relation) {
+        let mut say = |level, count: u64, what: &str, remedy: &str| {
+            if count > 0 {
+                let message = format!("{} {what}", records(count));
+                draft.findings.push(Finding::new(level, &relation.name, message, remedy).about(count, Vec::new()));
+            }
+        };
+        let what = "could not be read whole when the backup was made; they are not put back";
+        say(Level::Warning, self.unread, what, "Take them from another backup.");
+        let what = "of the backup are excluded now; they are not put back";
+        say(Level::Info, self.excluded, what, "Restore a whole copy beside it (restore to).");
+    }
 }

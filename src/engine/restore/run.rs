@@ -135,7 +135,7 @@ impl<'r> Run<'r> {
     fn same_columns(&self, order: &[usize]) -> Result<()> {
         for &model in order {
             let relation = &self.plan.relations[model];
-            if self.writer.relations().iter().all(|now| now != relation) && self.touches(model) {
+            if self.touches(model) && !self.writer.relations().iter().any(|now| now.is_shaped_like(relation)) {
                 return Err(Error::Stale { count: 1, records: vec![format!("{} (its columns)", relation.name)] });
             }
         }

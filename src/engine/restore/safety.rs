@@ -6,12 +6,13 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 
 use super::checks::stop;
+use super::entries;
 use super::plan::Plan;
 use super::record::Record;
 use super::spool::SpoolReader;
 use super::{Error, Result, Rows, Stored};
 use crate::rows::difference::Projection;
-use crate::rows::{Class, Digest, Key, Large, Relation, Row, Value};
+use crate::rows::{Class, Digest, Key, Large, Relation, RelationKind, Row, Value};
 use crate::sources::{Content, Looking, Snapshot};
 
 /// A touched record, before and after.
@@ -52,6 +53,10 @@ impl<'a, 's> Images<'a, 's> {
                 continue;
             }
             let Some(live) = lives.get(plan.sources[model]) else { continue };
+            if relation.kind == RelationKind::Files {
+                entries::keep(spool, (model, relation), *live, &wanted, content, &mut kept)?;
+                continue;
+            }
             let keeping = Keeping { wanted: &wanted, content, kept: RefCell::new(&mut kept) };
             live.scan(relation, &keeping, &mut |_| ControlFlow::Continue(()))?;
             if let Some(digest) = wanted.iter().find(|digest| !kept.contains_key(*digest)) {
@@ -178,6 +183,14 @@ impl<'v> Safety<'v> {
             let pull = |rows: &mut Side<'v>| rows.next_if(|row| row.as_ref().is_ok_and(|row| row.key == key)).transpose();
             Ok(Some(Image { before: pull(&mut before)?, after: pull(&mut after)?, key: key.clone() }))
         };
+        if live_relation.kind == RelationKind::Files {
+            while let Some(image) = next()? {
+                let Some(like) = image.before.as_ref().or(image.after.as_ref()) else { continue };
+                let now = entries::now(live, live_relation, like, &Looking)?;
+                each(image, now)?;
+            }
+            return Ok(());
+        }
         let mut head = next()?;
         let mut failure = None;
         live.scan(live_relation, &Looking, &mut |row| {

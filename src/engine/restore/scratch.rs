@@ -100,6 +100,17 @@ impl Scratch {
         Ok(find.exists(params![place(model), key.as_bytes()])?)
     }
 
+    /// Forgets a record and what it claims.
+    ///
+    /// # Errors
+    /// What writing met.
+    pub fn remove(&self, model: usize, key: &Key) -> Result<()> {
+        for statement in ["DELETE FROM record WHERE model = ?1 AND key = ?2", "DELETE FROM claim WHERE model = ?1 AND key = ?2"] {
+            self.db.prepare_cached(statement)?.execute(params![place(model), key.as_bytes()])?;
+        }
+        Ok(())
+    }
+
     /// Makes place for the removal of a live-only record: false where the record is in the plan for something else.
     ///
     /// # Errors

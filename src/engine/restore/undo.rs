@@ -30,8 +30,8 @@ pub fn preview(
 ) -> Result<Plan> {
     let mut draft = Draft::new(request, lives)?;
     for relation in safety.relations() {
-        let Some(model) = draft.place(&relation.name) else {
-            let remedy = "Make the table again, then undo.";
+        let Some(model) = draft.place(&relation) else {
+            let remedy = "Make the table again, or the folder, then undo.";
             draft.findings.push(Finding::new(Level::Blocking, &relation.name, "does not exist any more".into(), remedy));
             continue;
         };
@@ -44,7 +44,7 @@ pub fn preview(
         }
         take_back(&mut draft, safety, model, &live_relation, progress)?;
     }
-    draft.finish(true, &mut |_, _| Ok(None), to, seal, progress)
+    draft.finish(true, &mut |_, _| Ok(Vec::new()), to, seal, progress)
 }
 
 fn take_back(draft: &mut Draft<'_>, safety: Safety<'_>, model: usize, relation: &Relation, progress: &mut Progress<'_>) -> Result<()> {

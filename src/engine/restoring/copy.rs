@@ -1,12 +1,12 @@
 //! `restore to`: a whole copy beside, never over: a new database file, a new folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::catalog::{AuditOutcome, Role};
 use crate::engine::Engine;
 use crate::engine::apps::sqlite;
 use crate::engine::backup::definition;
-use crate::engine::error::{Error, Result};
+use crate::engine::error::{Doing, Error, Result};
 use crate::engine::stored::StoredBackup;
 use crate::rows::{RelationDigest, RelationKind};
 use crate::sources::{Creator, files};
@@ -40,42 +40,68 @@ impl Engine {
     /// # Errors
     /// A target that exists, stored data that is damaged, and what the target says; nothing half-made is left.
     pub fn restore_to(&self, backup: &str, app: Option<&str>, targets: &[CopyTarget]) -> Result<CopyResult> {
+        refuse_twice(targets)?;
         let backup = self.restorable(Some(backup), app, None)?;
         self.allow(Role::Admin, "restore to", &backup.app)?;
         let vault = self.vault(&self.catalog().app(&backup.app_id)?.vault)?;
         let stored = StoredBackup::new(vault.clone(), vault.manifest(&BackupId(backup.id.clone()))?);
         let mut result = CopyResult { backup: backup.id.clone(), ..CopyResult::default() };
+        // Every target is begun before one is filled, and none is put into its place before all are filled.
+        let mut copies = Vec::new();
         for target in targets {
             match target {
-                CopyTarget::Database(url) => copy_database(&stored, url, &mut result)?,
-                CopyTarget::Folder(folder) => copy_files(&stored, folder, &mut result)?,
+                CopyTarget::Database(url) => copies.push(begin_database(&stored, url)?),
+                CopyTarget::Folder(folder) => copies.extend(begin_files(&stored, folder)?),
             }
+        }
+        for (records, creator) in &mut copies {
+            for record in records.iter() {
+                let rows = copy(&stored, record, creator.as_mut())?;
+                match record.relation.kind {
+                    RelationKind::Table => result.records += rows,
+                    RelationKind::Files => result.files += rows,
+                }
+            }
+        }
+        for (_, creator) in copies {
+            result.warnings.extend(creator.finish()?);
         }
         self.audit("restore to", &backup.id, Some(&backup.app), AuditOutcome::Done, None)?;
         Ok(result)
     }
 }
 
-fn copy_database(stored: &StoredBackup, url: &str, result: &mut CopyResult) -> Result<()> {
-    let source = source_of(stored, RelationKind::Table, "no database")?;
-    let described = definition::read(stored.vault(), &source.definition)?;
-    let mut creator = sqlite(url)?.create(&described.definition)?;
-    for record in &source.relations {
-        result.records += copy(stored, record, creator.as_mut())?;
-    }
-    result.warnings.extend(creator.finish()?);
-    Ok(())
+fn refuse_twice(targets: &[CopyTarget]) -> Result<()> {
+    let twice = (1..targets.len()).find(|&place| targets[..place].contains(&targets[place]));
+    let Some(target) = twice.map(|place| &targets[place]) else { return Ok(()) };
+    let name = match target {
+        CopyTarget::Database(url) => url.clone(),
+        CopyTarget::Folder(folder) => folder.display().to_string(),
+    };
+    let hint = "Give --target once for the database and once for the files.".to_owned();
+    Err(Error::Usage { why: format!("the target {name} is given twice"), hint })
 }
 
-fn copy_files(stored: &StoredBackup, folder: &std::path::Path, result: &mut CopyResult) -> Result<()> {
+/// What is copied into one new place.
+type Copying<'s> = (Vec<&'s RelationRecord>, Box<dyn Creator>);
+
+fn begin_database<'s>(stored: &'s StoredBackup, url: &str) -> Result<Copying<'s>> {
+    let source = source_of(stored, RelationKind::Table, "no database")?;
+    let described = definition::read(stored.vault(), &source.definition)?;
+    Ok((source.relations.iter().collect(), sqlite(url)?.create(&described.definition)?))
+}
+
+/// A folder for each tree, below `folder`, which is made where it is not there.
+fn begin_files<'s>(stored: &'s StoredBackup, folder: &Path) -> Result<Vec<Copying<'s>>> {
     source_of(stored, RelationKind::Files, "no files")?;
-    let trees = stored.manifest.relations().filter(|record| record.relation.kind == RelationKind::Files);
-    for record in trees {
-        let mut creator = files::create(&folder.join(&record.relation.name))?;
-        result.files += copy(stored, record, creator.as_mut())?;
-        result.warnings.extend(creator.finish()?);
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(error).doing(|| format!("making the folder {}", folder.display()));
+        }
+        _ => {}
     }
-    Ok(())
+    let trees = stored.manifest.relations().filter(|record| record.relation.kind == RelationKind::Files);
+    trees.map(|record| Ok((vec![record], files::create(&folder.join(&record.relation.name))?))).collect()
 }
 
 fn source_of<'s>(stored: &'s StoredBackup, kind: RelationKind, nothing: &str) -> Result<&'s SourceRecord> {

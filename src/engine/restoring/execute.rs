@@ -1,33 +1,37 @@
-//! Executing a plan, and taking a restore back: the safety record first, then one transaction.
+//! Executing a plan, and taking a restore back: the safety record first, then one transaction, then the names of files.
+
+use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
 use crate::catalog::{
-    App, AuditOutcome, JobKind, Kind, NewRestore, Origin, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status,
+    App, AuditOutcome, JobKind, Kind, Level, NewRestore, Origin, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status, Time,
 };
 use crate::engine::Engine;
-use crate::engine::apps::{LOCK_WAIT, Parts, sqlite};
+use crate::engine::apps::{Parts, sqlite};
 use crate::engine::error::{Error, Result};
 use crate::engine::jobs::{Finish, JobRequest, Run};
-use crate::engine::restore::plan::{Choice, Plan, PlanSummary, Request};
-use crate::engine::restore::run::{self, Done};
+use crate::engine::restore::entries::{self, Placed};
+use crate::engine::restore::plan::{Choice, EffectCounts, Plan, PlanSummary, Request};
+use crate::engine::restore::run::{self, Point};
 use crate::engine::restore::safety::{Images, Safety};
+use crate::engine::restore::spool::SpoolReader;
 use crate::engine::restore::strategy::Strategy;
 use crate::engine::restore::{Progress, Step, undo};
-use crate::sources::Snapshot;
+use crate::rows::RelationKind;
+use crate::sources::{Snapshot, files};
 use crate::vault::Vault;
 
+use super::journals::Journals;
 use super::safety;
-
-/// How long a restore can be taken back: as long as safety records are kept by default.
-const UNDO_DAYS: i64 = 30;
+use super::trees::Staging;
 
 /// A restore that was done; the JSON of `restore run`.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct RestoreResult {
     /// The restore.
     pub restore: String,
-    /// completed.
+    /// completed; partial where files could not be put in place.
     pub status: Status,
     /// Records inserted.
     pub records_created: u64,
@@ -41,6 +45,8 @@ pub struct RestoreResult {
     pub safety_backup: Option<String>,
     /// Seconds.
     pub duration_seconds: f64,
+    /// The entries that could not be put in place, and why.
+    pub warnings: Vec<String>,
 }
 
 impl Engine {
@@ -51,6 +57,7 @@ impl Engine {
     pub fn restore(&self, plan: &str, reason: Option<&str>, progress: &mut Progress<'_>) -> Result<RestoreResult> {
         let super::Kept { plan, app, vault, state } = self.plan(plan)?;
         self.allow(Role::Admin, "restore run", &app.name)?;
+        self.judge_the_dead()?;
         if state != PlanState::Open {
             let hint = "Preview again: a new plan shows what is there now.".to_owned();
             return Err(Error::Refused { why: format!("the plan {} is {state}", plan.request.plan), hint });
@@ -65,8 +72,10 @@ impl Engine {
             configuration: None,
             reason: reason.map(str::to_owned),
         };
-        let done =
-            self.run_job(&request, |job| Executing { engine: self, app: &app, vault: &vault, plan: &plan, job, reason }.execute(progress));
+        let done = self.run_job(&request, |job| {
+            self.end_pending(&app, &vault)?;
+            Executing { engine: self, app: &app, vault: &vault, plan: &plan, job, reason }.execute(progress)
+        });
         let (outcome, told) = match &done {
             Ok(_) => (AuditOutcome::Done, None),
             Err(error) => (AuditOutcome::Failed, Some(error.to_string())),
@@ -81,16 +90,22 @@ impl Engine {
     /// # Errors
     /// A restore that cannot be taken back, and what reading met. Records edited since are blocking findings of the plan.
     pub fn preview_undo(&self, restore: &str, choices: Vec<Choice>, progress: &mut Progress<'_>) -> Result<PlanSummary> {
+        self.judge_the_dead()?;
         let restore = self.catalog().restore(&self.resolve(Kind::Restore, restore)?)?;
         let refused = |why: String| Error::Refused { why, hint: "Look at the restore log: backstop restores list".into() };
+        if !matches!(restore.status, Status::Completed | Status::Partial) {
+            return Err(refused(format!("the restore {} is {}: there is nothing to take back", restore.id, restore.status)));
+        }
         if let Some(by) = &restore.undone_by {
             return Err(refused(format!("the restore {} was taken back by {by} already", restore.id)));
         }
         let Some(safety) = restore.safety_backup.as_deref() else {
             return Err(refused(format!("the restore {} changed nothing", restore.id)));
         };
-        let scene = self.scene(&restore.app_id)?;
-        let (before, after) = safety::read(scene.vault.clone(), safety)?;
+        let vault = self.vault(&self.catalog().app(&restore.app_id)?.vault)?;
+        let parts = safety::parts(&vault, safety)?;
+        let scene = self.scene(&restore.app_id, parts)?;
+        let (before, after) = safety::read(&vault, safety, &parts.kinds())?;
         let new = Request::new(&self.catalog().new_id(), safety, &scene.app.name, &restore.started_at.to_string(), Strategy::Replace);
         let request = Request { choices, ..new };
         let sides = Safety { before: &before, after: &after };
@@ -105,6 +120,14 @@ impl Engine {
         let plan = self.preview_undo(restore, choices, progress)?;
         self.restore(&plan.plan, reason, progress)
     }
+}
+
+/// What a restore wrote.
+#[derive(Default)]
+struct Written {
+    changes: Vec<RestoreChange>,
+    warnings: Vec<String>,
+    safety_backup: Option<String>,
 }
 
 /// A plan being executed.
@@ -122,19 +145,22 @@ impl Executing<'_> {
         let started = self.engine.clock().now();
         let restore = self.begin()?;
         match self.write(&restore, progress) {
-            Ok((done, safety_backup)) => {
+            Ok(written) => {
                 let seconds = self.engine.clock().now().duration_since(started).as_secs_f64();
-                self.end(&restore, Status::Completed, safety_backup.is_some(), seconds, None)?;
+                let status = if written.warnings.is_empty() { Status::Completed } else { Status::Partial };
+                let error = Some(written.warnings.join("; ")).filter(|text| !text.is_empty());
+                self.end(&restore, status, &written, Some(seconds), error)?;
                 self.engine.catalog().close_plan(&self.plan.request.plan, PlanState::Executed)?;
-                let result = result(&restore, done, safety_backup, seconds);
+                written.warnings.iter().for_each(|warning| self.job.log(Level::Warning, warning));
+                let result = result(&restore, status, written, seconds);
                 let message =
                     format!("created {}, updated {}, deleted {}", result.records_created, result.records_updated, result.records_deleted);
-                Ok(Finish { status: Status::Completed, backup: None, restore: Some(restore.id), message, value: result })
+                Ok(Finish { status, backup: None, restore: Some(restore.id), message, value: result })
             }
             Err(error) => {
                 let cancelled = matches!(error, Error::Cancelled | Error::Restore(crate::engine::restore::Error::Cancelled));
                 let status = if cancelled { Status::Cancelled } else { Status::Failed };
-                self.end(&restore, status, false, 0.0, Some(error.to_string()))?;
+                self.end(&restore, status, &Written::default(), None, Some(error.to_string()))?;
                 if matches!(error, Error::Restore(crate::engine::restore::Error::Stale { .. })) {
                     self.engine.catalog().close_plan(&self.plan.request.plan, PlanState::Stale)?;
                 }
@@ -161,36 +187,117 @@ impl Executing<'_> {
     }
 
     /// Keeps the safety record, then writes. A plan that touches nothing writes nothing.
-    fn write(&self, restore: &Restore, progress: &mut Progress<'_>) -> Result<(Done, Option<String>)> {
+    fn write(&self, restore: &Restore, progress: &mut Progress<'_>) -> Result<Written> {
         let effect = self.plan.effect();
         if effect.create + effect.update + effect.delete == 0 {
-            return Ok((Done { records_skipped: effect.skip, ..Done::default() }, None));
+            return Ok(Written { changes: self.changes(&Placed::default()), ..Written::default() });
         }
-        let Some(database) = self.app.database.as_deref() else {
+        self.engine.with_spool(self.plan, self.vault, |spool| {
+            self.job.progress.phase("safety record");
+            let mut lives = self.lives()?;
+            let safety = self.keep_safety(restore, spool, &lives)?;
+            // The live snapshot ends here: the application's write lock is taken after.
+            lives.retain(|source, _| self.is_tree(*source));
+            let mut told = |step: Step<'_>| {
+                self.job.progress.phase(step.phase);
+                !self.job.progress.is_cancelled() && progress(step)
+            };
+            if entries::touched(self.plan).is_empty() {
+                self.database(spool, &mut told, &mut |_| Ok(()))?;
+                let changes = self.changes(&Placed::default());
+                return Ok(Written { changes, warnings: Vec::new(), safety_backup: Some(safety) });
+            }
+            Ok(Written { safety_backup: Some(safety), ..self.with_files(restore, spool, &lives, &mut told)? })
+        })
+    }
+
+    /// Files are staged and flushed, the database commits, then names change.
+    fn with_files(
+        &self,
+        restore: &Restore,
+        spool: &mut SpoolReader<'_>,
+        lives: &BTreeMap<usize, Box<dyn Snapshot>>,
+        told: &mut Progress<'_>,
+    ) -> Result<Written> {
+        let journals = Journals::held(self.engine.home(), &self.app.id)?;
+        let (place, plan, content) = ((&journals, restore.id.as_str()), (self.plan, lives), Contents(self.vault));
+        let by_database = self.database_touched();
+        let staging = Staging::stage(place, plan, by_database, spool, &content, told)?;
+        // The last look at the entries is the last moment before anything is changed.
+        let decided = if by_database { self.database(spool, told, &mut |spool| staging.glance(spool)) } else { staging.decide() };
+        if let Err(error) = decided {
+            staging.give_up();
+            return Err(error);
+        }
+        if by_database && let Err(error) = staging.decide() {
+            // It is decided all the same: whoever finds it undecided asks the database.
+            self.job.log(Level::Warning, &error.to_string());
+        }
+        self.job.progress.phase("putting files in place");
+        let (placed, failed) = staging.finish(spool)?;
+        let mut warnings: Vec<String> = placed.left.iter().map(|left| format!("{}: {}", left.what, left.why)).collect();
+        let unnamed = placed.missed - placed.left.len() as u64;
+        if unnamed > 0 {
+            warnings.push(format!("and {unnamed} more"));
+        }
+        if let Some(error) = failed {
+            warnings.insert(0, format!("not all files are in place yet: {error}; the next command on this home goes on with them"));
+        }
+        Ok(Written { changes: self.changes(&placed), warnings, safety_backup: None })
+    }
+
+    /// Writes the database in one transaction; `before_commit` may still stop it.
+    fn database(
+        &self,
+        spool: &mut SpoolReader<'_>,
+        told: &mut Progress<'_>,
+        before_commit: &mut dyn FnMut(&mut SpoolReader<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let (Some(url), Some(source)) = (self.app.database.as_deref(), self.database_source()) else {
             return Err(Error::Refused {
                 why: "the app has no database any more".into(),
                 hint: format!("backstop app show {}", self.app.name),
             });
         };
-        self.engine.with_spool(self.plan, self.vault, |spool| {
-            self.job.progress.phase("safety record");
-            let safety = self.keep_safety(restore, spool)?;
-            self.job.progress.phase("writing");
-            let mut told = |step: Step<'_>| {
-                self.job.progress.phase(step.phase);
-                !self.job.progress.is_cancelled() && progress(step)
-            };
-            let writer = sqlite(database)?.writer(LOCK_WAIT)?;
-            let mut hook = |_| Ok(());
-            let prepared = run::prepare(self.plan, spool, 0, writer, &Contents(self.vault), &mut told, &mut hook)?;
-            Ok((prepared.commit(&mut hook)?, Some(safety)))
-        })
+        self.job.progress.phase("writing");
+        let writer = sqlite(url)?.writer(self.engine.lock_wait()?)?;
+        let mut hook = |point| if point == Point::Commit { Ok(files::step()?) } else { Ok(()) };
+        let prepared = run::prepare(self.plan, spool, source, writer, &Contents(self.vault), told, &mut hook)?;
+        before_commit(spool)?;
+        prepared.commit(&mut hook)?;
+        Ok(())
     }
 
-    /// The live snapshot ends with this: the application's write lock is taken after.
-    fn keep_safety(&self, restore: &Restore, spool: &mut crate::engine::restore::spool::SpoolReader<'_>) -> Result<String> {
-        let lives = self.engine.open_sources(self.app, Parts { database: true, files: false })?;
-        let lives: Vec<&dyn Snapshot> = lives.iter().map(AsRef::as_ref).collect();
+    /// The sources by their places in the plan; they must be those that it saw.
+    fn lives(&self) -> Result<BTreeMap<usize, Box<dyn Snapshot>>> {
+        let parts =
+            Parts { database: self.database_source().is_some(), files: (0..self.plan.live.len()).any(|source| self.is_tree(source)) };
+        let lives = self.engine.open_lives(self.app, parts)?;
+        let places = |lives: &[Box<dyn Snapshot>]| lives.iter().map(|live| live.identity().place).collect::<Vec<_>>();
+        let seen: Vec<String> = self.plan.live.iter().map(|identity| identity.place.clone()).collect();
+        if places(&lives) != seen {
+            let why = format!("the app has other sources than the plan saw: {}", seen.join(", "));
+            return Err(Error::Refused { why, hint: "Preview again: a new plan shows what is there now.".into() });
+        }
+        Ok(lives.into_iter().enumerate().collect())
+    }
+
+    fn is_tree(&self, source: usize) -> bool {
+        let place = self.plan.sources.iter().position(|of| *of == source);
+        place.is_some_and(|model| self.plan.relations[model].kind == RelationKind::Files)
+    }
+
+    fn database_source(&self) -> Option<usize> {
+        (0..self.plan.live.len()).find(|source| !self.is_tree(*source))
+    }
+
+    fn database_touched(&self) -> bool {
+        let mut models = self.plan.relations.iter().zip(&self.plan.models);
+        models.any(|(relation, model)| relation.kind == RelationKind::Table && model.create + model.update + model.delete > 0)
+    }
+
+    fn keep_safety(&self, restore: &Restore, spool: &mut SpoolReader<'_>, lives: &BTreeMap<usize, Box<dyn Snapshot>>) -> Result<String> {
+        let lives: Vec<&dyn Snapshot> = lives.values().map(AsRef::as_ref).collect();
         let writer = self.vault.writer()?;
         let images = Images::gather(self.plan, spool, &lives, &writer)?;
         let safety = safety::commit(self.engine, self.app, &restore.id, self.vault, &writer, &images)?;
@@ -198,19 +305,37 @@ impl Executing<'_> {
         Ok(safety)
     }
 
-    fn end(&self, restore: &Restore, status: Status, wrote: bool, duration_seconds: f64, error: Option<String>) -> Result<()> {
-        let completed = status == Status::Completed;
-        let changes = self.plan.models.iter().filter(|_| completed).map(|model| RestoreChange {
-            module: model.module.clone(),
-            model: model.model.clone(),
-            created: model.create,
-            updated: model.update,
-            skipped: model.skip,
-            deleted: model.delete,
+    /// What was done to each model: of a table what the plan says, of a tree what was read back.
+    fn changes(&self, placed: &Placed) -> Vec<RestoreChange> {
+        let changes = self.plan.models.iter().enumerate().map(|(place, model)| {
+            let planned = EffectCounts { create: model.create, update: model.update, skip: model.skip, delete: model.delete };
+            let done = placed.done.get(&place).map_or(planned, |done| EffectCounts { skip: model.skip, ..*done });
+            RestoreChange {
+                module: model.module.clone(),
+                model: model.model.clone(),
+                created: done.create,
+                updated: done.update,
+                skipped: done.skip,
+                deleted: done.delete,
+            }
         });
-        let until = self.engine.clock().now().checked_add(SignedDuration::from_hours(24 * UNDO_DAYS)).ok();
-        let undo_until = until.filter(|_| wrote).map(Into::into);
-        let outcome = RestoreOutcome { status, changes: changes.collect(), undo_until, duration_seconds, error };
+        changes.collect()
+    }
+
+    fn undo_until(&self) -> Option<Time> {
+        self.engine.clock().now().checked_add(SignedDuration::from_hours(24 * safety::KEPT_DAYS)).ok().map(Into::into)
+    }
+
+    fn end(
+        &self,
+        restore: &Restore,
+        status: Status,
+        written: &Written,
+        duration_seconds: Option<f64>,
+        error: Option<String>,
+    ) -> Result<()> {
+        let undo_until = self.undo_until().filter(|_| written.safety_backup.is_some());
+        let outcome = RestoreOutcome { status, changes: written.changes.clone(), undo_until, duration_seconds, error };
         self.engine.catalog().finish_restore(&restore.id, &outcome)?;
         Ok(())
     }
@@ -225,15 +350,17 @@ impl crate::sources::Resolve for Contents<'_> {
     }
 }
 
-fn result(restore: &Restore, done: Done, safety_backup: Option<String>, duration_seconds: f64) -> RestoreResult {
+fn result(restore: &Restore, status: Status, written: Written, duration_seconds: f64) -> RestoreResult {
+    let sum = |count: fn(&RestoreChange) -> u64| written.changes.iter().map(count).sum();
     RestoreResult {
         restore: restore.id.clone(),
-        status: Status::Completed,
-        records_created: done.records_created,
-        records_updated: done.records_updated,
-        records_skipped: done.records_skipped,
-        records_deleted: done.records_deleted,
-        safety_backup,
+        status,
+        records_created: sum(|change| change.created),
+        records_updated: sum(|change| change.updated),
+        records_skipped: sum(|change| change.skipped),
+        records_deleted: sum(|change| change.deleted),
+        safety_backup: written.safety_backup,
         duration_seconds,
+        warnings: written.warnings,
     }
 }

@@ -1,13 +1,21 @@
 //! Restores as jobs: a preview makes a plan in the home, a run executes exactly that plan, an undo takes it back.
 //!
+//! Files are staged beside their targets first, and put in place once the database has committed ([`journals`]).
 //! A crash before the database commits leaves it as it was. The safety record is in the vault before the application's
 //! write lock is taken, and the restore's entry in the catalog names it: whoever finds the entry still running judges by it.
 
 mod copy;
 mod execute;
-mod safety;
+pub mod journals;
+mod recover;
+pub(in crate::engine) mod safety;
 mod side;
+mod trees;
 
+#[cfg(test)]
+mod crash_tests;
+
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -16,7 +24,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::catalog::{App, Backup, BackupFilter, Kind, NewPlan, Order, PlanState, Role};
-use crate::sources::Snapshot;
+use crate::rows::RelationKind;
+use crate::sources::{Identity, Snapshot};
 use crate::vault::{BackupId, Vault};
 
 use super::Engine;
@@ -26,7 +35,7 @@ use super::restore::plan::{Choice, OnBlocked, OnCollision, Plan, PlanSummary, Re
 use super::restore::preview;
 use super::restore::spool::SpoolReader;
 use super::restore::strategy::Strategy;
-use super::restore::{self, Progress};
+use super::restore::{self, Progress, Stored};
 use super::stored::StoredBackup;
 
 pub use copy::{CopyResult, CopyTarget};
@@ -77,7 +86,7 @@ impl PreviewRequest {
     }
 }
 
-/// What a restore works on: the app, its vault, and its database as it is now.
+/// What a restore works on: the app, its vault, and its sources as they are now.
 struct Scene {
     app: App,
     vault: std::sync::Arc<Vault>,
@@ -106,9 +115,11 @@ impl Engine {
     pub fn preview(&self, request: &PreviewRequest, progress: &mut Progress<'_>) -> Result<PlanSummary> {
         self.allow(Role::Operator, "restore preview", request.app.as_deref().unwrap_or_default())?;
         let backup = self.backup_for(request)?;
-        let scene = self.scene(&backup.app_id)?;
-        let stored = StoredBackup::new(scene.vault.clone(), scene.vault.manifest(&BackupId(backup.id.clone()))?);
-        let source = stored.manifest.sources.first().and_then(|source| serde_json::from_value(source.identity.clone()).ok());
+        let vault = self.vault(&self.catalog().app(&backup.app_id)?.vault)?;
+        let stored = StoredBackup::new(vault.clone(), vault.manifest(&BackupId(backup.id.clone()))?);
+        let parts = parts_of(&stored, &request.scope)?;
+        let scene = self.scene(&backup.app_id, parts)?;
+        let (source, folders) = origins(&stored);
         let asked = Request {
             strategies: request.strategies.iter().cloned().collect(),
             scope: request.scope.clone(),
@@ -117,9 +128,11 @@ impl Engine {
             blocked: request.blocked,
             exact: request.exact,
             source,
+            folders,
             ..Request::new(&self.catalog().new_id(), &backup.id, &scene.app.name, &backup.taken_at.to_string(), request.strategy)
         };
-        let side = StoredSide::tables(&stored);
+        let side = StoredSide::of(&stored, &parts.kinds());
+        one_name_each(&side)?;
         self.keep_plan(&scene, &asked.clone(), |to, seal| preview::preview(asked, &side, &scene.lives(), to, seal, progress))
     }
 
@@ -167,11 +180,18 @@ impl Engine {
         })
     }
 
-    fn scene(&self, app_id: &str) -> Result<Scene> {
+    fn scene(&self, app_id: &str, parts: Parts) -> Result<Scene> {
         let app = self.catalog().app(app_id)?;
         let vault = self.vault(&app.vault)?;
-        let lives = self.open_sources(&app, Parts { database: true, files: false })?;
+        let lives = self.open_lives(&app, parts)?;
         Ok(Scene { app, vault, lives })
+    }
+
+    /// The sources as they are now; a folder that is gone is none of them, and its files show in the plan as what has no place.
+    fn open_lives(&self, app: &App, parts: Parts) -> Result<Vec<Box<dyn Snapshot>>> {
+        let mut there = app.clone();
+        there.files.0.retain(|root| std::path::Path::new(&root.path).try_exists().unwrap_or(true));
+        self.open_sources(&there, parts)
     }
 
     /// Writes a plan and its records into the home, sealed, and makes it known. A crash leaves a file that nothing names.
@@ -224,6 +244,53 @@ impl Engine {
 
     fn plan_path(&self, plan: &str) -> PathBuf {
         self.home().plans().join(format!("{plan}.plan"))
+    }
+}
+
+/// Which parts of the app a scope is about, of those that the backup holds.
+fn parts_of(stored: &StoredBackup, scope: &Scope) -> Result<Parts> {
+    let held = |kind| stored.manifest.relations().filter(move |record| record.relation.kind == kind);
+    let taken = |kind| held(kind).any(|record| scope.takes(&record.relation));
+    let parts = Parts { database: taken(RelationKind::Table), files: taken(RelationKind::Files) };
+    let holds_none = |kind| held(kind).next().is_none();
+    let missing = match scope.only {
+        Some(RelationKind::Table) if holds_none(RelationKind::Table) => "no database",
+        Some(RelationKind::Files) if holds_none(RelationKind::Files) => "no files",
+        _ if !scope.files.is_empty() && holds_none(RelationKind::Files) => "no files",
+        // What is named is not there: the comparison says so.
+        _ if parts == (Parts { database: false, files: false }) => return Ok(Parts::ALL),
+        _ => return Ok(parts),
+    };
+    Err(Error::Refused {
+        why: format!("the backup {} holds {missing}", stored.manifest.id),
+        hint: format!("See what it holds: backstop backups models {}", stored.manifest.id),
+    })
+}
+
+/// The database that was backed up, and the folders by their labels.
+fn origins(stored: &StoredBackup) -> (Option<Identity>, BTreeMap<String, String>) {
+    let (mut database, mut folders) = (None, BTreeMap::new());
+    for source in &stored.manifest.sources {
+        let Ok(identity) = serde_json::from_value::<Identity>(source.identity.clone()) else { continue };
+        match source.relations.first().map(|record| record.relation.kind) {
+            Some(RelationKind::Files) => {
+                folders.extend(source.relations.iter().map(|record| (record.relation.name.clone(), identity.place.clone())));
+            }
+            _ => database = database.or(Some(identity)),
+        }
+    }
+    (database, folders)
+}
+
+/// In a plan a model is known by its name: a table and a tree that share one are restored one after the other.
+fn one_name_each(side: &StoredSide) -> Result<()> {
+    let mut seen = std::collections::BTreeSet::new();
+    match side.relations().iter().map(|held| &held.relation.name).find(|name| !seen.insert(name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Error::Refused {
+            why: format!("a table and a folder of files are both called “{name}”"),
+            hint: "Restore one after the other: --database-only, then --files-only.".into(),
+        }),
     }
 }
 

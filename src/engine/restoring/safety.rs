@@ -5,14 +5,18 @@ use std::sync::Arc;
 use crate::catalog::{App, BackupModel, BackupType, NewBackup, Origin, Status};
 use crate::clock::rfc3339;
 use crate::engine::access::host;
+use crate::engine::apps::Parts;
 use crate::engine::restore::safety::{Image, Images};
 use crate::engine::stored::StoredBackup;
 use crate::engine::{Engine, Error, Result};
 use crate::rows::run::{RunKind, RunWriter};
-use crate::rows::{Change, Relation, RelationDigest, Row};
+use crate::rows::{Change, Relation, RelationDigest, RelationKind, Row};
 use crate::vault::{BackupId, ChunkKind, Manifest, Outcome, RelationRecord, Scope, SourceRecord, Totals, Vault, Writer};
 
 use super::side::StoredSide;
+
+/// How many days a safety record is kept by default, and so how long a restore can be taken back.
+pub const KEPT_DAYS: i64 = 30;
 
 /// One row set of the safety record on its way into the vault.
 struct Keeping<'a> {
@@ -70,7 +74,9 @@ pub fn commit(engine: &Engine, app: &App, restore: &str, vault: &Vault, writer: 
 
 fn manifest(engine: &Engine, app: &App, restore: &str, sources: Vec<SourceRecord>) -> Manifest {
     let now = rfc3339(engine.clock().now());
-    let records = sources.iter().flat_map(|source| &source.relations).map(|record| record.rows).sum();
+    let rows = |kind| sources.iter().flat_map(|source| &source.relations).filter(move |record| record.relation.kind == kind);
+    let sum = |kind| rows(kind).map(|record| record.rows).sum();
+    let figures = Totals { records: sum(RelationKind::Table), files: sum(RelationKind::Files), ..Totals::default() };
     Manifest {
         id: BackupId(engine.catalog().new_id()),
         app: app.name.clone(),
@@ -90,7 +96,7 @@ fn manifest(engine: &Engine, app: &App, restore: &str, sources: Vec<SourceRecord
         errors: Vec::new(),
         scope: Scope { narrowed: true, ..Scope::default() },
         safety: Some(restore.to_owned()),
-        figures: Totals { records, ..Totals::default() },
+        figures,
         features: Vec::new(),
         previous: None,
         audit_head: engine.catalog().audit_head().ok().flatten().map(|(_, hash)| hash),
@@ -109,6 +115,7 @@ fn remember(engine: &Engine, app: &App, manifest: &Manifest, checksum: &str) -> 
         vault_id: Some(app.vault_id.clone()),
         origin: Origin::Safety,
         records: manifest.figures.records,
+        files: manifest.figures.files,
         narrowed: true,
         checksum: Some(checksum.to_owned()),
         reason: manifest.reason.clone(),
@@ -119,13 +126,21 @@ fn remember(engine: &Engine, app: &App, manifest: &Manifest, checksum: &str) -> 
     Ok(())
 }
 
-/// The two sides of a safety record: before and after.
-pub fn read(vault: Arc<Vault>, safety: &str) -> Result<(StoredSide, StoredSide)> {
+/// The two sides of a safety record: before and after, of the relations of these kinds.
+pub fn read(vault: &Arc<Vault>, safety: &str, kinds: &[RelationKind]) -> Result<(StoredSide, StoredSide)> {
     let manifest = vault.manifest(&BackupId(safety.to_owned()))?;
     let stored = StoredBackup::new(vault.clone(), manifest);
     let [before, after] = stored.manifest.sources.as_slice() else {
         let hint = "Check the vault: backstop vault verify --level 3".to_owned();
         return Err(Error::Refused { why: format!("{safety} is no safety record"), hint });
     };
-    Ok((StoredSide::new(vault.clone(), before.relations.clone()), StoredSide::new(vault, after.relations.clone())))
+    let of = |source: &SourceRecord| source.relations.iter().filter(|record| kinds.contains(&record.relation.kind)).cloned().collect();
+    Ok((StoredSide::new(vault.clone(), of(before)), StoredSide::new(vault.clone(), of(after))))
+}
+
+/// The parts of the app that a safety record speaks of.
+pub fn parts(vault: &Vault, safety: &str) -> Result<Parts> {
+    let manifest = vault.manifest(&BackupId(safety.to_owned()))?;
+    let holds = |kind| manifest.relations().any(|record| record.relation.kind == kind);
+    Ok(Parts { database: holds(RelationKind::Table), files: holds(RelationKind::Files) })
 }

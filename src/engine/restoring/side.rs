@@ -1,5 +1,6 @@
 //! What a backup holds, as the restore's comparison asks for it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -18,18 +19,26 @@ pub struct StoredSide {
 }
 
 impl StoredSide {
-    /// The tables of a backup.
-    pub fn tables(stored: &StoredBackup) -> Self {
-        let records = stored.manifest.relations().filter(|record| record.relation.kind == RelationKind::Table).cloned().collect();
-        Self::new(stored.vault().clone(), records)
+    /// The relations of a backup that are of one of these kinds.
+    pub fn of(stored: &StoredBackup, kinds: &[RelationKind]) -> Self {
+        let records = stored.manifest.relations().filter(|record| kinds.contains(&record.relation.kind)).cloned().collect();
+        let mut side = Self::new(stored.vault().clone(), records);
+        for held in side.relations.iter_mut().filter(|held| held.relation.kind == RelationKind::Files) {
+            let missed = stored.manifest.errors.iter().filter(|missed| missed.model == held.relation.name);
+            held.unread = missed.map(|missed| missed.what.clone()).collect();
+        }
+        side
     }
 
     /// These relations.
     pub fn new(vault: Arc<Vault>, records: Vec<RelationRecord>) -> Self {
-        let relations = records
-            .iter()
-            .map(|record| StoredRelation { relation: record.relation.clone(), whole: record.whole, rows: record.rows })
-            .collect();
+        let held = |record: &RelationRecord| StoredRelation {
+            relation: record.relation.clone(),
+            whole: record.whole,
+            rows: record.rows,
+            unread: BTreeSet::new(),
+        };
+        let relations = records.iter().map(held).collect();
         Self { vault, records, relations }
     }
 

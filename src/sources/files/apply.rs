@@ -61,7 +61,7 @@ pub struct Left {
 }
 
 /// How far an application came, after a crash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// It was still being staged; the tree is as before.
     Staging,

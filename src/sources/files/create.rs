@@ -1,9 +1,13 @@
 //! Fills a new folder from rows: `restore to`.
 //!
+//! It is filled under another name beside its place and put there in one step, so that what a crash leaves is never taken
+//! for the whole.
+//!
 //! Folders are made private and get owner, mode and times at the end, the deepest first: what is made in one changes its time,
 //! and one that may not be written to could not be filled. One flush of the file system at the end makes it all last.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,35 +18,43 @@ use super::entry::{make, needs_root, set_of_open};
 use super::journal::{Record, Records};
 use super::relation::{Entry, Kind, ROOT, shown, split};
 use crate::rows::{Relation, Row};
-use crate::sources::{Creator, Error, Resolve, Result};
+use crate::sources::{Creator, Error, Resolve, Result, partial};
 
 /// Begins to fill the folder `to`, which must be new or empty. Its parent must be there.
 ///
 /// # Errors
 /// [`Error::Exists`] where something is in it already.
 pub fn create(to: &Path) -> Result<Box<dyn Creator>> {
-    let what = || to.to_string_lossy().into_owned();
-    let io = |source: io::Error| Error::Io { what: what(), source };
-    let made = match std::fs::create_dir(to) {
-        Ok(()) => true,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+    let io = |source: io::Error| Error::Io { what: shown_path(to), source };
+    match std::fs::read_dir(to).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Ok(false) => return Err(Error::Exists { what: shown_path(to) }),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(Error::Exists { what: shown_path(to) }),
         Err(source) => return Err(io(source)),
-    };
-    let empty = made || std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none());
-    if !empty {
-        return Err(Error::Exists { what: what() });
     }
-    let place = to.canonicalize().map_err(io)?;
-    let folders = Records::new(tempfile::tempfile_in(&place).map_err(io)?);
-    let root = Root::open(&place)?;
-    Ok(Box::new(Create { root, place, made, finished: false, folders, links: HashMap::new(), left_out: Vec::new() }))
+    let to = std::path::absolute(to).map_err(io)?;
+    let parent = to.parent().unwrap_or(Path::new("/"));
+    partial::sweep(parent);
+    let building = tempfile::Builder::new().prefix(partial::PREFIX).suffix(partial::SUFFIX).tempdir_in(parent).map_err(io)?;
+    let held = File::open(building.path()).map_err(io)?;
+    partial::hold(&held).map_err(io)?;
+    let folders = Records::new(tempfile::tempfile_in(building.path()).map_err(io)?);
+    let root = Root::open(building.path())?;
+    Ok(Box::new(Create { root, building, _held: held, to, folders, links: HashMap::new(), left_out: Vec::new() }))
+}
+
+fn shown_path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 struct Create {
     root: Root,
-    place: PathBuf,
-    made: bool,
-    finished: bool,
+    /// Where it is filled; removed when dropped.
+    building: tempfile::TempDir,
+    _held: File,
+    /// Its place.
+    to: PathBuf,
     folders: Records,
     /// The first name of each file that has several: about 150 bytes a file with several names.
     links: HashMap<Vec<u8>, Vec<u8>>,
@@ -92,31 +104,19 @@ impl Creator for Create {
         self.put(&entry, content).map_err(|error| failed(entry.path, error))
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Vec<String>> {
+    fn finish(self: Box<Self>) -> Result<Vec<String>> {
         self.finish_folders()?;
-        let place = self.place.to_string_lossy();
-        self.root.flush().map_err(|error| failed(place.as_bytes(), error))?;
-        if let Some(Ok(parent)) = self.place.parent().map(std::fs::File::open) {
-            parent.sync_all().map_err(|error| failed(place.as_bytes(), error))?;
-        }
-        self.finished = true;
-        Ok(std::mem::take(&mut self.left_out))
-    }
-}
-
-impl Drop for Create {
-    /// Takes away what was made. What cannot be taken away stays: the error that led here is the one to tell.
-    fn drop(&mut self) {
-        if self.finished {
-            return;
-        }
-        if self.made {
-            let _ = std::fs::remove_dir_all(&self.place);
-            return;
-        }
-        for entry in std::fs::read_dir(&self.place).into_iter().flatten().flatten() {
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            let _ = if is_folder { std::fs::remove_dir_all(entry.path()) } else { std::fs::remove_file(entry.path()) };
-        }
+        let Self { root, building, _held, to, left_out, .. } = *self;
+        let io = |source: io::Error| Error::Io { what: shown_path(&to), source };
+        root.flush().map_err(io)?;
+        // An empty folder at its place is replaced; one that was filled meanwhile is not.
+        std::fs::rename(building.path(), &to).map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => Error::Exists { what: shown_path(&to) },
+            _ => io(error),
+        })?;
+        // It is not there any more under the name it would be removed by.
+        let _ = building.keep();
+        to.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()).map_err(io)?;
+        Ok(left_out)
     }
 }

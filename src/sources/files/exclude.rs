@@ -1,4 +1,4 @@
-//! Globs that leave entries out: relative to the root, `*` stays within a folder, `**` does not.
+//! Globs of entries, to be left out or taken: relative to the root, `*` stays within a folder, `**` does not.
 //!
 //! `?` is one byte but `/`, `[a-z]` and `[!a-z]` are sets, `\` takes the next byte as it is, `/` at the end means folders only.
 //! A folder that matches is left out with all below it. Matching takes every state at once: no pattern makes it slow.
@@ -45,11 +45,29 @@ impl Exclude {
         Ok(Self { globs: globs.iter().map(read).collect::<Result<_>>()? })
     }
 
+    /// The places of the globs that take the entry at `path`: each matches it, or a folder above it.
+    pub fn takers(&self, path: &[u8], is_folder: bool) -> impl Iterator<Item = usize> {
+        let takes =
+            move |glob: &Glob| ((is_folder || !glob.folders_only) && glob.matches(path)) || above(path).any(|folder| glob.matches(folder));
+        self.globs.iter().enumerate().filter(move |(_, glob)| takes(glob)).map(|(place, _)| place)
+    }
+
+    /// True where the entry at `path`, or a folder above it, matches.
+    #[must_use]
+    pub fn takes(&self, path: &[u8], is_folder: bool) -> bool {
+        self.takers(path, is_folder).next().is_some()
+    }
+
     /// True where the entry at `path` is left out.
     #[must_use]
     pub fn leaves_out(&self, path: &[u8], is_folder: bool) -> bool {
         self.globs.iter().any(|glob| (is_folder || !glob.folders_only) && glob.matches(path))
     }
+}
+
+/// The folders above an entry, the nearest last.
+fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(slash, _)| &path[..slash])
 }
 
 impl Glob {
@@ -176,6 +194,14 @@ mod tests {
     fn a_slash_at_the_end_means_folders() {
         let exclude = Exclude::new(&["cache/".into()]).unwrap();
         assert!(exclude.leaves_out(b"cache", true) && !exclude.leaves_out(b"cache", false));
+    }
+
+    #[test]
+    fn what_is_below_a_folder_that_matches_is_taken() {
+        let globs = Exclude::new(&["photos".into(), "*.log".into(), "tmp/".into()]).unwrap();
+        let takers = |path: &str| globs.takers(path.as_bytes(), false).collect::<Vec<_>>();
+        assert_eq!((takers("photos/a/b"), takers("a.log"), takers("tmp/x")), (vec![0], vec![1], vec![2]));
+        assert!(takers("photos-2").is_empty() && takers("a/b.log").is_empty() && takers("tmp").is_empty());
     }
 
     #[test]

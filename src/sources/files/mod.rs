@@ -23,9 +23,13 @@ pub use apply::{Applied, Apply, Left, Operation, Sealed, State, discard, roll_fo
 pub use create::create;
 pub use exclude::Exclude;
 pub use relation::relation;
+pub(crate) use steps::step;
+
+#[cfg(test)]
+pub(crate) use steps::crash_after;
 
 use super::{Content, Definition, Error, Identity, Reference, Result, Snapshot, Unique, Unread};
-use crate::rows::{Relation, Row};
+use crate::rows::{Relation, Row, Value};
 
 /// What of a tree is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,5 +100,17 @@ impl Snapshot for Tree {
             return Err(Error::Missing { what: format!("the tree “{}”", relation.name) });
         }
         walk::Walk::new(self, content)?.run(each)
+    }
+
+    /// The entry whose path is given, left out by a glob or not.
+    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
+        match (columns, values) {
+            ([column], [Value::Text(path)]) if column == "path" && relation::is_inside(path) => walk::entry(self, content, path),
+            _ => Err(Error::Unfit { model: model.into(), why: "an entry of a tree is looked up by its path".into() }),
+        }
+    }
+
+    fn covers(&self, row: &Row) -> bool {
+        relation::path_of(row).is_none_or(|path| !self.exclude.takes(path, relation::is_folder(row)))
     }
 }

@@ -10,7 +10,7 @@ use crate::sources::{Error, Result};
 /// The path of the root itself.
 pub const ROOT: &[u8] = b".";
 
-/// Columns of a tree: name, declared type, role, whether NULL is refused. New ones go to the end.
+/// Columns of a tree: name, declared type, role, whether NULL is refused. New ones go to the end; path and kind stay first.
 const COLUMNS: [(&str, &str, Role, bool); 14] = [
     ("path", "TEXT", Role::Data, true),
     ("kind", "TEXT", Role::Data, true),
@@ -173,6 +173,18 @@ impl<'r> Entry<'r> {
         let device = number("device").map_or(0, i64::cast_unsigned);
         Ok(Self { path, kind, attributes, content, target, device, link: text(value(relation, row, "link")) })
     }
+}
+
+/// The path in a row of a tree.
+#[must_use]
+pub fn path_of(row: &Row) -> Option<&[u8]> {
+    row.values.first().and_then(text)
+}
+
+/// Whether a row of a tree is a folder's.
+#[must_use]
+pub fn is_folder(row: &Row) -> bool {
+    row.values.get(1).and_then(text) == Some(Kind::Dir.name().as_bytes())
 }
 
 fn value<'r>(relation: &Relation, row: &'r Row, column: &str) -> &'r Value {

@@ -11,13 +11,13 @@ thread_local! {
 
 /// Lets the next `steps` happen and none after; all of them where there is no number. Answers how many were left.
 #[cfg(test)]
-pub(super) fn crash_after(steps: Option<u32>) -> Option<u32> {
+pub(crate) fn crash_after(steps: Option<u32>) -> Option<u32> {
     LEFT.replace(steps)
 }
 
 /// One change is about to happen.
 #[cfg(test)]
-pub(super) fn step() -> io::Result<()> {
+pub(crate) fn step() -> io::Result<()> {
     LEFT.with(|left| match left.get() {
         None => Ok(()),
         Some(0) => Err(io::Error::other("crash")),
@@ -30,6 +30,6 @@ pub(super) fn step() -> io::Result<()> {
 
 /// One change is about to happen.
 #[cfg(not(test))]
-pub(super) fn step() -> io::Result<()> {
+pub(crate) fn step() -> io::Result<()> {
     Ok(())
 }

@@ -12,8 +12,8 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::Tree;
-use super::beneath::{failed, is_no_folder, open_folder, stat, type_of};
-use super::relation::{Kind, ROOT, shown};
+use super::beneath::{Root, failed, is_no_folder, open_folder, stat, type_of};
+use super::relation::{Kind, ROOT, shown, split};
 use crate::rows::{Class, LARGE, Row, Value};
 use crate::sources::{Content, Error, Result, Unread};
 
@@ -55,6 +55,21 @@ pub(super) struct Walk<'t> {
     device: u64,
     chain: Vec<Folder>,
     unread: Vec<Unread>,
+}
+
+/// The one entry at `path`, read as a walk would; none where nothing stands there.
+pub(super) fn entry(tree: &Tree, content: &dyn Content, path: &[u8]) -> Result<Option<Row>> {
+    let root = Root::open(&tree.root)?;
+    let device = root.stat(ROOT).map_err(|source| failed(ROOT, source))?.map_or(0, |root| root.st_dev);
+    let walk = Walk { tree, content, device, chain: Vec::new(), unread: Vec::new() };
+    let (parent, name) = split(path);
+    match root.folder(parent).map_err(Failure::Entry).and_then(|folder| walk.read(&folder, name, path)) {
+        Ok((values, true)) => Ok(Some(Row::new(&tree.relations[0], values, 0))),
+        Ok((_, false)) => Err(failed(path, io::Error::other("it changes while it is read"))),
+        Err(Failure::Entry(error)) if is_no_folder(&error) => Ok(None),
+        Err(Failure::Entry(error)) => Err(failed(path, error)),
+        Err(Failure::Kept(error)) => Err(error),
+    }
 }
 
 impl<'t> Walk<'t> {

@@ -15,7 +15,7 @@ use super::derived::{Virtual, recognise};
 use super::schema;
 use super::values::{Bound, quoted, quoted_list};
 use crate::rows::{Relation, Row};
-use crate::sources::{Creator, Definition, Error, Resolve, Result, SchemaObject};
+use crate::sources::{Creator, Definition, Error, Resolve, Result, SchemaObject, partial};
 
 pub(super) struct SqliteCreator {
     path: PathBuf,
@@ -35,7 +35,9 @@ impl SqliteCreator {
     pub(super) fn begin(path: &Path, definition: &Definition) -> Result<Self> {
         let failed = |source| Error::Io { what: path.display().to_string(), source };
         let folder = path.parent().unwrap_or(Path::new("/"));
-        let file = tempfile::Builder::new().prefix(".backstop-").suffix(".partial").tempfile_in(folder).map_err(failed)?;
+        partial::sweep(folder);
+        let file = tempfile::Builder::new().prefix(partial::PREFIX).suffix(partial::SUFFIX).tempfile_in(folder).map_err(failed)?;
+        partial::hold(file.as_file()).map_err(failed)?;
         let connection = Connection::open(file.path()).map_err(|error| database(path, &error))?;
         let mut creator = Self {
             path: path.into(),

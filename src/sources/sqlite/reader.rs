@@ -16,7 +16,7 @@ use super::salvage::{self, Readable};
 use super::schema::{Schema, Table, UniqueIndex};
 use super::values::{Bound, collation, equals, quoted, quoted_list, read};
 use crate::rows::{Digest, Fold, Key, KeyKind, LARGE, Relation, Row, RowDigest, Value, row::compared_digest};
-use crate::sources::{Content, Definition, Error, Identity, Looking, Reference, Result, Snapshot, Unique, Unread};
+use crate::sources::{Content, Definition, Error, Identity, Reference, Result, Snapshot, Unique, Unread};
 
 /// A SQLite database as it was when it was opened.
 pub struct SqliteSnapshot {
@@ -314,7 +314,7 @@ impl Snapshot for SqliteSnapshot {
         Ok(pass.unread)
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value]) -> Result<Option<Row>> {
+    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
         let table = self.table(model)?;
         if values.iter().any(Value::is_null) {
             return Ok(None);
@@ -326,7 +326,7 @@ impl Snapshot for SqliteSnapshot {
         let said = |error: rusqlite::Error| self.said(model, &error);
         let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
         let found = statement
-            .query_row(params_from_iter(values.iter().map(Bound::Inline)), |row| Ok(cells(row, table.relation.columns.len(), &Looking)));
+            .query_row(params_from_iter(values.iter().map(Bound::Inline)), |row| Ok(cells(row, table.relation.columns.len(), content)));
         match found.optional().map_err(said)? {
             None => Ok(None),
             Some(Ok(values)) => Ok(Some(Row::new(&table.relation, values, 0))),
