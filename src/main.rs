@@ -11,7 +11,7 @@ use backstop::cli::demo_command::Demo;
 use backstop::cli::output::Output;
 use backstop::cli::session;
 use backstop::cli::start::{Start, start};
-use backstop::console::Options;
+use backstop::console::{Ended, Options};
 use backstop::error::Status;
 
 fn main() -> ExitCode {
@@ -40,7 +40,7 @@ fn run(arguments: &[OsString]) -> io::Result<Status> {
             Some(Command::Console(console)) => open_console(&cli.common, console, &mut err),
             Some(command) => session::run(cli.common, command, &mut out, &mut err),
             None if has_terminal() => open_console(&cli.common, Console::default(), &mut err),
-            None => session::without_terminal(cli.common, &mut out, &mut err),
+            None => session::without_terminal(&cli.common, &mut out, &mut err),
         },
     }
 }
@@ -59,14 +59,21 @@ fn open_console(common: &Common, console: Console, err: &mut dyn io::Write) -> i
         }
     };
     let Console { read_only, theme, screen, ascii, mouse } = console;
-    Ok(backstop::console::open(engine, &Options { read_only, theme, screen, ascii, mouse }))
+    match backstop::console::open(engine, &Options { read_only, theme, screen, ascii, mouse }) {
+        Ended::With(status) => Ok(status),
+        Ended::Demo => open_demo(common, &Demo::default(), err),
+    }
 }
 
 fn open_demo(common: &Common, demo: &Demo, err: &mut dyn io::Write) -> io::Result<Status> {
     let mut out = io::stdout();
     let mut output = Output::new(common.style(), &mut out, err);
     match demo.engine(common, &mut output) {
-        Ok(engine) if demo.opens_the_console(common) => Ok(backstop::console::open(engine, &Options::default())),
+        Ok(engine) if demo.opens_the_console(common) => match backstop::console::open(engine, &Options::default()) {
+            Ended::With(status) => Ok(status),
+            // The demonstration protects something, so that it is not offered there.
+            Ended::Demo => Ok(Status::Done),
+        },
         Ok(_) => Ok(Status::Done),
         Err(failure) => {
             output.failure(&failure)?;

@@ -6,14 +6,15 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use backstop::catalog::{AlertType, RaiseAlert, Role, Severity};
+use backstop::catalog::{AlertType, BackupType, JobKind, NOTICE, NewJob, Origin, RaiseAlert, Role, Severity};
 use backstop::clock::ManualClock;
 use backstop::console::backend::EngineBackend;
-use backstop::console::effect::{Action, Answer, Backend, ConfigurationDraft, Outcome, Preview, Problem, Query};
+use backstop::console::effect::{Action, Answer, Backend, ConfigurationDraft, Outcome, Preview, Problem, Query, Side};
 use backstop::console::model::detail::{Detail, Summary};
 use backstop::console::model::filter::Filter;
 use backstop::console::model::records::{ListKind, Record};
 use backstop::engine::apps::AppRequest;
+use backstop::engine::backup::BackupRequest;
 use backstop::engine::vaults::VaultRequest;
 use backstop::engine::{self, Engine, Home, Passphrases};
 use backstop::vault::Secret;
@@ -62,6 +63,10 @@ impl Shop {
         self.backend.act(action, &mut |_| ControlFlow::Continue(()))
     }
 
+    fn sql(&self, sql: &str) {
+        rusqlite::Connection::open(self.folder.path().join("shop.db")).unwrap().execute_batch(sql).unwrap();
+    }
+
     fn back_up(&self) {
         self.done(&Action::BackUpApp { app: "shop".into(), kind: "incremental".into() });
     }
@@ -86,7 +91,7 @@ impl Shop {
     }
 
     fn detail(&self, list: ListKind, id: &str) -> Detail {
-        match self.backend.query(&Query::Detail { list, id: id.into() }).unwrap() {
+        match self.backend.query(&Query::Detail { list, id: id.into(), level: "debug" }).unwrap() {
             Answer::Detail(detail) => detail,
             other => panic!("{other:?}"),
         }
@@ -177,13 +182,14 @@ fn a_backup_is_verified_protected_and_deleted_only_when_released() {
     let shop = Shop::new();
     shop.back_up();
     let id = shop.list(ListKind::Backups, "")[0].id().to_owned();
-    shop.done(&Action::Verify { backup: id.clone() });
+    shop.done(&Action::Verify { backup: id.clone(), level: 3 });
     assert!(shop.summary().apps[0].proven_at.is_some());
     shop.done(&Action::Protect { ids: vec![id.clone()] });
     let delete = || shop.act(&Action::DeleteBackups { ids: vec![id.clone()], reason: "old".into() });
     assert!(delete().is_err());
     shop.done(&Action::Unprotect { ids: vec![id.clone()] });
     delete().unwrap();
+    assert_eq!(shop.list(ListKind::Activity, "action:delete reason:old").len(), 1);
     assert!(shop.list(ListKind::Backups, "").is_empty() && shop.engine.vault("main").unwrap().backups().unwrap().is_empty());
 }
 
@@ -261,18 +267,189 @@ fn a_deleted_record_is_previewed_restored_and_taken_away_again() {
     let preview = Preview { backup, app: "shop".into(), strategy: "merge".into(), models: vec!["Playlist".into()], ..Preview::default() };
     let Outcome::Planned(plan) = shop.act(&Action::Preview(Box::new(preview))).unwrap() else { panic!() };
     assert_eq!((plan.sums().new, plan.sums().create, playlists()), (1, 1, 17));
-    let rows = |after: Option<serde_json::Value>| {
-        let query = Query::Rows { plan: plan.plan.clone(), model: "Playlist".into(), after, limit: 10 };
+    let rows = |from: usize, conflict: Option<usize>| {
+        let query = Query::Rows { plan: plan.plan.clone(), model: "Playlist".into(), from, conflict, limit: 10 };
         match shop.backend.query(&query).unwrap() {
-            Answer::Rows { rows, end: true } => rows,
+            Answer::Rows { rows, found: None, end: true, .. } => rows,
             other => panic!("{other:?}"),
         }
     };
-    let seen = rows(None);
-    assert_eq!((seen.len(), seen[0].state.as_str(), rows(Some(seen[0].key.clone())).len()), (1, "new", 0));
+    let seen = rows(0, None);
+    assert_eq!((seen.len(), seen[0].state.as_str(), rows(1, None).len(), rows(0, Some(0)).len()), (1, "new", 0, 1));
     let run = Action::Restore { plan: plan.plan.clone(), app: "shop".into(), reason: "deleted by mistake".into() };
     let Outcome::Restored(result) = shop.act(&run).unwrap() else { panic!() };
     assert_eq!((result.records_created, playlists()), (1, 18));
-    shop.act(&Action::Undo { restore: result.restore, reason: "it was right".into() }).unwrap();
+    let undo = Preview { undo_of: Some(result.restore), app: "shop".into(), strategy: "merge".into(), ..Preview::default() };
+    let Outcome::Planned(plan) = shop.act(&Action::Preview(Box::new(undo))).unwrap() else { panic!() };
+    assert_eq!((plan.sums().delete, playlists()), (1, 18), "what an undo would do is shown first");
+    shop.act(&Action::Restore { plan: plan.plan, app: "shop".into(), reason: "it was right".into() }).unwrap();
     assert_eq!(playlists(), 17);
+    let restores = shop.list(ListKind::Restores, "");
+    let [Record::Restore(undo), Record::Restore(first)] = restores.as_slice() else { panic!() };
+    assert_eq!((undo.mode.as_str(), undo.reason.as_str()), ("undo", "it was right"));
+    assert_eq!((first.undone_by.as_deref(), first.safety_backup.is_some()), (Some(undo.id.as_str()), true));
+    assert!(shop.detail(ListKind::Restores, &first.id).log.iter().any(|line| line.text.contains("Playlist: created 1")));
+}
+
+#[test]
+fn the_records_of_a_backup_are_read_in_pages_that_follow_each_other() {
+    let shop = Shop::new();
+    shop.back_up();
+    shop.sql("DELETE FROM InvoiceLine WHERE TrackId = 7; DELETE FROM PlaylistTrack WHERE TrackId = 7; DELETE FROM Track WHERE TrackId = 7");
+    shop.sql("UPDATE Track SET Composer = NULL WHERE TrackId = 9");
+    shop.back_up();
+    let newest = shop.list(ListKind::Backups, "")[0].id().to_owned();
+    let page = |after: Option<String>| match shop
+        .backend
+        .query(&Query::Stored { backup: newest.clone(), model: "Track".into(), after, limit: 1000 })
+        .unwrap()
+    {
+        Answer::Stored { rows, end } => (rows, end),
+        other => panic!("{other:?}"),
+    };
+    let (mut rows, mut end) = page(None);
+    while !end {
+        let (more, last) = page(rows.last().map(|row| row.place.clone()));
+        assert!(!more.is_empty());
+        rows.extend(more);
+        end = last;
+    }
+    let ids: Vec<i64> = rows.iter().map(|row| row.key["TrackId"].as_i64().unwrap()).collect();
+    let expected: Vec<i64> = (1..=3503).filter(|id| *id != 7).collect();
+    assert_eq!(ids, expected);
+    let ninth = rows.iter().find(|row| row.key["TrackId"] == 9).unwrap();
+    assert!(ninth.fields.iter().any(|(name, value)| name == "Composer" && value.is_null()));
+    let catalog = shop.engine.catalog();
+    catalog.set_operator("somebody-else", Role::Admin).unwrap();
+    catalog.set_operator(shop.engine.operator(), Role::Viewer).unwrap();
+    let query = Query::Stored { backup: newest.clone(), model: "Track".into(), after: None, limit: 1 };
+    assert!(shop.backend.query(&query).unwrap_err().message.contains("operator"), "a viewer sees figures, no records");
+}
+
+#[test]
+fn what_a_failed_backup_would_have_held_ends_its_alert_and_less_does_not() {
+    let shop = Shop::new();
+    shop.done(&Action::CreateConfiguration(Box::new(ConfigurationDraft { kind: "database".into(), ..draft("0 2 * * *") })));
+    let configuration = shop.list(ListKind::Configurations, "")[0].id().to_owned();
+    let (database, aside) = (shop.folder.path().join("shop.db"), shop.folder.path().join("aside.db"));
+    fs::rename(&database, &aside).unwrap();
+    assert!(shop.act(&Action::BackUp { configuration }).is_err());
+    fs::rename(&aside, &database).unwrap();
+    let open = || shop.list(ListKind::Alerts, "status:active").len();
+    assert_eq!(open(), 1);
+    let narrowed = BackupRequest { models: vec!["Genre".into()], ..BackupRequest::new(None, BackupType::Full) };
+    shop.engine.backup(&narrowed).unwrap();
+    assert_eq!(open(), 1, "one model does not make up for the database");
+    shop.back_up();
+    assert_eq!(open(), 0);
+}
+
+#[test]
+fn a_narrowed_backup_that_is_done_over_is_as_narrow_as_it_was_to_be() {
+    let shop = Shop::new();
+    let (database, aside) = (shop.folder.path().join("shop.db"), shop.folder.path().join("aside.db"));
+    fs::rename(&database, &aside).unwrap();
+    let narrowed = BackupRequest { models: vec!["Genre".into()], ..BackupRequest::new(None, BackupType::Full) };
+    assert!(shop.engine.backup(&narrowed).is_err());
+    fs::rename(&aside, &database).unwrap();
+    let failed = shop.list(ListKind::Jobs, "status:failed")[0].id().to_owned();
+    shop.done(&Action::RetryJob { job: failed.clone() });
+    let backup = shop.list(ListKind::Backups, "")[0].id().to_owned();
+    assert_eq!(shop.detail(ListKind::Backups, &backup).models.len(), 1);
+    let again = shop.list(ListKind::Jobs, "status:completed")[0].id().to_owned();
+    assert_eq!(shop.engine.catalog().job(&again).unwrap().replay_of, Some(failed));
+    assert!(shop.list(ListKind::Alerts, "status:active").is_empty());
+}
+
+#[test]
+fn a_preview_left_behind_is_found_by_the_next_console_with_its_choices() {
+    let shop = Shop::new();
+    shop.back_up();
+    shop.sql("UPDATE Genre SET Name = 'x' WHERE GenreId <= 3");
+    let backup = shop.list(ListKind::Backups, "")[0].id().to_owned();
+    let key = serde_json::json!({"GenreId": 2});
+    let preview = Preview {
+        backup,
+        app: "shop".into(),
+        strategy: "replace".into(),
+        models: vec!["Genre".into()],
+        rows: vec![("Genre".into(), key, Side::Live)],
+        ..Preview::default()
+    };
+    let Outcome::Planned(first) = shop.act(&Action::Preview(Box::new(preview.clone()))).unwrap() else { panic!() };
+    let again = Preview { replaces: Some(first.plan.clone()), ..preview.clone() };
+    let Outcome::Planned(second) = shop.act(&Action::Preview(Box::new(again))).unwrap() else { panic!() };
+    let next = EngineBackend::new(shop.engine.clone(), false).unwrap();
+    assert_eq!(shop.summary().open_plan.unwrap().plan, second.plan);
+    let Answer::Plan(left) = next.query(&Query::Plan { plan: second.plan.clone() }).unwrap() else { panic!() };
+    assert_eq!((&left.preview, left.summary.sums().update), (&preview, 2));
+    assert!(left.backup.is_some() && left.models.iter().any(|model| model.model == "Genre"));
+    assert!(shop.act(&Action::Restore { plan: first.plan, app: "shop".into(), reason: "x".into() }).is_err(), "it was replaced");
+    shop.done(&Action::DropPlan { plan: second.plan.clone() });
+    assert!(shop.summary().open_plan.is_none());
+    assert!(fs::read_dir(shop.engine.home().plans()).unwrap().next().is_none(), "no file is left of plans that were dropped");
+}
+
+#[test]
+fn what_runs_or_waits_comes_first_whoever_runs_it_and_can_be_cancelled() {
+    let shop = Shop::new();
+    let app_id = Some(shop.engine.app(None).unwrap().id);
+    let waiting = NewJob { app_id, ..NewJob::new(JobKind::Backup, Origin::Scheduled) };
+    let waiting = shop.engine.catalog().add_job(&waiting).unwrap().id;
+    shop.back_up();
+    shop.back_up();
+    let jobs = shop.list(ListKind::Jobs, "");
+    assert_eq!((jobs.len(), jobs[0].id()), (3, waiting.as_str()));
+    let (first, _) = shop.page(ListKind::Jobs, "", None, 1);
+    let (rest, end) = shop.page(ListKind::Jobs, "", first.last(), 5);
+    assert_eq!((first.as_slice(), rest.as_slice(), end), (&jobs[..1], &jobs[1..], true));
+    shop.done(&Action::CancelJob { job: waiting.clone() });
+    assert_eq!(shop.list(ListKind::Jobs, "status:cancelled")[0].id(), waiting);
+    assert_eq!(shop.list(ListKind::Activity, "action:cancel").len(), 1);
+}
+
+#[test]
+fn a_verification_is_a_job_with_a_log_and_what_is_lost_is_an_alert_of_the_application() {
+    let shop = Shop::new();
+    shop.back_up();
+    let backup = shop.list(ListKind::Backups, "")[0].id().to_owned();
+    let mut seen = 0;
+    let verify = Action::Verify { backup: backup.clone(), level: 2 };
+    let sound = shop.backend.act(&verify, &mut |progress| {
+        seen = progress.done;
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(sound.unwrap(), Outcome::Done(said) if said.contains("sound")) && seen > 0);
+    let stopped = shop.backend.act(&verify, &mut |_| ControlFlow::Break(()));
+    assert!(stopped.unwrap_err().message.contains("cancelled"));
+    for location in ["one", "two"] {
+        fs::remove_dir_all(shop.folder.path().join(location).join("packs")).unwrap();
+    }
+    assert!(shop.act(&verify).unwrap_err().message.contains("is damaged"));
+    let statuses: Vec<String> = ["failed", "cancelled", "completed"]
+        .iter()
+        .map(|status| shop.list(ListKind::Jobs, &format!("type:verify status:{status}")).remove(0).id().to_owned())
+        .collect();
+    assert!(shop.detail(ListKind::Jobs, &statuses[0]).log.iter().any(|line| line.level == "error"));
+    let alerts = shop.list(ListKind::Alerts, "type:integrity");
+    let [Record::Alert(alert)] = alerts.as_slice() else { panic!("{alerts:?}") };
+    assert_eq!((alert.app.as_deref(), alert.job.as_ref(), alert.backup.as_ref()), (Some("shop"), Some(&statuses[0]), Some(&backup)));
+}
+
+#[test]
+fn logs_are_read_from_a_level_on_and_the_notice_and_the_models_are_known() {
+    let shop = Shop::new();
+    shop.back_up();
+    let job = shop.list(ListKind::Jobs, "")[0].id().to_owned();
+    let lines = |level| match shop.backend.query(&Query::Detail { list: ListKind::Jobs, id: job.clone(), level }).unwrap() {
+        Answer::Detail(detail) => detail.log.len(),
+        other => panic!("{other:?}"),
+    };
+    assert!(lines("debug") > lines("info") && lines("info") > lines("error"));
+    assert_eq!(shop.summary().notice, None);
+    shop.engine.catalog().set_setting(NOTICE, &"Demonstration: simulated").unwrap();
+    assert_eq!(shop.summary().notice.as_deref(), Some("Demonstration: simulated"));
+    let Answer::Known(apps) = shop.backend.query(&Query::Known).unwrap() else { panic!() };
+    assert!(apps[0].name == "shop" && apps[0].models.iter().any(|model| model.model == "Track"));
+    assert!(shop.done(&Action::CleanUpConfigurations).contains("nothing to clean up"));
 }

@@ -146,7 +146,7 @@ fn a_backup_that_is_killed_is_reported_whole_or_not_at_all_and_the_next_one_work
 }
 
 /// The database is exactly as before or exactly as after, and the restore log says which.
-fn restores_and_undos_are_killed(journal: &str) -> BTreeSet<(&'static str, String)> {
+fn restores_and_undos_are_killed(journal: &str, kills: usize) -> BTreeSet<(&'static str, String)> {
     let school = School::new(journal);
     school.place.json(&["backup", "--app", "school", "--type", "full"]);
     let whole = dump(&school.database());
@@ -156,7 +156,7 @@ fn restores_and_undos_are_killed(journal: &str) -> BTreeSet<(&'static str, Strin
     let log = if journal == "WAL" { "school.db-wal" } else { "school.db-journal" };
     let log = school.place.path(log);
     let mut committed: Option<String> = None;
-    for moment in ["begun", "safe", "writing", "committed", "ended", "never"].iter().cycle().take(12 * rounds()) {
+    for moment in ["begun", "safe", "writing", "committed", "ended", "never"].iter().cycle().take(kills * rounds()) {
         let catalog = school.catalog();
         let begun = school.count(&catalog, "SELECT count(*) FROM restore");
         let safe = school.count(&catalog, "SELECT count(*) FROM restore WHERE safety_backup IS NOT NULL");
@@ -207,7 +207,7 @@ fn restores_and_undos_are_killed(journal: &str) -> BTreeSet<(&'static str, Strin
 
 #[test]
 fn a_restore_or_an_undo_that_is_killed_is_all_or_nothing_and_the_log_says_which() {
-    let ends = restores_and_undos_are_killed("DELETE");
+    let ends = restores_and_undos_are_killed("DELETE", 12);
     for kind in ["restore", "undo"] {
         let seen = |status: &str| ends.contains(&(kind, status.to_owned()));
         assert!(seen("failed") && seen("completed"), "no kill of a {kind} hit before its end, or none after: {ends:?}");
@@ -216,7 +216,7 @@ fn a_restore_or_an_undo_that_is_killed_is_all_or_nothing_and_the_log_says_which(
 
 #[test]
 fn so_it_is_with_a_write_ahead_log() {
-    let ends = restores_and_undos_are_killed("WAL");
+    let ends = restores_and_undos_are_killed("WAL", 6);
     assert!(ends.iter().any(|(_, status)| status == "failed") && ends.iter().any(|(_, status)| status == "completed"), "{ends:?}");
 }
 

@@ -100,7 +100,16 @@ impl Place {
         let relation = snapshot.relations().iter().find(|relation| relation.name == "item").unwrap();
         let (writer, progress, next) = (vault.writer().unwrap(), Progress::default(), BackupId("next".into()));
         let digests = Digests::new(&vault, &self.engine.home().cache(), &app.id);
-        let storing = Storing { snapshot, relation, writer: &writer, vault: &vault, digests: &digests, backup: &next, progress: &progress };
+        let storing = Storing {
+            snapshot,
+            relation,
+            writer: &writer,
+            vault: &vault,
+            digests: &digests,
+            backup: &next,
+            proving: false,
+            progress: &progress,
+        };
         let outcome = storing.store(Some(&self.record(since, "item"))).unwrap();
         assert_eq!(progress.read().records, outcome.record.rows, "what is read twice counts once");
         ((outcome.record.runs, outcome.record.rows, outcome.record.digest), outcome.against)

@@ -47,6 +47,21 @@ impl Interrupted {
         std::fs::write(self.database(), &self.spoiled).unwrap();
     }
 
+    /// The database of a process that died while it wrote: changed pages, and the journal that takes them back.
+    fn in_the_middle(&self) {
+        self.as_before();
+        let journal = self.place.path("school.db-journal");
+        let writer = Connection::open(self.database()).unwrap();
+        let sql = "PRAGMA cache_size = 5; BEGIN; UPDATE pupil SET name = 'half'; CREATE TABLE filler (bytes BLOB);
+             INSERT INTO filler SELECT randomblob(4000) FROM pupil";
+        writer.execute_batch(sql).unwrap();
+        let (half, undone_by) = (std::fs::read(self.database()).unwrap(), std::fs::read(&journal).unwrap());
+        drop(writer);
+        assert!(half != self.spoiled && !undone_by.is_empty());
+        std::fs::write(self.database(), half).unwrap();
+        std::fs::write(journal, undone_by).unwrap();
+    }
+
     /// Takes the catalog back to where the restore's process was still at work, a process that is gone.
     fn kill(&self, restore: &str) {
         let sql = "UPDATE job SET status = 'running', pid = 1, process = 'gone', finished_at = NULL, message = NULL, restore_id = NULL
@@ -127,6 +142,19 @@ fn all_records_as_before_mean_that_nothing_was_changed_and_the_plan_can_be_run_a
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     dead.place.expect(0, &["restore", "run", "--plan", restore["plan"].as_str().unwrap(), "--reason", "again", "--yes"]);
     assert_eq!(dead.names()[2], "pupil 3");
+}
+
+#[test]
+fn a_journal_that_the_dead_process_left_is_no_change() {
+    let dead = Interrupted::new();
+    dead.in_the_middle();
+    let restore = dead.judged();
+    assert_eq!(restore["status"], "failed");
+    says(&restore["error"], "nothing was changed");
+    assert!(dead.place.path("school.db-journal").exists(), "the application's journal was taken away by a look");
+    // Whoever writes next rolls it back: the application, or the same plan once more.
+    dead.place.expect(0, &["restore", "run", "--plan", restore["plan"].as_str().unwrap(), "--reason", "again", "--yes"]);
+    assert_eq!((&*dead.names()[2], &*dead.names()[0]), ("pupil 3", "pupil 1"));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use backstop::engine::restore::safety::{Images, Safety};
 use backstop::engine::restore::spool::SpoolReader;
 use backstop::engine::restore::strategy::{Side, Strategy};
 use backstop::engine::restore::{Error, Rows, Stored, StoredRelation, Unreadable, preview::preview, undo};
-use backstop::rows::{Class, Digest, Key, Large, Relation, Row};
+use backstop::rows::{Class, Digest, Key, Large, Relation, Row, Value};
 use backstop::sources::files::relation::path_of;
 use backstop::sources::files::{Options, Tree};
 use backstop::sources::sqlite::Sqlite;

@@ -1,7 +1,9 @@
 //! Files of a live application: compared with a backup, restored, and taken back, through the engine.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -198,6 +200,19 @@ fn undo_leaves_an_entry_that_was_edited_since_unless_it_is_chosen() {
     place.engine.undo(&done.restore, vec![choice], None, &mut |_| true).unwrap();
     assert_eq!(fs::read_to_string(place.media("changed")).unwrap(), "edited since");
     assert!(!place.media("gone").exists());
+}
+
+#[test]
+fn a_name_that_is_no_text_is_shown_and_chosen_by_its_bytes() {
+    let place = Place::protected();
+    fs::write(place.path("media").join(OsStr::from_bytes(b"not-utf8-\xff")), "n").unwrap();
+    let exact = || PreviewRequest { exact: true, ..request(Strategy::Replace) };
+    let plan = place.preview(&exact());
+    let key = place.engine.plan_rows(&plan.plan, "media", 0, 10).unwrap()[0]["key"].clone();
+    assert!(key["path"]["base64"].is_string(), "{key}");
+    assert_eq!(plan.effect.delete, 1);
+    let choices = vec![Choice { model: "media".into(), key, field: None, side: Side::Live }];
+    assert_eq!(place.preview(&PreviewRequest { choices, ..exact() }).effect.delete, 0);
 }
 
 #[test]

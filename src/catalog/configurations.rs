@@ -300,6 +300,16 @@ impl Catalog {
         })
     }
 
+    /// Takes the run that is due at `due`, so that no other process starts it too; `next_run_at` is the one after. False where it was taken.
+    pub fn take_due_run(&self, id: &str, due: Time, next_run_at: Option<Time>) -> Result<bool> {
+        let now = self.now();
+        self.write(|change| {
+            let sql = "UPDATE configuration SET last_run_at = ?3, next_run_at = ?4
+                 WHERE id = ?1 AND next_run_at = ?2 AND enabled = 1 AND deleted_at IS NULL";
+            Ok(change.execute(sql, params![id, due, now, next_run_at])? == 1)
+        })
+    }
+
     /// Deletes a configuration; its jobs and backups stay and go on naming it.
     pub fn delete_configuration(&self, id: &str) -> Result<()> {
         let now = self.now();

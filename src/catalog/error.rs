@@ -196,7 +196,7 @@ impl Explain for Error {
 
     fn status(&self) -> Status {
         match self {
-            Self::AppBusy { .. } | Self::InUse { .. } | Self::WrongState { .. } => Status::Refused,
+            Self::AppBusy { .. } | Self::InUse { .. } | Self::WrongState { .. } | Self::LeaseHeld { .. } => Status::Refused,
             Self::NotFound { .. } | Self::Misnamed { .. } | Self::Ambiguous { .. } | Self::NameTaken { .. } => Status::Usage,
             _ => Status::Failed,
         }

@@ -49,7 +49,7 @@ pub use plans::{NewPlan, Plan};
 pub use record::{Json, Time};
 pub use resolve::Kind;
 pub use restores::{NewRestore, Restore, RestoreChange, RestoreFilter, RestoreOutcome};
-pub use settings::{Lease, LeaseClaim};
+pub use settings::{Lease, LeaseClaim, NOTICE};
 pub use vaults::{Location, LocationState, NewLocation, NewVault, Vault};
 pub use words::{
     AlertEventKind, AlertStatus, AlertType, AuditOutcome, BackupType, CopyState, JobKind, Level, Origin, PlanState, Role, Severity, Status,

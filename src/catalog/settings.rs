@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 use super::claims::Claimant;
 use super::{Catalog, Error, Reader, Result, Time};
 
+/// The setting that tells what must be known of a home before its figures are believed; shown wherever they are.
+pub const NOTICE: &str = "notice";
+
 /// Who does what only one process may do, and until when unless renewed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Lease {

@@ -19,6 +19,10 @@ pub enum App {
     List,
     /// Show one.
     Show(Named),
+    /// Change its name or where its sources are.
+    Edit(Rename),
+    /// Take over an application whose backups a vault holds: say where its sources are on this machine.
+    Adopt(Adopt),
     /// Forget one; its backups stay in the vault.
     Remove(Remove),
     /// List its models as they are now.
@@ -27,7 +31,7 @@ pub enum App {
 
 /// `backstop app add`.
 #[derive(Clone, Debug, Args)]
-#[command(group = clap::ArgGroup::new("what").args(["database", "files"]).required(true).multiple(true))]
+#[command(group = clap::ArgGroup::new("what").args(["database", "files", "config"]).required(true).multiple(true))]
 pub struct Add {
     /// Its name.
     pub name: String,
@@ -43,7 +47,52 @@ pub struct Add {
     /// Do not cross into other file systems.
     #[arg(long, requires = "files")]
     pub one_file_system: bool,
+    /// A configuration file or a folder of them, with a label where its own name will not do; may be repeated.
+    #[arg(long, value_name = "[LABEL=]PATH")]
+    pub config: Vec<LabelledFolder>,
     /// The vault its backups go to.
+    #[arg(long, value_name = "VAULT")]
+    pub vault: Option<String>,
+}
+
+/// `backstop app edit` and `app adopt`; what is not given stays.
+#[derive(Clone, Debug, Args)]
+pub struct Edit {
+    /// The application.
+    pub app: String,
+    /// Its database: sqlite:PATH.
+    #[arg(long, value_name = "URL", conflicts_with = "no_database")]
+    pub database: Option<String>,
+    /// It has no database any more.
+    #[arg(long)]
+    pub no_database: bool,
+    /// Its folders of files, instead of those it has; may be repeated.
+    #[arg(long, value_name = "[LABEL=]DIR", conflicts_with = "no_files")]
+    pub files: Vec<LabelledFolder>,
+    /// It has no files any more.
+    #[arg(long)]
+    pub no_files: bool,
+    /// Leave out what this glob matches, instead of the globs it has; may be repeated.
+    #[arg(long, value_name = "GLOB", conflicts_with = "no_exclude")]
+    pub exclude: Vec<String>,
+    /// Leave nothing out any more.
+    #[arg(long)]
+    pub no_exclude: bool,
+    /// Its configuration files, instead of those it has; may be repeated.
+    #[arg(long, value_name = "[LABEL=]PATH", conflicts_with = "no_config")]
+    pub config: Vec<LabelledFolder>,
+    /// It has no configuration files any more.
+    #[arg(long)]
+    pub no_config: bool,
+}
+
+/// `backstop app adopt`.
+#[derive(Clone, Debug, Args)]
+pub struct Adopt {
+    /// Where its sources are on this machine.
+    #[command(flatten)]
+    pub places: Edit,
+    /// The vault that holds its backups.
     #[arg(long, value_name = "VAULT")]
     pub vault: Option<String>,
 }
@@ -53,6 +102,17 @@ pub struct Add {
 pub struct Named {
     /// The application.
     pub app: String,
+}
+
+/// `backstop app edit`.
+#[derive(Clone, Debug, Args)]
+pub struct Rename {
+    /// What changes.
+    #[command(flatten)]
+    pub places: Edit,
+    /// A new name.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
 }
 
 /// `backstop app remove`.
@@ -99,11 +159,11 @@ impl Session<'_> {
     pub fn app(&mut self, command: App) -> Ended {
         match command {
             App::Add(add) => {
-                let files = add.files.iter().map(|folder| format!("{}={}", folder.label, folder.path.display())).collect();
                 let app = self.engine.add_app(&AppRequest {
                     name: add.name,
                     database: add.database,
-                    files,
+                    files: labelled(&add.files),
+                    config: labelled(&add.config),
                     exclude: add.exclude,
                     one_file_system: add.one_file_system,
                     vault: add.vault,
@@ -128,18 +188,21 @@ impl Session<'_> {
                     table
                 })?;
             }
+            App::Edit(edit) => {
+                let app = self.engine.app(Some(&edit.places.app))?;
+                let mut request = edit.places.applied_to(&app);
+                request.name = edit.name.unwrap_or(request.name);
+                let app = self.engine.edit_app(&app, &request)?;
+                self.app_show(&app)?;
+            }
+            App::Adopt(adopt) => {
+                let app = self.engine.known_again(&adopt.places.app, adopt.vault.as_deref())?;
+                let app = self.engine.adopt_app(&app, &adopt.places.applied_to(&app))?;
+                self.app_show(&app)?;
+            }
             App::Show(named) => {
                 let app = self.engine.app(Some(&named.app))?;
-                self.output.result(&app, |app| {
-                    let files: Vec<String> = app.files.iter().map(|root| format!("{}={}", root.label, root.path)).collect();
-                    facts(&[
-                        ("id", app.id.clone()),
-                        ("name", app.name.clone()),
-                        ("database", app.database.clone().unwrap_or_default()),
-                        ("files", files.join(", ")),
-                        ("vault", app.vault.clone()),
-                    ])
-                })?;
+                self.app_show(&app)?;
             }
             App::Remove(remove) => {
                 let app = self.engine.app(Some(&remove.app))?;
@@ -160,6 +223,46 @@ impl Session<'_> {
             }
         }
         Ok(Status::Done)
+    }
+
+    fn app_show(&mut self, app: &crate::catalog::App) -> std::io::Result<()> {
+        self.output.result(app, |app| {
+            let files: Vec<String> = app.files.iter().map(|root| format!("{}={}", root.label, root.path)).collect();
+            facts(&[
+                ("id", app.id.clone()),
+                ("name", app.name.clone()),
+                ("database", app.database.clone().unwrap_or_default()),
+                ("files", files.join(", ")),
+                ("left out", app.exclude.join(", ")),
+                ("configuration", app.config_paths.join(", ")),
+                ("vault", app.vault.clone()),
+            ])
+        })
+    }
+}
+
+fn labelled(folders: &[LabelledFolder]) -> Vec<String> {
+    folders.iter().map(|folder| format!("{}={}", folder.label, folder.path.display())).collect()
+}
+
+impl Edit {
+    /// The app as it is, with what was given in its place.
+    fn applied_to(&self, app: &crate::catalog::App) -> AppRequest {
+        let kept = |gone: bool, given: Vec<String>, had: Vec<String>| match (gone, given.is_empty()) {
+            (true, _) => Vec::new(),
+            (false, true) => had,
+            (false, false) => given,
+        };
+        let files = app.files.iter().map(|root| format!("{}={}", root.label, root.path)).collect();
+        AppRequest {
+            name: app.name.clone(),
+            database: self.database.clone().or_else(|| app.database.clone()).filter(|_| !self.no_database),
+            files: kept(self.no_files, labelled(&self.files), files),
+            exclude: kept(self.no_exclude, self.exclude.clone(), app.exclude.0.clone()),
+            one_file_system: app.one_file_system,
+            config: kept(self.no_config, labelled(&self.config), app.config_paths.0.clone()),
+            vault: Some(app.vault.clone()),
+        }
     }
 }
 

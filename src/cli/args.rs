@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::output::{Colour, Failure};
-use super::{alerts, app, audit, backup, backups, config, console, demo_command, jobs, restore, restores, vault};
+use super::{alerts, app, audit, backup, backups, config, console, demo_command, jobs, restore, restores, run, vault};
 use crate::error::Status;
 
 /// Backs up applications row by row into an encrypted vault.
@@ -68,6 +68,10 @@ pub enum Command {
     Demo(demo_command::Demo),
     /// Open the console.
     Console(console::Console),
+    /// Start what is due by its schedule, until it is stopped.
+    Run(run::Run),
+    /// What runs next and when, and who starts it.
+    Schedule(run::Schedule),
     /// Say what is to be protected: applications, their databases and files.
     #[command(subcommand)]
     App(app::App),

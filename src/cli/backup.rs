@@ -9,7 +9,7 @@ use crate::engine::backup::BackupRequest;
 use crate::error::Status;
 
 /// The types of backup that can be asked for.
-pub const TYPES: [&str; 5] = ["full", "incremental", "differential", "database", "files"];
+pub const TYPES: [&str; 6] = ["full", "incremental", "differential", "database", "files", "configuration"];
 
 /// `backstop backup`.
 #[derive(Clone, Debug, Args)]
@@ -60,10 +60,16 @@ impl Session<'_> {
         }
         request.reason.clone_from(&given.reason);
         (request.new_base, request.protect) = (given.new_base, given.protect);
-        let result = self.engine.backup(&request)?;
+        self.back_up(&request, given.verify)
+    }
+
+    /// Makes a backup and prints its document.
+    pub(super) fn back_up(&mut self, request: &BackupRequest, verify: bool) -> Ended {
+        let result = self.watched(|engine, _| engine.backup(request))?;
         let mut status = if result.status == Outcome::Partial || !result.warnings.is_empty() { Status::Warnings } else { Status::Done };
-        if given.verify {
-            let verdict = self.engine.verify_backup(&self.engine.catalog().backup(&result.backup)?, 3)?;
+        if verify {
+            let backup = self.engine.catalog().backup(&result.backup)?;
+            let verdict = self.watched(|engine, _| engine.verify_backup(&backup, 3))?;
             if !verdict.sound {
                 status = Status::Failed;
                 self.output.warn("the backup was read back and is damaged: backstop vault verify --level 3")?;

@@ -40,6 +40,12 @@ pub enum Action {
     Models(One),
     /// Show the records of one of its models.
     Rows(Rows),
+    /// Show what changed since another one, model by model.
+    Diff(Diff),
+    /// Delete one: it is gone from every list; undeleted until the vault is pruned.
+    Delete(Delete),
+    /// Take a deletion back.
+    Undelete(One),
 }
 
 /// What a list of backups holds.
@@ -86,6 +92,32 @@ pub struct Verify {
     pub level: u8,
 }
 
+/// `backstop backups diff`.
+#[derive(Clone, Debug, Args)]
+pub struct Diff {
+    /// The later backup: an id, its beginning, or `latest`.
+    pub id: String,
+    /// The earlier one [default: the newest before it].
+    pub earlier: Option<String>,
+    /// The application meant by `latest`.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// `backstop backups delete`.
+#[derive(Clone, Debug, Args)]
+pub struct Delete {
+    /// The backup.
+    #[command(flatten)]
+    pub backup: One,
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// `backstop backups rows`.
 #[derive(Clone, Debug, Args)]
 pub struct Rows {
@@ -128,7 +160,7 @@ impl Session<'_> {
             Action::Show(one) => self.backups_show(&one),
             Action::Verify(verify) => {
                 let backup = self.engine.backup_named(&verify.backup.id, verify.backup.app.as_deref())?;
-                let verdict = self.engine.verify_backup(&backup, verify.level)?;
+                let verdict = self.watched(|engine, _| engine.verify_backup(&backup, verify.level))?;
                 self.verdict(&verdict)
             }
             Action::Protect(one) => self.backups_protect(&one, true),
@@ -145,6 +177,25 @@ impl Session<'_> {
                 })?;
                 Ok(Status::Done)
             }
+            Action::Diff(diff) => self.backups_diff(&diff),
+            Action::Delete(delete) => {
+                let backup = self.engine.backup_named(&delete.backup.id, delete.backup.app.as_deref())?;
+                let taken = self.when(Some(backup.taken_at));
+                self.confirm(&format!("Delete the backup {} of {}, taken {taken}?", backup.id, backup.app), delete.yes)?;
+                self.engine.delete_backup(&backup, delete.reason.as_deref())?;
+                let backup = self.engine.catalog().backup(&backup.id)?;
+                self.output.result(&backup, |backup| {
+                    vec![format!("backup {} is deleted; until the vault is pruned: backstop backups undelete {}", backup.id, backup.id)]
+                })?;
+                Ok(Status::Done)
+            }
+            Action::Undelete(one) => {
+                let backup = self.engine.backup_named(&one.id, one.app.as_deref())?;
+                self.engine.undelete_backup(&backup)?;
+                let backup = self.engine.catalog().backup(&backup.id)?;
+                self.output.result(&backup, |backup| vec![format!("backup {} is there again", backup.id)])?;
+                Ok(Status::Done)
+            }
             Action::Rows(rows) => {
                 let backup = self.engine.backup_named(&rows.id, rows.app.as_deref())?;
                 let found = self.engine.stored_rows(&backup, rows.model(), rows.limit)?;
@@ -158,6 +209,35 @@ impl Session<'_> {
                 Ok(Status::Done)
             }
         }
+    }
+
+    fn backups_diff(&mut self, diff: &Diff) -> Ended {
+        let later = self.engine.backup_named(&diff.id, diff.app.as_deref())?;
+        let earlier = match &diff.earlier {
+            Some(earlier) => self.engine.backup_named(earlier, diff.app.as_deref())?,
+            None => self.engine.backup_before(&later)?,
+        };
+        let models = self.watched(|engine, _| engine.compare_backups(&earlier, &later))?;
+        self.output.list(&models, "neither has models", |models| {
+            let mut table = Table::new(&[
+                ("model", Align::Left),
+                ("added", Align::Right),
+                ("changed", Align::Right),
+                ("removed", Align::Right),
+                ("same", Align::Right),
+                ("", Align::Left),
+            ]);
+            for model in models.iter().filter(|model| model.redefined || model.added + model.changed + model.removed > 0) {
+                let counts = [model.added, model.changed, model.removed, model.same].map(units::count);
+                let word = if model.redefined { "redefined" } else { "" }.to_owned();
+                table.row(std::iter::once(model.model.clone()).chain(counts).chain(std::iter::once(word)));
+            }
+            table
+        })?;
+        if models.iter().all(|model| !model.redefined && model.added + model.changed + model.removed == 0) {
+            self.output.note(&format!("nothing changed since {}", earlier.id))?;
+        }
+        Ok(Status::Done)
     }
 
     fn backups_list(&mut self, list: &List) -> Ended {

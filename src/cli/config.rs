@@ -1,15 +1,19 @@
 //! `backstop config`: how and when an application is backed up.
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::session::{Ended, Session};
 use super::session::{pages, word};
 use super::table::{Align, Table, facts};
-use crate::catalog::{BackupType, Configuration, ConfigurationFilter, NewConfiguration};
+use crate::catalog::{BackupType, Configuration, ConfigurationFilter, ConfigurationStats, NewConfiguration};
 use crate::engine::configurations::as_new;
+use crate::engine::presets::{Preset, preset, presets};
 use crate::error::Status;
 
 use super::backup::TYPES;
+use super::output::Failure;
+use super::units;
 
 /// `backstop config …`.
 #[derive(Debug, Subcommand)]
@@ -28,6 +32,10 @@ pub enum Config {
     Disable(One),
     /// Delete one; its backups stay.
     Delete(Delete),
+    /// Show how the jobs of one, or of all, have fared.
+    Stats(Stats),
+    /// List configurations to begin with.
+    Presets,
     /// Remove ad-hoc configurations older than 7 days that no job refers to.
     Cleanup(Cleanup),
 }
@@ -53,8 +61,7 @@ pub struct One {
 /// `backstop config create`.
 #[derive(Clone, Debug, Args)]
 pub struct Create {
-    /// Its name.
-    #[arg(required_unless_present = "name_flag")]
+    /// Its name; what is missing is asked for on a terminal.
     pub name: Option<String>,
     /// Its name, as a flag.
     #[arg(long = "name", value_name = "NAME", conflicts_with = "name", id = "name_flag")]
@@ -62,6 +69,9 @@ pub struct Create {
     /// The application.
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
+    /// Begin with this preset; see: backstop config presets.
+    #[arg(long, value_name = "PRESET")]
+    pub preset: Option<String>,
     /// The fields.
     #[command(flatten)]
     pub fields: Fields,
@@ -76,6 +86,26 @@ impl Create {
     pub fn name(&self) -> &str {
         self.name.as_deref().or(self.name_flag.as_deref()).unwrap_or_default()
     }
+}
+
+/// `backstop config stats`.
+#[derive(Clone, Debug, Args)]
+pub struct Stats {
+    /// The configuration; all of them unless one is named.
+    pub config: Option<String>,
+    /// The application.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// How a configuration has fared, with what it is.
+#[derive(Serialize)]
+struct Fared {
+    id: String,
+    name: String,
+    app: String,
+    #[serde(flatten)]
+    stats: ConfigurationStats,
 }
 
 /// `backstop config edit`.
@@ -146,14 +176,10 @@ impl Session<'_> {
         let named = |session: &Self, one: &One| session.engine.configuration(&one.config, one.app.as_deref());
         let shown = match command {
             Config::List(list) => return self.config_list(&list),
+            Config::Stats(stats) => return self.config_stats(&stats),
+            Config::Presets => return self.config_presets(),
             Config::Show(one) => named(self, &one)?,
-            Config::Create(create) => {
-                let app = self.engine.app(create.app.as_deref())?;
-                let mut new = NewConfiguration::new(create.name(), app.id, BackupType::Full);
-                new.enabled = !create.disabled;
-                fill(&mut new, create.fields)?;
-                self.engine.create_configuration(new)?
-            }
+            Config::Create(create) => self.config_create(create)?,
             Config::Edit(edit) => {
                 let old = named(self, &edit.which)?;
                 let mut new = as_new(&old);
@@ -185,10 +211,89 @@ impl Session<'_> {
         self.config_show(&shown)
     }
 
-    fn config_list(&mut self, list: &List) -> Ended {
-        let app_id = list.app.as_deref().map(|app| self.engine.app(Some(app))).transpose()?.map(|app| app.id);
+    fn config_create(&mut self, mut create: Create) -> Result<Configuration, Failure> {
+        let app = self.engine.app(create.app.as_deref())?;
+        if create.name().is_empty() {
+            let known = presets()?.iter().map(|preset| preset.name.clone()).collect::<Vec<_>>().join(", ");
+            let missing = || {
+                Failure::new(Status::Usage, "a configuration needs a name").hint("backstop config create NAME --type TYPE --schedule CRON")
+            };
+            create.name = Some(self.ask(&format!("Name of the configuration for {}:", app.name))?.ok_or_else(missing)?);
+            if create.preset.is_none() {
+                create.preset = self.ask(&format!("Begin with a preset ({known}; empty: none):"))?;
+            }
+            if create.preset.is_none() {
+                create.fields.kind = create.fields.kind.or(self.ask(&format!("Type ({}; empty: full):", TYPES.join(", ")))?);
+                create.fields.schedule = create.fields.schedule.or(self.ask("Schedule, five cron fields in UTC (empty: none):")?);
+            }
+        }
+        let mut new = NewConfiguration::new(create.name(), app.id, BackupType::Full);
+        new.enabled = !create.disabled;
+        if let Some(name) = &create.preset {
+            preset(name)?.fields.fill(&mut new);
+        }
+        fill(&mut new, create.fields)?;
+        Ok(self.engine.create_configuration(new)?)
+    }
+
+    fn config_stats(&mut self, given: &Stats) -> Ended {
+        let which = match &given.config {
+            Some(config) => vec![self.engine.configuration(config, given.app.as_deref())?],
+            None => self.configurations(given.app.as_deref())?,
+        };
+        let fared = |one: Configuration| -> Result<Fared, Failure> {
+            let stats = self.engine.catalog().configuration_stats(&one.id)?;
+            Ok(Fared { id: one.id, name: one.name, app: one.app, stats })
+        };
+        let fared = which.into_iter().map(fared).collect::<Result<Vec<_>, _>>()?;
+        self.output.list(&fared, "there are no configurations", |fared| {
+            let mut table = Table::new(&[
+                ("name", Align::Left),
+                ("app", Align::Left),
+                ("jobs", Align::Right),
+                ("completed", Align::Right),
+                ("partial", Align::Right),
+                ("failed", Align::Right),
+                ("takes", Align::Right),
+                ("last completed", Align::Left),
+            ]);
+            for Fared { name, app, stats, .. } in fared {
+                let takes = stats.mean_seconds.map(units::duration).unwrap_or_default();
+                let last = stats.last_completed_at.map(|time| time.to_string()).unwrap_or_default();
+                let counts = [stats.jobs, stats.completed, stats.partial, stats.failed].map(units::count);
+                table.row([name.clone(), app.clone()].into_iter().chain(counts).chain([takes, last]));
+            }
+            table
+        })?;
+        Ok(Status::Done)
+    }
+
+    fn config_presets(&mut self) -> Ended {
+        self.output.list(&presets()?, "there are no presets", |presets| {
+            let mut table = Table::new(&[
+                ("name", Align::Left),
+                ("type", Align::Left),
+                ("schedule", Align::Left),
+                ("kept", Align::Right),
+                ("description", Align::Left),
+            ]);
+            for Preset { name, fields } in presets {
+                let kept = units::counted(u64::from(fields.retention_days), "day");
+                table.row([name.as_str(), fields.kind.as_str(), &fields.schedule, &kept, &fields.description]);
+            }
+            table
+        })?;
+        Ok(Status::Done)
+    }
+
+    fn configurations(&self, app: Option<&str>) -> Result<Vec<Configuration>, Failure> {
+        let app_id = app.map(|app| self.engine.app(Some(app))).transpose()?.map(|app| app.id);
         let filter = ConfigurationFilter { app_id, ..ConfigurationFilter::default() };
-        let found = pages(None, |after, limit| self.engine.catalog().configurations_page(&filter, after, limit))?;
+        Ok(pages(None, |after, limit| self.engine.catalog().configurations_page(&filter, after, limit))?)
+    }
+
+    fn config_list(&mut self, list: &List) -> Ended {
+        let found = self.configurations(list.app.as_deref())?;
         self.output.list(&found, "there are no configurations", |found| {
             let mut table = Table::new(&[
                 ("name", Align::Left),
@@ -225,7 +330,7 @@ impl Session<'_> {
     }
 }
 
-fn fill(new: &mut NewConfiguration, fields: Fields) -> Result<(), super::output::Failure> {
+fn fill(new: &mut NewConfiguration, fields: Fields) -> Result<(), Failure> {
     new.kind = word(fields.kind.as_deref())?.unwrap_or(new.kind);
     new.schedule = fields.schedule.or(new.schedule.take());
     new.retention_days = fields.retention_days.or(new.retention_days);

@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::error::Status;
 
 /// `backstop demo`.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Demo {
     /// Where it stands; one that exists is opened as it is [default: a folder of its own beside your data].
     #[arg(long, value_name = "DIR")]

@@ -10,6 +10,10 @@ use crate::error::Status;
 
 use super::args::action_or_list;
 use super::output::Failure;
+use super::text::clean;
+
+/// How often a log that is followed is looked at.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// `backstop jobs`; without an action, the list.
 #[derive(Debug, Args)]
@@ -31,8 +35,10 @@ pub enum Action {
     Show(One),
     /// Print its log.
     Log(Log),
-    /// Stop one that runs or waits.
+    /// Stop one that runs or waits, whichever process runs it.
     Cancel(Cancel),
+    /// Do a backup's job over: by its configuration, or as it was asked for.
+    Retry(One),
 }
 
 /// What the list holds.
@@ -61,6 +67,9 @@ pub struct One {
 pub struct Log {
     /// The job's id or its beginning.
     pub id: String,
+    /// Go on printing what is written until the job has ended.
+    #[arg(long)]
+    pub follow: bool,
 }
 
 /// `backstop jobs cancel`.
@@ -126,6 +135,13 @@ impl Session<'_> {
             }
             Action::Log(log) => {
                 let job = self.engine.resolve(Kind::Job, &log.id)?;
+                if log.follow && !self.output.json() {
+                    return self.follow(&job);
+                }
+                while log.follow && !self.engine.catalog().job(&job)?.status.is_outcome() {
+                    self.engine.bury_the_dead()?;
+                    std::thread::sleep(LOOK);
+                }
                 let lines = self.engine.catalog().job_log(&job, 0, Level::Debug, usize::from(u16::MAX))?;
                 self.output.list(&lines, "its log is empty", |lines| {
                     let mut table = Table::new(&[("time", Align::Left), ("level", Align::Left), ("text", Align::Left)]);
@@ -142,7 +158,29 @@ impl Session<'_> {
                 let job = self.engine.catalog().job(&job)?;
                 self.output.result(&job, |job| vec![format!("job {} was asked to stop", job.id)])?;
             }
+            Action::Retry(one) => {
+                let request = self.engine.backup_again(&self.engine.resolve(Kind::Job, &one.id)?)?;
+                return self.back_up(&request, false);
+            }
         }
         Ok(Status::Done)
+    }
+
+    /// Prints a log as it grows, until its job has ended.
+    fn follow(&mut self, job: &str) -> Ended {
+        let mut last = 0;
+        loop {
+            // Asked for before the lines: whatever the end wrote is among them.
+            let ended = self.engine.catalog().job(job)?.status.is_outcome();
+            for line in self.engine.catalog().job_log(job, last, Level::Debug, usize::from(u16::MAX))? {
+                self.output.lines(&[format!("{}  {:<7}  {}", line.time, line.level, clean(&line.text))])?;
+                last = line.seq;
+            }
+            if ended {
+                return Ok(Status::Done);
+            }
+            self.engine.bury_the_dead()?;
+            std::thread::sleep(LOOK);
+        }
     }
 }

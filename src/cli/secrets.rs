@@ -101,7 +101,11 @@ impl Ways<'_> {
         self.prompt(vault, purpose)
     }
 
-    fn prompt(&self, vault: &str, purpose: Purpose) -> Result<Passphrase, Error> {
+    /// What is typed at a prompt, whatever else is set.
+    ///
+    /// # Errors
+    /// There is no terminal, or what is typed can be none.
+    pub fn prompt(&self, vault: &str, purpose: Purpose) -> Result<Passphrase, Error> {
         let ask = self.ask.ok_or(Error::NoneGiven)?;
         let typed = |question: &str| ask(question).map(Zeroizing::new).map_err(Error::Prompt);
         let first = typed(&format!("Passphrase of the vault {vault}: "))?;
@@ -121,7 +125,11 @@ pub fn ask_on_terminal(question: &str) -> io::Result<String> {
     rpassword::prompt_password(question)
 }
 
-fn from_file(path: &Path) -> Result<Passphrase, Error> {
+/// The passphrase that a file holds.
+///
+/// # Errors
+/// It cannot be read, or what is in it can be none.
+pub fn from_file(path: &Path) -> Result<Passphrase, Error> {
     let place = path.display().to_string();
     let mut text = Zeroizing::new(String::new());
     let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::args::{Command, Common};
+use super::interrupt;
 use super::output::{Failure, Output};
 use super::secrets::Purpose;
 use super::start::Questions;
@@ -34,7 +35,7 @@ struct Given(Common);
 
 impl Passphrases for Given {
     fn passphrase(&self, vault: &str) -> engine::Result<Secret> {
-        let passphrase = self.0.passphrase(vault, Purpose::Open).map_err(|error| {
+        let passphrase = interrupt::prompting(|| self.0.passphrase(vault, Purpose::Open)).map_err(|error| {
             let failure = Failure::from(error);
             engine::Error::Usage { why: failure.message, hint: failure.hint.unwrap_or_default() }
         })?;
@@ -69,7 +70,7 @@ pub fn run(common: Common, command: Command, out: &mut dyn Write, err: &mut dyn 
 ///
 /// # Errors
 /// Standard output or standard error cannot be written.
-pub fn without_terminal(common: Common, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Status> {
+pub fn without_terminal(common: &Common, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Status> {
     if common.home().is_ok_and(|home| Home::at(home).exists()) {
         let mut plain = common.clone();
         plain.json = false;
@@ -131,6 +132,8 @@ impl Session<'_> {
             Command::Restores(restores) => self.restores(restores.action()?),
             Command::Audit(audit) => self.audit(&audit),
             Command::Health => self.health(),
+            Command::Run(run) => self.run(&run),
+            Command::Schedule(schedule) => self.schedule(&schedule),
             // These end before: `start` needs no engine for them, and `main` opens the console.
             Command::Completions(_) | Command::Man(_) | Command::Console(_) | Command::Demo(_) => Ok(Status::Done),
         }
@@ -146,6 +149,16 @@ impl Session<'_> {
     #[must_use]
     pub fn when(&self, time: Option<Time>) -> String {
         time.map_or_else(|| "never".into(), |time| units::both(self.now(), time.timestamp()))
+    }
+
+    /// Asks for a line on the terminal; none off one, or where nothing is typed.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
+        let mut stdin = io::stdin().lock();
+        let answers = io::stdin().is_terminal().then_some(&mut stdin as &mut dyn io::BufRead);
+        Questions { answers, asked: &mut io::stderr() }.line(question)
     }
 
     /// Asks on the terminal, where there is one.

@@ -84,8 +84,7 @@ impl Common {
     /// # Errors
     /// None is given and there is no terminal, or what is given cannot be one.
     pub fn passphrase(&self, vault: &str, purpose: Purpose) -> Result<Passphrase, secrets::Error> {
-        let ask = (io::stdin().is_terminal() && io::stderr().is_terminal()).then_some(&secrets::ask_on_terminal as &secrets::Ask<'_>);
-        self.by(ask, vault, purpose)
+        self.by(terminal(), vault, purpose)
     }
 
     /// The same without asking anybody.
@@ -100,6 +99,18 @@ impl Common {
         let variable = |name: &str| std::env::var_os(name);
         Ways { file: self.passphrase_file.as_deref(), variable: &variable, ask }.passphrase(vault, purpose)
     }
+
+    /// The passphrase that is typed for `vault`: for a new one, while the old one comes by the other ways.
+    ///
+    /// # Errors
+    /// There is no terminal, or what is typed cannot be one.
+    pub fn prompted(&self, vault: &str, purpose: Purpose) -> Result<Passphrase, secrets::Error> {
+        Ways { file: None, variable: &|_| None, ask: terminal() }.prompt(vault, purpose)
+    }
+}
+
+fn terminal() -> Option<&'static secrets::Ask<'static>> {
+    (io::stdin().is_terminal() && io::stderr().is_terminal()).then_some(&secrets::ask_on_terminal as &secrets::Ask<'_>)
 }
 
 /// Whoever can be asked: the terminal, or nobody.

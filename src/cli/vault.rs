@@ -1,23 +1,27 @@
 //! `backstop vault`: where backups are kept.
 
+mod keys;
+
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::output::Failure;
-use super::secrets::Purpose;
+use super::secrets::{Purpose, from_file};
 use super::session::{Ended, Session};
 use super::table::{Align, Table};
 use super::units;
 use crate::engine::vaults::VaultRequest;
 use crate::engine::verify::Verdict;
 use crate::error::Status;
-use crate::vault::{RecoveryWords, Secret};
+use crate::vault::{RecoveryWords, Secret, Unlock};
+
+pub use keys::Keys;
 
 /// `backstop vault …`.
 #[derive(Debug, Subcommand)]
 pub enum Vault {
-    /// Make a vault.
+    /// Make a vault, or open one that exists on a new machine.
     Init(Init),
     /// Show its locations: reach, room, what is behind.
     Status(Which),
@@ -25,6 +29,9 @@ pub enum Vault {
     Verify(Verify),
     /// Copy what a location lacks.
     Replicate(Which),
+    /// List, add, change and remove the keys that open it.
+    #[command(subcommand)]
+    Keys(Keys),
 }
 
 /// `backstop vault init`.
@@ -36,9 +43,16 @@ pub struct Init {
     /// A folder that holds a copy; repeat it for several copies.
     #[arg(long = "location", value_name = "LOC", required = true)]
     pub locations: Vec<String>,
-    /// Write the words of the recovery key to this new file (none is made without).
+    /// It exists already: make it known here, with its backups and apps.
+    #[arg(long)]
+    pub existing: bool,
+    /// Write the words of the recovery key to this new file [default: shown once on a terminal]; with --existing, open the vault
+    /// with them and let the passphrase that is given open it from now on.
     #[arg(long, value_name = "FILE")]
     pub recovery_file: Option<PathBuf>,
+    /// Make a key file for this machine, so that scheduled backups need no passphrase.
+    #[arg(long)]
+    pub key_file: bool,
 }
 
 /// One vault.
@@ -67,6 +81,7 @@ impl Session<'_> {
     /// `backstop vault …`.
     pub fn vault(&mut self, command: Vault) -> Ended {
         match command {
+            Vault::Init(init) if init.existing => self.vault_existing(&init),
             Vault::Init(init) => self.vault_init(&init),
             Vault::Status(which) => self.vault_status(&which),
             Vault::Verify(verify) => {
@@ -76,31 +91,73 @@ impl Session<'_> {
                 self.verdict(&verdict)
             }
             Vault::Replicate(which) => self.vault_replicate(&which),
+            Vault::Keys(keys) => self.vault_keys(&keys),
         }
     }
 
     fn vault_init(&mut self, init: &Init) -> Ended {
         let passphrase = self.common.passphrase(&init.name, Purpose::New)?;
         let secret = Secret::new(passphrase.to_string());
-        // The file is made first: a key that cannot be kept must not come to be.
-        let file = init.recovery_file.as_deref().map(new_private_file).transpose()?;
-        let request = VaultRequest { name: &init.name, locations: &init.locations, passphrase: &secret, recovery: file.is_some() };
-        let made = self.engine.create_vault(&request);
-        if let (Err(_), Some(path)) = (&made, &init.recovery_file) {
-            // It is empty, and ours.
-            let _ = std::fs::remove_file(path);
+        // The words are kept first: a key that cannot be kept must not come to be.
+        let words = init.recovery_file.is_some().then(RecoveryWords::generate).transpose()?;
+        if let (Some(words), Some(file)) = (&words, &init.recovery_file) {
+            keys::write_words(file, words)?;
         }
-        if let (Some(words), Some(file)) = (made?, file) {
-            write_words(file, &words)?;
+        let request = VaultRequest { name: &init.name, locations: &init.locations, passphrase: &secret, recovery: false };
+        let made = self.engine.create_vault(&request);
+        if let (Err(_), Some(file)) = (&made, &init.recovery_file) {
+            // It is ours, and opens nothing.
+            let _ = std::fs::remove_file(file);
+        }
+        made?;
+        let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        match &words {
+            Some(words) => drop(self.engine.set_recovery(&init.name, words)?),
+            None if terminal => self.make_recovery(&init.name, None)?,
+            None => {}
+        }
+        let recovery = words.is_some() || terminal;
+        if init.key_file {
+            self.engine.add_machine_key(&init.name)?;
         }
         let state = self.engine.vault_state(&init.name)?;
         self.output.result(&state, |state| {
             vec![format!("vault {} made in {}", state.name, units::counted(state.locations.len() as u64, "location"))]
         })?;
-        if init.recovery_file.is_none() {
-            self.output.note("no recovery key was made: without the passphrase nothing can be restored")?;
+        if !recovery {
+            self.output
+                .note("no recovery key was made: without the passphrase nothing can be restored; make one: backstop vault keys recovery")?;
         }
         Ok(Status::Done)
+    }
+
+    fn vault_existing(&mut self, init: &Init) -> Ended {
+        let found = match &init.recovery_file {
+            Some(file) => {
+                let words = from_file(file)?;
+                let found = self.engine.open_existing(&init.name, &init.locations, Unlock::Recovery(&words))?;
+                // The passphrase is lost: the one that is given opens the vault from now on.
+                let secret = Secret::new(self.common.passphrase(&init.name, Purpose::New)?.to_string());
+                self.engine.ensure_passphrase(&init.name, &secret)?;
+                found
+            }
+            None => {
+                let secret = Secret::new(self.common.passphrase(&init.name, Purpose::Open)?.to_string());
+                self.engine.open_existing(&init.name, &init.locations, Unlock::Passphrase(&secret))?
+            }
+        };
+        if init.key_file {
+            self.engine.add_machine_key(&init.name)?;
+        }
+        self.output.result(&found, |found| {
+            let apps = if found.apps.is_empty() { "none".to_owned() } else { super::text::clean(&found.apps.join(", ")).into_owned() };
+            let what = format!("vault {} is known here: {} of these apps: {apps}", found.vault, units::counted(found.backups, "backup"));
+            vec![what, "say where an app is on this machine: backstop app adopt APP --database URL --files DIR".into()]
+        })?;
+        for unreadable in &found.unreadable {
+            self.output.warn(unreadable)?;
+        }
+        Ok(if found.unreadable.is_empty() { Status::Done } else { Status::Warnings })
     }
 
     fn vault_status(&mut self, which: &Which) -> Ended {
@@ -155,19 +212,4 @@ impl Session<'_> {
             (false, _) => Status::Failed,
         })
     }
-}
-
-fn new_private_file(path: &std::path::Path) -> Result<std::fs::File, Failure> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|why| {
-        Failure::new(Status::Failed, format!("the recovery file {} cannot be made: {why}", path.display()))
-            .hint("name a file that does not exist yet, in a folder you may write")
-    })
-}
-
-fn write_words(mut file: std::fs::File, words: &RecoveryWords) -> Result<(), Failure> {
-    use std::io::Write;
-    let text = zeroize::Zeroizing::new(format!("{}\n", words.words().join(" ")));
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
-    Ok(())
 }

@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use serde_json::Value;
 
+use super::model::browse::StoredRow;
 use super::model::detail::{Detail, ScopeModel, Summary};
 use super::model::filter::Filter;
 use super::model::plan::{PlanModel, PlanRow, PlanSummary, RestoreResult};
-use super::model::records::{ListKind, Record};
+use super::model::records::{Backup, ListKind, Record};
 
 /// What `update` asks for; run elsewhere, answered with messages.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,10 @@ pub enum Effect {
     Mouse(bool),
     /// Give the terminal back and stop the process until it is continued.
     Suspend,
+    /// Ask the jobs of this process to stop at their next safe point.
+    CancelAll,
+    /// End the console, and have the demonstration built and opened in its place.
+    Demo,
     /// End the console.
     Quit,
 }
@@ -56,6 +61,8 @@ pub enum Query {
         list: ListKind,
         /// The row's id.
         id: String,
+        /// The least grave lines of a log that are wanted: one of [`LEVELS`].
+        level: &'static str,
     },
     /// The models of a backup.
     Models {
@@ -68,12 +75,35 @@ pub enum Query {
         plan: String,
         /// The model.
         model: String,
-        /// The key after which the window begins.
-        after: Option<Value>,
+        /// The place among them at which the window begins: a plan never changes, so a place is a key.
+        from: usize,
+        /// Look for the first conflict from here on; the window is then laid round it.
+        conflict: Option<usize>,
         /// The most rows.
         limit: usize,
     },
+    /// A window of the records that a backup holds of one model.
+    Stored {
+        /// The backup's id.
+        backup: String,
+        /// The model.
+        model: String,
+        /// The place of the record after which the window begins.
+        after: Option<String>,
+        /// The most rows.
+        limit: usize,
+    },
+    /// A preview that was left behind, with the choices made in it.
+    Plan {
+        /// The plan's id.
+        plan: String,
+    },
+    /// Every application with the models that its newest backup holds.
+    Known,
 }
+
+/// How grave a line of a log is, the least grave first.
+pub const LEVELS: [&str; 4] = ["debug", "info", "warning", "error"];
 
 /// Queries of the same slot replace each other: only the latest is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +114,9 @@ pub enum Slot {
     Detail,
     Models,
     Rows,
+    Stored,
+    Plan,
+    Known,
 }
 
 impl Query {
@@ -96,6 +129,9 @@ impl Query {
             Self::Detail { .. } => Slot::Detail,
             Self::Models { .. } => Slot::Models,
             Self::Rows { .. } => Slot::Rows,
+            Self::Stored { .. } => Slot::Stored,
+            Self::Plan { .. } => Slot::Plan,
+            Self::Known => Slot::Known,
         }
     }
 }
@@ -118,11 +154,26 @@ pub enum Answer {
     Models(Vec<ScopeModel>),
     /// To [`Query::Rows`].
     Rows {
+        /// The place of the first.
+        from: usize,
+        /// The place of the conflict that was looked for, where there is one.
+        found: Option<usize>,
         /// The records.
         rows: Vec<PlanRow>,
         /// Whether nothing follows.
         end: bool,
     },
+    /// To [`Query::Stored`].
+    Stored {
+        /// The records.
+        rows: Vec<StoredRow>,
+        /// Whether nothing follows.
+        end: bool,
+    },
+    /// To [`Query::Plan`].
+    Plan(Box<OpenPlan>),
+    /// To [`Query::Known`].
+    Known(Vec<KnownApp>),
 }
 
 /// Which side of a conflict wins.
@@ -151,6 +202,32 @@ pub struct Preview {
     pub rows: Vec<(String, Value, Side)>,
     /// Fields decided one by one: model, key, field, side.
     pub fields: Vec<(String, Value, String, Side)>,
+    /// The restore that is to be taken back; the backup is then its safety record, and there is no strategy.
+    pub undo_of: Option<String>,
+    /// The plan that this one takes the place of; it is dropped.
+    pub replaces: Option<String>,
+}
+
+/// A preview that was left behind: what it found, and what was asked and chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenPlan {
+    /// What it found.
+    pub summary: PlanSummary,
+    /// The backup; none of an undo.
+    pub backup: Option<Backup>,
+    /// The backup's models.
+    pub models: Vec<ScopeModel>,
+    /// What was compared, and the choices.
+    pub preview: Preview,
+}
+
+/// An application, and what of it is known without opening it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KnownApp {
+    /// Its name.
+    pub name: String,
+    /// The models that its newest backup holds; none before the first.
+    pub models: Vec<ScopeModel>,
 }
 
 /// What the form of a configuration holds.
@@ -181,16 +258,17 @@ pub enum Action {
     Snooze { ids: Vec<String>, hours: u32 },
     Protect { ids: Vec<String> },
     Unprotect { ids: Vec<String> },
-    Verify { backup: String },
+    Verify { backup: String, level: u8 },
     DeleteBackups { ids: Vec<String>, reason: String },
     CreateConfiguration(Box<ConfigurationDraft>),
     EditConfiguration { id: String, draft: Box<ConfigurationDraft> },
     EnableConfigurations { ids: Vec<String> },
     DisableConfigurations { ids: Vec<String> },
     DeleteConfiguration { id: String },
+    CleanUpConfigurations,
     Preview(Box<Preview>),
     Restore { plan: String, app: String, reason: String },
-    Undo { restore: String, reason: String },
+    DropPlan { plan: String },
     CatchUp { location: String },
 }
 

@@ -35,10 +35,31 @@ pub enum Message {
     Find(Screen, String),
     /// Filter the list on the screen.
     Filter(String),
+    /// Ask before something that can harm.
+    Ask(Box<Question>),
     /// Restore with this reason.
     Reason(String),
+    /// Copy text to the operator's clipboard.
+    Copy(String),
     /// End the console, whatever runs here: it is left to its end before the process ends.
     Quit,
+    /// End the console and have the jobs that run here stop at their next safe point.
+    QuitCancelling,
     /// Suspend although jobs run here.
     Suspend,
+}
+
+/// A question with the consequences in plain words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// What is asked.
+    pub title: String,
+    /// What would happen; the last is the command line that would do the same.
+    pub lines: Vec<String>,
+    /// What confirming does, in a word or two.
+    pub verb: String,
+    /// The name that must be typed.
+    pub typed: Option<String>,
+    /// What happens when it is confirmed.
+    pub then: Message,
 }

@@ -24,4 +24,4 @@ pub mod theme;
 pub mod update;
 pub mod widgets;
 
-pub use open::{Options, open};
+pub use open::{Ended, Options, open};

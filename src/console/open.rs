@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::backend::EngineBackend;
 use super::keymap::Keymap;
 use super::model::{Screen, Setup};
-use super::run::{OnHangup, run};
+use super::run::{End, OnHangup, run};
 use super::terminal::caps;
 use super::theme;
 use crate::engine::Engine;
@@ -28,25 +28,35 @@ pub struct Options {
     pub mouse: bool,
 }
 
+/// How the console ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The process ends with this status.
+    With(Status),
+    /// The operator wants the demonstration built and opened in its place.
+    Demo,
+}
+
 /// Runs the console until the operator quits. What keeps it from starting is told on standard error.
 #[must_use]
-pub fn open(engine: Engine, options: &Options) -> Status {
-    let setup = match setup(options) {
-        Ok(setup) => setup,
-        Err(why) => return told(&why, None, Status::Usage),
-    };
+pub fn open(engine: Engine, options: &Options) -> Ended {
+    opened(engine, options).unwrap_or_else(Ended::With)
+}
+
+fn opened(engine: Engine, options: &Options) -> Result<Ended, Status> {
+    let setup = setup(options).map_err(|why| told(&why, None, Status::Usage))?;
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         let hint = "For scripts there are commands with --json: backstop --help".to_owned();
-        return told("the console needs a terminal", Some(hint), Status::Usage);
+        return Err(told("the console needs a terminal", Some(hint), Status::Usage));
     }
     let clock = engine.clock().clone();
-    let backend = match EngineBackend::new(engine, options.read_only) {
-        Ok(backend) => Arc::new(backend),
-        Err(error) => return told(&error.to_string(), error.hint(), error.status()),
-    };
+    let unread = |error: crate::engine::Error| told(&error.to_string(), error.hint(), error.status());
+    let backend = Arc::new(EngineBackend::new(engine, options.read_only).map_err(unread)?);
     match run(setup, backend, &clock, OnHangup::default()) {
-        Ok(()) => Status::Done,
-        Err(error) => told(&format!("the terminal cannot be used: {error}"), None, Status::Failed),
+        Ok(End::Demo) => Ok(Ended::Demo),
+        Ok(End::Terminate) => Err(Status::Interrupted),
+        Ok(End::Quit | End::Hangup) => Ok(Ended::With(Status::Done)),
+        Err(error) => Err(told(&format!("the terminal cannot be used: {error}"), None, Status::Failed)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The event loop: what happened goes through `update`, effects go to the engine, and at most one frame follows.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ use crate::clock::SharedClock;
 const ESCAPE: Duration = Duration::from_millis(25);
 /// How often the catalog is asked whether something changed.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked whether the last job has ended, once the screen is gone.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What a dropped line means for jobs that run here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +46,7 @@ enum Event {
 /// # Errors
 ///
 /// The terminal cannot be used.
-pub fn run(setup: Setup, backend: Arc<dyn Backend>, clock: &SharedClock, on_hangup: OnHangup) -> io::Result<()> {
+pub fn run(setup: Setup, backend: Arc<dyn Backend>, clock: &SharedClock, on_hangup: OnHangup) -> io::Result<End> {
     let mouse = setup.mouse;
     let frame = Duration::from_millis(if setup.caps.remote { 100 } else { 33 });
     let (events, queue) = mpsc::channel();
@@ -61,23 +63,24 @@ pub fn run(setup: Setup, backend: Arc<dyn Backend>, clock: &SharedClock, on_hang
     console.perform(&mut session, start)?;
     let ended = console.turn(&mut session, &queue, clock);
     match &ended {
-        Ok(End::Quit) => drop(session),
+        Ok(End::Quit | End::Demo) => {
+            drop(session);
+            console.say_what_is_awaited();
+        }
         Ok(End::Terminate) => {
             drop(session);
-            console.backend.cancel_all();
+            console.cancel();
         }
         // The line dropped: the terminal is not written to any more, not even to give it back.
         Ok(End::Hangup) | Err(_) => {
             session.abandon();
             if on_hangup == OnHangup::Cancel {
-                console.backend.cancel_all();
+                console.cancel();
             }
         }
     }
-    while console.engine.is_acting() || console.backend.jobs_here() > 0 {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    ended.map(|_| ())
+    console.wait(&queue);
+    ended
 }
 
 /// A channel whose messages arrive as events.
@@ -93,9 +96,16 @@ fn messages(events: Sender<Event>) -> io::Result<Sender<Message>> {
     Ok(to)
 }
 
-enum End {
+/// Why the console ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The operator quit.
     Quit,
+    /// The operator wants the demonstration in its place.
+    Demo,
+    /// A signal asked for the end.
     Terminate,
+    /// The line dropped.
     Hangup,
 }
 
@@ -111,6 +121,30 @@ struct Console {
 }
 
 impl Console {
+    /// Has everything that runs here stop at its next safe point.
+    fn cancel(&self) {
+        self.backend.cancel_all();
+        self.engine.stop_all();
+    }
+
+    fn say_what_is_awaited(&self) {
+        let jobs = self.backend.jobs_here();
+        if jobs > 0 {
+            let word = if jobs == 1 { "job" } else { "jobs" };
+            // Whoever does not hear it sees the shell come back all the same.
+            let _ = writeln!(io::stderr(), "backstop: waiting for {jobs} {word} to end; Ctrl-C cancels");
+        }
+    }
+
+    /// Waits until nothing runs here any more. The screen is gone; a signal that asks for the end still cancels.
+    fn wait(&self, queue: &Receiver<Event>) {
+        while self.engine.is_acting() || self.backend.jobs_here() > 0 {
+            if let Ok(Event::Signal(Signal::Terminate)) = queue.recv_timeout(PATIENCE) {
+                self.cancel();
+            }
+        }
+    }
+
     fn turn(&mut self, session: &mut Session, queue: &Receiver<Event>, clock: &SharedClock) -> io::Result<End> {
         let mut looked = Instant::now();
         loop {
@@ -194,7 +228,8 @@ impl Console {
             }
             Event::Signal(Signal::Hangup) => return Ok(Some(End::Hangup)),
             Event::Signal(Signal::Terminate) => return Ok(Some(End::Terminate)),
-            Event::Signal(Signal::Suspend) => return self.perform(session, vec![Effect::Suspend]),
+            // As if the key had been pressed: with jobs running here it asks first.
+            Event::Signal(Signal::Suspend) => return self.happened(session, Message::Run("suspend")),
             Event::Signal(Signal::Continue) => {
                 session.resume()?;
                 self.dirty = true;
@@ -235,6 +270,8 @@ impl Console {
                     self.model.size = (width, height);
                     self.dirty = true;
                 }
+                Effect::CancelAll => self.cancel(),
+                Effect::Demo => return Ok(Some(End::Demo)),
                 Effect::Quit => return Ok(Some(End::Quit)),
             }
         }

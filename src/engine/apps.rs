@@ -34,6 +34,8 @@ pub struct AppRequest {
     pub exclude: Vec<String>,
     /// Whether a walk stays within one file system.
     pub one_file_system: bool,
+    /// Configuration files and folders of them, each `LABEL=PATH` or `PATH`.
+    pub config: Vec<String>,
     /// The vault; `main` unless given.
     pub vault: Option<String>,
 }
@@ -43,7 +45,7 @@ pub struct AppRequest {
 pub struct Parts {
     /// The database.
     pub database: bool,
-    /// The files.
+    /// The files, configuration files among them.
     pub files: bool,
 }
 
@@ -106,26 +108,56 @@ impl Engine {
     /// A name that is taken, a source that cannot be read, a vault that does not exist.
     pub fn add_app(&self, request: &AppRequest) -> Result<App> {
         self.allow(Role::Admin, "app add", &request.name)?;
-        if request.database.is_none() && request.files.is_empty() {
-            let hint = "Give --database sqlite:PATH, --files DIR, or both.".to_owned();
-            return Err(Error::Usage { why: "an app has a database, files, or both".into(), hint });
-        }
         let vault_id = self.resolve(Kind::Vault, request.vault.as_deref().unwrap_or("main"))?;
-        let database = request.database.as_deref().map(absolute_url).transpose()?;
-        let files = roots(&request.files)?;
-        let new = NewApp {
-            name: request.name.clone(),
-            database,
-            files,
-            exclude: request.exclude.clone(),
-            one_file_system: request.one_file_system,
-            vault_id,
-            ..NewApp::default()
-        };
-        self.open_parts(&new.database, &new.files, &new.exclude, new.one_file_system, Parts::ALL)?;
+        let new = self.app_to_be(request, vault_id)?;
         let app = self.catalog().add_app(&new)?;
         self.audit("app add", &app.name, Some(&app.name), AuditOutcome::Done, None)?;
         Ok(app)
+    }
+
+    /// Makes an app what `request` says.
+    ///
+    /// # Errors
+    /// As of [`Engine::add_app`].
+    pub fn edit_app(&self, app: &App, request: &AppRequest) -> Result<App> {
+        self.allow(Role::Admin, "app edit", &app.name)?;
+        let new = self.app_to_be(request, app.vault_id.clone())?;
+        let edited = self.catalog().edit_app(&app.id, &new)?;
+        self.audit("app edit", &edited.name, Some(&edited.name), AuditOutcome::Done, None)?;
+        Ok(edited)
+    }
+
+    /// The app that a request describes, its sources seen to be what they should be.
+    pub(super) fn app_to_be(&self, request: &AppRequest, vault_id: String) -> Result<NewApp> {
+        if request.database.is_none() && request.files.is_empty() && request.config.is_empty() {
+            let hint = "Give --database sqlite:PATH, --files DIR, --config PATH, or several of them.".to_owned();
+            return Err(Error::Usage { why: "an app has a database, files, configuration files, or several of them".into(), hint });
+        }
+        let files = roots(&request.files)?;
+        let configuration = roots(&request.config)?;
+        if let Some(twice) = configuration.iter().find(|root| files.iter().any(|other| other.label == root.label)) {
+            return Err(same_label(&twice.label));
+        }
+        let new = NewApp {
+            name: request.name.clone(),
+            database: request.database.as_deref().map(absolute_url).transpose()?,
+            files,
+            exclude: request.exclude.clone(),
+            one_file_system: request.one_file_system,
+            config_paths: configuration.iter().map(|root| format!("{}={}", root.label, root.path)).collect(),
+            vault_id,
+            ..NewApp::default()
+        };
+        let places = Places {
+            database: new.database.as_deref(),
+            files: &new.files,
+            exclude: &new.exclude,
+            one_file_system: new.one_file_system,
+            config: &new.config_paths,
+            lock_wait: self.lock_wait()?,
+        };
+        places.open(Parts::ALL, &self.home().scratch())?;
+        Ok(new)
     }
 
     /// The app that `text` names; the only one, where nothing is named.
@@ -152,7 +184,15 @@ impl Engine {
     /// # Errors
     /// What the sources say.
     pub fn open_sources(&self, app: &App, parts: Parts) -> Result<Vec<Box<dyn Snapshot>>> {
-        self.open_parts(&app.database, &app.files, &app.exclude, app.one_file_system, parts)
+        let places = Places {
+            database: app.database.as_deref(),
+            files: &app.files,
+            exclude: &app.exclude,
+            one_file_system: app.one_file_system,
+            config: &app.config_paths,
+            lock_wait: self.lock_wait()?,
+        };
+        places.open(parts, &self.home().scratch())
     }
 
     /// How long a locked database is waited for.
@@ -162,25 +202,33 @@ impl Engine {
     pub fn lock_wait(&self) -> Result<Duration> {
         Ok(self.catalog().setting(LOCK_WAIT_SECONDS)?.map_or(LOCK_WAIT, Duration::from_secs))
     }
+}
 
-    fn open_parts(
-        &self,
-        database: &Option<String>,
-        files: &[FilesRoot],
-        exclude: &[String],
-        one_file_system: bool,
-        parts: Parts,
-    ) -> Result<Vec<Box<dyn Snapshot>>> {
+/// Where an app's sources are.
+struct Places<'a> {
+    database: Option<&'a str>,
+    files: &'a [FilesRoot],
+    exclude: &'a [String],
+    one_file_system: bool,
+    config: &'a [String],
+    lock_wait: Duration,
+}
+
+impl Places<'_> {
+    fn open(&self, parts: Parts, scratch: &Path) -> Result<Vec<Box<dyn Snapshot>>> {
         let mut opened: Vec<Box<dyn Snapshot>> = Vec::new();
-        if let (Some(database), true) = (database, parts.database) {
-            let snapshot = sqlite(database)?.snapshot(self.lock_wait()?, &self.home().scratch())?;
+        if let (Some(database), true) = (self.database, parts.database) {
+            let snapshot = sqlite(database)?.snapshot(self.lock_wait, scratch)?;
             let relations = in_modules(snapshot.relations());
             opened.push(Box::new(Grouped { snapshot, relations }));
         }
         if parts.files {
-            for root in files {
-                let options = Options { exclude: exclude.to_vec(), one_file_system };
+            for root in self.files {
+                let options = Options { exclude: self.exclude.to_vec(), one_file_system: self.one_file_system };
                 opened.push(Box::new(Tree::new(&root.label, Path::new(&root.path), &options)?));
+            }
+            for root in roots(self.config)? {
+                opened.push(Box::new(Tree::configuration(&root.label, Path::new(&root.path))?));
             }
         }
         Ok(opened)
@@ -228,9 +276,7 @@ fn roots(texts: &[String]) -> Result<Vec<FilesRoot>> {
         let own = path.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
         let label = label.unwrap_or(own);
         if roots.iter().any(|root| root.label == label) {
-            let (why, hint) =
-                (format!("two folders have the label “{label}”"), "Write --files LABEL=DIR with labels that differ.".to_owned());
-            return Err(Error::Usage { why, hint });
+            return Err(same_label(&label));
         }
         if let Some(other) = roots.iter().find(|root| same_place(Path::new(&root.path)) == same_place(&path)) {
             let (why, hint) = (format!("the folder {} is given twice", path.display()), format!("It is there as “{}”.", other.label));
@@ -239,6 +285,11 @@ fn roots(texts: &[String]) -> Result<Vec<FilesRoot>> {
         roots.push(FilesRoot { label, path: path.to_string_lossy().into_owned() });
     }
     Ok(roots)
+}
+
+fn same_label(label: &str) -> Error {
+    let hint = "Write --files LABEL=DIR and --config LABEL=PATH with labels that differ.".to_owned();
+    Error::Usage { why: format!("two folders have the label “{label}”"), hint }
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use jiff::SignedDuration;
 
-use crate::catalog::{AuditOutcome, Configuration, Json, Kind, NewConfiguration, Role, Time};
+use crate::catalog::{AuditOutcome, BackupType, Configuration, JobKind, Json, Kind, NewConfiguration, Origin, Role, Time};
 
 use super::Engine;
 use super::backup::BackupRequest;
 use super::error::{Error, Result};
+use super::jobs::Asked;
 use super::schedule::Schedule;
 
 /// How an answer changes alerts.
@@ -112,6 +113,31 @@ impl Engine {
         request
     }
 
+    /// The backup that a backup's job was to make, to be made again: by its configuration, or as it was.
+    ///
+    /// # Errors
+    /// No such job, one of another kind, or one that has not ended.
+    pub fn backup_again(&self, job: &str) -> Result<BackupRequest> {
+        let job = self.catalog().job(job)?;
+        if job.kind != JobKind::Backup {
+            let why = format!("a job of the kind {} is not done over", job.kind);
+            return Err(Error::Refused { why, hint: "Begin it anew, as it was begun.".into() });
+        }
+        if !job.status.is_outcome() {
+            return Err(Error::Refused { why: "the job has not ended".into(), hint: "Wait for it, or cancel it first.".into() });
+        }
+        let request = match &job.configuration_id {
+            Some(configuration) => self.configured_backup(&self.catalog().configuration(configuration)?),
+            None => {
+                let asked: Asked = job.request.and_then(|asked| serde_json::from_value(asked.0).ok()).unwrap_or_default();
+                let Asked { modules, models, new_base, protect } = asked;
+                let kind = job.backup_type.unwrap_or(BackupType::Full);
+                BackupRequest { modules, models, new_base, protect, ..BackupRequest::new(job.app_id, kind) }
+            }
+        };
+        Ok(BackupRequest { origin: Origin::Replay, reason: job.reason, replay_of: Some(job.id), ..request })
+    }
+
     /// Notes that a configuration ran now, and when it runs next.
     pub(super) fn configuration_ran(&self, id: &str) -> Result<()> {
         let configuration = self.catalog().configuration(id)?;
@@ -119,7 +145,7 @@ impl Engine {
         Ok(self.catalog().set_configuration_run(id, Some(self.clock().now().into()), next)?)
     }
 
-    fn next_run(&self, schedule: Option<&str>, enabled: bool) -> Result<Option<Time>> {
+    pub(super) fn next_run(&self, schedule: Option<&str>, enabled: bool) -> Result<Option<Time>> {
         let schedule = schedule.map(Schedule::parse).transpose()?;
         Ok(schedule.filter(|_| enabled).and_then(|schedule| schedule.after(self.clock().now())).map(Time::from))
     }

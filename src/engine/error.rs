@@ -87,7 +87,7 @@ impl Error {
 impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Source(error) => error.hint(),
+            Self::Source(error) => vault_behind(error).map_or_else(|| error.hint(), Explain::hint),
             Self::Vault(error) => error.hint(),
             Self::Catalog(error) => error.hint(),
             Self::Restore(error) => error.hint(),
@@ -109,6 +109,14 @@ impl Explain for Error {
             Self::Cancelled => Status::Interrupted,
             Self::Unknown { .. } | Self::Damage(_) | Self::Io { .. } => Status::Failed,
         }
+    }
+}
+
+/// What the vault said where a source only passes it on: content is kept and fetched while rows are read and written.
+fn vault_behind(error: &sources::Error) -> Option<&vault::Error> {
+    match error {
+        sources::Error::Io { source, .. } => source.get_ref()?.downcast_ref(),
+        _ => None,
     }
 }
 

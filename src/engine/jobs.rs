@@ -8,7 +8,11 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::catalog::{self, AlertType, App, BackupType, Claim, Claimant, JobKind, Level, NewJob, Origin, RaiseAlert, Severity, Status};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{
+    self, AlertType, App, AuditOutcome, BackupType, Claim, Claimant, JobKind, Level, NewJob, Origin, RaiseAlert, Severity, Status,
+};
 use crate::error::Explain;
 
 use super::error::{Error, Result};
@@ -38,6 +42,33 @@ pub struct JobRequest<'a> {
     pub configuration: Option<String>,
     /// The reason given.
     pub reason: Option<String>,
+    /// What exactly is to be done, so that it can be done again.
+    pub asked: Option<Asked>,
+    /// The job that this one does over.
+    pub replay_of: Option<String>,
+}
+
+impl<'a> JobRequest<'a> {
+    /// A job that a person asked for.
+    #[must_use]
+    pub fn new(kind: JobKind, app: &'a App) -> Self {
+        let origin = Origin::Manual;
+        Self { kind, backup_type: None, origin, app, configuration: None, reason: None, asked: None, replay_of: None }
+    }
+}
+
+/// What a backup's job was asked to cover; the catalog keeps it as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Only these modules; all where empty.
+    pub modules: Vec<String>,
+    /// Only these models; all where empty.
+    pub models: Vec<String>,
+    /// Whether everything is stored anew.
+    pub new_base: bool,
+    /// Whether it is protected at once.
+    pub protect: bool,
 }
 
 /// A job that runs: what its work sees.
@@ -52,7 +83,7 @@ pub struct Run {
 
 /// How a job's work ended well.
 pub struct Finish<T> {
-    /// completed or partial.
+    /// completed or partial; failed where the work itself found that something is bad.
     pub status: Status,
     /// The backup it made.
     pub backup: Option<String>,
@@ -83,6 +114,8 @@ impl Engine {
             configuration_id: request.configuration.clone(),
             reason: request.reason.clone(),
             operator: Some(self.operator().to_owned()),
+            request: request.asked.as_ref().and_then(|asked| serde_json::to_value(asked).ok()),
+            replay_of: request.replay_of.clone(),
             ..NewJob::new(request.kind, request.origin)
         })?;
         let claim = self.claim(&job.id)?;
@@ -116,8 +149,15 @@ impl Engine {
         if let Some(progress) = lock(&self.inner.running).get(id) {
             progress.cancel();
         }
+        let app = self.catalog().job(id)?.app;
         self.catalog().cancel_job(id)?;
-        Ok(())
+        self.audit("jobs cancel", id, app.as_deref(), AuditOutcome::Done, None)
+    }
+
+    /// How far the jobs of this process are, by their ids.
+    #[must_use]
+    pub fn readings_here(&self) -> Vec<(String, super::progress::Reading)> {
+        lock(&self.inner.running).iter().map(|(id, progress)| (id.clone(), progress.read())).collect()
     }
 
     /// How many jobs run in this process.
@@ -149,20 +189,17 @@ impl Engine {
         run.beat();
         run.log(Level::Info, &finish.message);
         let outcome = catalog::Outcome {
+            // What found something bad did its work to the end; what it found is why it failed.
+            error: (finish.status == Status::Failed).then(|| finish.message.clone()),
             message: Some(finish.message),
             backup: finish.backup,
             restore: finish.restore,
             ..catalog::Outcome::new(finish.status)
         };
+        let status = outcome.status;
         self.catalog().finish_job(&run.claim, &outcome)?;
         if request.kind == JobKind::Backup {
-            let target = target_of(request);
-            self.catalog().end_condition(
-                AlertType::BackupFailure,
-                &target,
-                request.configuration.as_deref(),
-                "a later backup completed",
-            )?;
+            self.end_failures(request, status)?;
         }
         Ok(finish.value)
     }
@@ -188,14 +225,14 @@ impl Engine {
         let (kind, severity) = match request.kind {
             JobKind::Backup => (AlertType::BackupFailure, Severity::Critical),
             JobKind::Restore | JobKind::Undo => (AlertType::RestoreFailure, Severity::Error),
-            JobKind::Verify => (AlertType::IntegrityFailure, Severity::Critical),
+            // A verification that could not run found no damage; one that did raises its own alert.
             _ => return Ok(()),
         };
         self.catalog().raise_alert(&RaiseAlert {
             app_id: Some(request.app.id.clone()),
             configuration_id: request.configuration.clone(),
             job: Some(job.to_owned()),
-            ..RaiseAlert::new(kind, severity, target_of(request), message)
+            ..RaiseAlert::new(kind, severity, &request.app.name, message)
         })?;
         Ok(())
     }
@@ -217,10 +254,6 @@ impl Run {
             Ok(false) | Err(_) => {}
         }
     }
-}
-
-fn target_of(request: &JobRequest<'_>) -> String {
-    request.app.name.clone()
 }
 
 /// This process, told apart from a later one with the same pid by when it started.

@@ -1,21 +1,17 @@
 //! What people ask about apps and backups: models, rows, the backup that a word names.
 
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
-use crate::catalog::{App, AuditOutcome, Backup, BackupType, Kind, Role};
-use crate::rows::{Relation, Row};
+use crate::catalog::{App, AuditOutcome, Backup, Kind, Role};
+use crate::rows::Relation;
 use crate::vault::BackupId;
 
 use super::Engine;
 use super::apps::Parts;
-use super::error::{Error, Result};
-use super::restore::record::value_json;
+use super::error::Result;
+use super::latest::Wanted;
 use super::stored::StoredBackup;
-
-/// The types of backup that `latest` can be.
-const RECOVERY_POINTS: [BackupType; 5] =
-    [BackupType::Full, BackupType::Differential, BackupType::Incremental, BackupType::Database, BackupType::Files];
 
 /// A model as it is now.
 #[derive(Clone, Debug, Serialize)]
@@ -70,13 +66,7 @@ impl Engine {
         if text != "latest" {
             return Ok(self.catalog().backup(&self.resolve(Kind::Backup, text)?)?);
         }
-        let app = self.app(app)?;
-        for narrowed in [false, true] {
-            if let Some(backup) = self.catalog().latest_backup(Some(&app.id), &RECOVERY_POINTS, narrowed)? {
-                return Ok(backup);
-            }
-        }
-        Err(Error::Unknown { what: "backup of", name: app.name.clone(), hint: format!("backstop backup --app {} --type full", app.name) })
+        self.latest(&self.app(app)?, &Wanted::default(), None)
     }
 
     /// The contents of a backup.
@@ -98,12 +88,8 @@ impl Engine {
     /// # Errors
     /// The backup has no such model, or its vault cannot be read.
     pub fn stored_rows(&self, backup: &Backup, model: &str, limit: usize) -> Result<Vec<Json>> {
-        let stored = self.stored(backup)?;
-        let models = || stored.manifest.relations().map(|record| record.relation.name.as_str());
-        let unknown = || Error::no_model(model, models(), &format!("backstop backups models {}", backup.id));
-        let record = stored.relation(model).ok_or_else(unknown)?;
-        let rows = stored.rows(record).take(limit);
-        rows.map(|row| Ok(row_json(&record.relation, &row?))).collect()
+        let page = self.stored_page(backup, model, None, limit)?;
+        Ok(page.records.into_iter().map(|record| Json::Object(record.fields.into_iter().collect())).collect())
     }
 
     /// Protects a backup from every removal, or ends that, in the vault and here.
@@ -125,9 +111,33 @@ impl Engine {
         self.catalog().protect_backup(&backup.id, protected)?;
         self.audit(action, &backup.id, Some(&backup.app), AuditOutcome::Done, None)
     }
-}
 
-fn row_json(relation: &Relation, row: &Row) -> Json {
-    let value = |column: usize| (relation.columns[column].name.clone(), value_json(&row.values[column]));
-    Json::Object(relation.visible().map(value).collect::<Map<_, _>>())
+    /// Deletes a backup: it is gone from every list at once, and from the vault with the next prune.
+    ///
+    /// # Errors
+    /// Not permitted, it is protected, or the vault does not take it.
+    pub fn delete_backup(&self, backup: &Backup, reason: Option<&str>) -> Result<()> {
+        self.allow(Role::Admin, "backups delete", &backup.id)?;
+        // The catalog refuses what is protected, before the vault is touched.
+        self.catalog().delete_backup(&backup.id)?;
+        let gone =
+            self.stored(backup).and_then(|stored| Ok(stored.vault().delete_backup(&stored.manifest.id, reason.unwrap_or_default())?));
+        if let Err(error) = gone {
+            self.catalog().undelete_backup(&backup.id)?;
+            return Err(error);
+        }
+        self.audit("backups delete", &backup.id, Some(&backup.app), AuditOutcome::Done, reason)
+    }
+
+    /// Takes a backup's deletion back, as long as no prune has passed over it.
+    ///
+    /// # Errors
+    /// Not permitted, or it is not deleted.
+    pub fn undelete_backup(&self, backup: &Backup) -> Result<()> {
+        self.allow(Role::Admin, "backups undelete", &backup.id)?;
+        let stored = self.stored(backup)?;
+        stored.vault().undelete(&stored.manifest.id)?;
+        self.catalog().undelete_backup(&backup.id)?;
+        self.audit("backups undelete", &backup.id, Some(&backup.app), AuditOutcome::Done, None)
+    }
 }

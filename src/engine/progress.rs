@@ -39,10 +39,10 @@ impl Progress {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Counts on from `reading`: what came after it is done again.
-    pub fn rewind(&self, reading: &Reading) {
-        self.records.store(reading.records, Ordering::Relaxed);
-        self.bytes.store(reading.bytes, Ordering::Relaxed);
+    /// Says that so many records, or objects, of so many bytes are done.
+    pub fn reached(&self, records: u64, bytes: u64) {
+        self.records.store(records, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Says how many records there will be.
@@ -70,5 +70,37 @@ impl Progress {
             expected: self.expected.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// Sums what is done over the phases and models that a restore goes through, each of which counts from zero.
+#[derive(Debug, Default)]
+pub struct Tally {
+    before: u64,
+    now: u64,
+    part: (String, String),
+}
+
+impl Tally {
+    /// Takes how far `model` is in `phase`; gives the sum over all that came before it.
+    pub fn add(&mut self, phase: &str, model: &str, records: u64) -> u64 {
+        if self.part.0 != phase || self.part.1 != model {
+            self.before += self.now;
+            self.part = (phase.to_owned(), model.to_owned());
+        }
+        self.now = records;
+        self.before + self.now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_is_summed_over_phases_and_models() {
+        let mut tally = Tally::default();
+        let seen = [("check", "a", 5), ("check", "a", 9), ("check", "b", 2), ("insert", "b", 4)];
+        assert_eq!(seen.map(|(phase, model, records)| tally.add(phase, model, records)), [5, 9, 11, 15]);
     }
 }

@@ -106,7 +106,7 @@ impl Engine {
         let Some(app) = &job.app_id else { return Ok(()) };
         let app = self.catalog().app(app)?;
         let (backup_type, origin, configuration) = (job.backup_type, job.origin, job.configuration_id.clone());
-        let request = jobs::JobRequest { kind: job.kind, backup_type, origin, app: &app, configuration, reason: None };
+        let request = jobs::JobRequest { backup_type, origin, configuration, ..jobs::JobRequest::new(job.kind, &app) };
         self.raise_job_failure(&job.id, &request, message)
     }
 

@@ -47,6 +47,19 @@ impl StoredBackup {
         self.manifest.relations().find(|record| record.relation.name == name)
     }
 
+    /// Its rows in key order from `key` on; what stands before it is not read.
+    ///
+    /// # Errors
+    /// What reading the vault met.
+    pub fn rows_from<'a>(
+        &'a self,
+        record: &'a RelationRecord,
+        key: &Key,
+    ) -> Result<impl Iterator<Item = Result<Row, vault::Error>> + 'a, vault::Error> {
+        let begin = |run| RunReader::new(self.vault.as_ref(), &record.relation, run).from(key);
+        Ok(merge::rows(record.runs.iter().rev().map(begin).collect::<Result<Vec<_>, _>>()?))
+    }
+
     /// Its rows in key order.
     pub fn rows<'a>(&'a self, record: &'a RelationRecord) -> impl Iterator<Item = Result<Row, vault::Error>> + 'a {
         rows_of(&self.vault, &record.relation, &record.runs)

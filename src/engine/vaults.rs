@@ -46,8 +46,10 @@ impl Engine {
         if let Some(vault) = lock(&self.inner.vaults).get(name) {
             return Ok(vault.clone());
         }
-        self.resolve(Kind::Vault, name)?;
-        let vault = self.unlock(name, &self.inner.passphrases.passphrase(name)?)?;
+        let vault = match self.unlock_here(name)? {
+            Some(vault) => vault,
+            None => self.unlock(name, &self.inner.passphrases.passphrase(name)?)?,
+        };
         // What a dead restore did is to be known before anything else is done with its vault.
         self.judge_the_dead()?;
         Ok(vault)
@@ -61,11 +63,25 @@ impl Engine {
         if let Some(vault) = lock(&self.inner.vaults).get(name) {
             return Ok(vault.clone());
         }
+        if let Some(vault) = self.unlock_here(name)? {
+            return Ok(vault);
+        }
         let secret = self.inner.passphrases.at_hand(name).ok_or_else(|| Error::Refused {
             why: format!("the vault “{name}” is locked, and no passphrase is given"),
             hint: "Give --passphrase-file FILE, or set BACKSTOP_PASSPHRASE_FILE or BACKSTOP_PASSPHRASE.".into(),
         })?;
         self.unlock(name, &secret)
+    }
+
+    /// The vault, opened with this machine's key file where there is one.
+    fn unlock_here(&self, name: &str) -> Result<Option<Arc<Vault>>> {
+        let id = self.resolve(Kind::Vault, name)?;
+        let places: Vec<String> = self.catalog().locations(&id)?.into_iter().map(|location| location.place).collect();
+        let vault = self.open_with_machine_key(&id, locations(&places)?)?;
+        if let Some(vault) = &vault {
+            lock(&self.inner.vaults).insert(name.to_owned(), vault.clone());
+        }
+        Ok(vault)
     }
 
     fn unlock(&self, name: &str, secret: &Secret) -> Result<Arc<Vault>> {
@@ -78,14 +94,17 @@ impl Engine {
 
     fn refuse_known_vault(&self, name: &str) -> Result<()> {
         if self.catalog().vaults()?.iter().any(|vault| vault.name == name) {
-            let (why, hint) =
-                (format!("there is a vault “{name}” already"), "Give the new one another name: backstop vault init NAME …".to_owned());
-            return Err(Error::Refused { why, hint });
+            return Err(self.another_vault(name));
         }
         Ok(())
     }
 
-    fn know_vault(&self, name: &str, vault: &Vault, places: &[(String, String)], recovery: bool) -> Result<()> {
+    pub(super) fn another_vault(&self, name: &str) -> Error {
+        let hint = "Give the new one another name: backstop vault init NAME …".to_owned();
+        Error::Refused { why: format!("there is a vault “{name}” already"), hint }
+    }
+
+    pub(super) fn know_vault(&self, name: &str, vault: &Vault, places: &[(String, String)], recovery: bool) -> Result<()> {
         let locations = places.iter().map(|(name, place)| NewLocation { name: name.clone(), place: place.clone() }).collect();
         let new = NewVault { id: vault.id().to_string(), name: name.to_owned(), passphrase_command: None, recovery, locations };
         self.catalog().add_vault(&new)?;
@@ -116,7 +135,7 @@ pub(super) fn same_place(place: &Path) -> PathBuf {
 }
 
 /// Local folders as locations, each called by its folder's name and told apart by a number where two have the same.
-fn locations(places: &[String]) -> Result<Vec<Arc<dyn Location>>> {
+pub(super) fn locations(places: &[String]) -> Result<Vec<Arc<dyn Location>>> {
     let mut names: Vec<String> = Vec::new();
     let mut locations: Vec<Arc<dyn Location>> = Vec::new();
     for place in places {

@@ -4,11 +4,15 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-use crate::catalog::{AlertType, AuditOutcome, Backup, Kind, RaiseAlert, Role, Severity};
-use crate::vault::{BackupId, VerifyEvent};
+use crate::catalog::{self, AlertType, AuditOutcome, Backup, JobKind, Kind, Level, RaiseAlert, Role, Severity, Status};
+use crate::vault::{BackupId, Vault, VerifyEvent};
 
 use super::Engine;
 use super::error::{Error, Result};
+use super::jobs::{Finish, JobRequest};
+
+/// Hears what a verification looks at, and may stop it.
+pub type Watch<'a> = &'a mut dyn FnMut(&VerifyEvent) -> ControlFlow<()>;
 
 /// A vault as it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -104,6 +108,34 @@ pub struct Behind {
     pub why: String,
 }
 
+impl LocationState {
+    /// As the catalog keeps it: what could not be read leaves the last figures as they are.
+    fn to_be_kept(&self) -> catalog::LocationState {
+        catalog::LocationState {
+            error: self.error.clone(),
+            total_bytes: self.total_bytes,
+            free_bytes: self.free_bytes,
+            objects: self.reachable.then_some(self.objects),
+            bytes: self.reachable.then_some(self.bytes),
+            backlog_objects: self.backlog_objects,
+            backlog_bytes: self.backlog_bytes,
+        }
+    }
+}
+
+impl Verdict {
+    /// What it comes to, in a sentence.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let Some(first) = self.findings.iter().find(|finding| !finding.healed) else {
+            return format!("{} objects are sound", self.objects);
+        };
+        let lost: Vec<&str> = self.findings.iter().flat_map(|finding| finding.lost.iter().map(String::as_str)).take(5).collect();
+        let lost = if lost.is_empty() { String::new() } else { format!("; lost: {}", lost.join(", ")) };
+        format!("{}: {}{lost}", first.object, first.problem)
+    }
+}
+
 impl Engine {
     /// The name of the vault that `text` names; the only one or `main`, where nothing is named.
     ///
@@ -121,32 +153,59 @@ impl Engine {
         }
     }
 
+    /// The name of the vault that a location belongs to.
+    ///
+    /// # Errors
+    /// No vault has it.
+    pub fn vault_of_location(&self, id: &str) -> Result<String> {
+        for vault in self.catalog().vaults()? {
+            if self.catalog().locations(&vault.id)?.iter().any(|location| location.id == id) {
+                return Ok(vault.name);
+            }
+        }
+        Err(Error::Unknown { what: "location", name: id.to_owned(), hint: "backstop vault status".into() })
+    }
+
     pub(super) fn vault_name_of(&self, id: &str) -> Result<String> {
         let known = self.catalog().vaults()?.into_iter().find(|vault| vault.id == id);
         let unknown = || Error::Unknown { what: "vault", name: id.to_owned(), hint: "backstop vault status".into() };
         known.map(|vault| vault.name).ok_or_else(unknown)
     }
 
-    /// How a vault and its locations stand.
+    /// How a vault and its locations stand; the catalog remembers it.
     ///
     /// # Errors
     /// It cannot be opened.
     pub fn vault_state(&self, name: &str) -> Result<VaultState> {
         let vault = self.vault(name)?;
-        let locations = vault.status().into_iter().map(|status| LocationState {
-            name: status.name,
-            place: status.place,
-            reachable: status.reachable.is_ok(),
-            error: status.reachable.err(),
-            total_bytes: status.capacity.map(|capacity| capacity.total),
-            free_bytes: status.capacity.map(|capacity| capacity.free),
-            objects: status.objects,
-            bytes: status.bytes,
-            backlog_objects: status.backlog_objects,
-            backlog_bytes: status.backlog_bytes,
-        });
-        let locations = locations.collect();
+        let locations = self.note_locations(&vault)?;
         Ok(VaultState { id: vault.id().to_string(), name: name.to_owned(), backups: vault.backups()?.len() as u64, locations })
+    }
+
+    /// Looks at the locations of a vault and notes in the catalog how they stand, for whoever asks without opening the vault.
+    pub(super) fn note_locations(&self, vault: &Vault) -> Result<Vec<LocationState>> {
+        let known = self.catalog().locations(&vault.id().to_string())?;
+        let mut states = Vec::new();
+        for status in vault.status() {
+            let reachable = status.reachable.is_ok();
+            let state = LocationState {
+                name: status.name,
+                place: status.place,
+                reachable,
+                error: status.reachable.err(),
+                total_bytes: status.capacity.map(|capacity| capacity.total),
+                free_bytes: status.capacity.map(|capacity| capacity.free),
+                objects: status.objects,
+                bytes: status.bytes,
+                backlog_objects: status.backlog_objects,
+                backlog_bytes: status.backlog_bytes,
+            };
+            if let Some(location) = known.iter().find(|location| location.place == state.place) {
+                self.catalog().set_location_state(&location.id, &state.to_be_kept())?;
+            }
+            states.push(state);
+        }
+        Ok(states)
     }
 
     /// Verifies a vault, or what one backup needs, and heals what can heal. What is proven is noted, what is lost raises an alert.
@@ -155,9 +214,53 @@ impl Engine {
     /// No location can be read, or there is no such backup.
     pub fn verify(&self, name: &str, level: u8, backup: Option<&str>) -> Result<Verdict> {
         self.allow(Role::Operator, "verify", backup.unwrap_or(name))?;
+        self.verified(name, level, backup, None, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// Verifies one backup in its vault, as a job.
+    ///
+    /// # Errors
+    /// As [`Engine::verify`].
+    pub fn verify_backup(&self, backup: &Backup, level: u8) -> Result<Verdict> {
+        self.verify_backup_watched(backup, level, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Engine::verify_backup`], and tells `watch` how far it is.
+    ///
+    /// # Errors
+    /// As [`Engine::verify`], and that it was stopped.
+    pub fn verify_backup_watched(&self, backup: &Backup, level: u8, watch: Watch<'_>) -> Result<Verdict> {
+        self.allow(Role::Operator, "verify", &backup.id)?;
+        let app = self.catalog().app(&backup.app_id)?;
+        let name = match &backup.vault_id {
+            Some(id) => self.vault_name_of(id)?,
+            None => app.vault.clone(),
+        };
+        self.run_job(&JobRequest::new(JobKind::Verify, &app), |run| {
+            run.progress.phase("opening");
+            run.log(Level::Info, &format!("verifying at level {level}"));
+            let mut seen = |event: &VerifyEvent| {
+                run.progress.phase(&event.object);
+                run.progress.reached(event.objects, event.bytes);
+                if run.progress.is_cancelled() { ControlFlow::Break(()) } else { watch(event) }
+            };
+            let verdict = self.verified(&name, level, Some(&backup.id), Some(&run.id), &mut seen)?;
+            for finding in &verdict.findings {
+                let how = if finding.healed { (Level::Warning, "healed") } else { (Level::Error, "not healed") };
+                run.log(how.0, &format!("{}: {}: {} ({})", finding.location, finding.object, finding.problem, how.1));
+            }
+            let status = if verdict.sound { Status::Completed } else { Status::Failed };
+            Ok(Finish { status, backup: Some(backup.id.clone()), restore: None, message: verdict.in_words(), value: verdict })
+        })
+    }
+
+    fn verified(&self, name: &str, level: u8, backup: Option<&str>, job: Option<&str>, watch: Watch<'_>) -> Result<Verdict> {
         let vault = self.vault(name)?;
         let id = backup.map(|id| BackupId(id.to_owned()));
-        let report = vault.verify(level, id.as_ref(), &mut |_: VerifyEvent| ControlFlow::Continue(()))?;
+        let report = vault.verify(level, id.as_ref(), &mut |event: VerifyEvent| watch(&event))?;
+        if report.stopped {
+            return Err(Error::Cancelled);
+        }
         let sound = report.is_sound();
         let findings = report.findings.into_iter().map(|finding| Problem {
             location: finding.location,
@@ -179,23 +282,11 @@ impl Engine {
             Some(id) => vec![id],
             None => vault.backups()?.into_iter().map(|backup| backup.id).collect(),
         };
-        self.remember_verdict(&verdict, &proven)?;
+        self.remember_verdict(&verdict, &proven, job)?;
         Ok(verdict)
     }
 
-    /// Verifies one backup in its vault.
-    ///
-    /// # Errors
-    /// As [`Engine::verify`].
-    pub fn verify_backup(&self, backup: &Backup, level: u8) -> Result<Verdict> {
-        let name = match &backup.vault_id {
-            Some(id) => self.vault_name_of(id)?,
-            None => self.catalog().app(&backup.app_id)?.vault,
-        };
-        self.verify(&name, level, Some(&backup.id))
-    }
-
-    fn remember_verdict(&self, verdict: &Verdict, proven: &[BackupId]) -> Result<()> {
+    fn remember_verdict(&self, verdict: &Verdict, proven: &[BackupId], job: Option<&str>) -> Result<()> {
         let target = verdict.backup.as_deref().unwrap_or(&verdict.vault);
         if verdict.sound {
             for id in proven {
@@ -206,11 +297,13 @@ impl Engine {
             }
             self.catalog().end_condition(AlertType::IntegrityFailure, target, None, "a later verification found all whole")?;
         } else {
-            let lost: Vec<&str> = verdict.findings.iter().flat_map(|finding| finding.lost.iter().map(String::as_str)).take(5).collect();
-            let first = verdict.findings.iter().find(|finding| !finding.healed);
-            let problem = first.map_or("it was stopped", |finding| finding.problem.as_str());
-            let message = if lost.is_empty() { problem.to_owned() } else { format!("{problem}; lost: {}", lost.join(", ")) };
-            self.catalog().raise_alert(&RaiseAlert::new(AlertType::IntegrityFailure, Severity::Critical, target, message))?;
+            let app_id = verdict.backup.as_deref().and_then(|id| self.catalog().backup(id).ok()).map(|backup| backup.app_id);
+            self.catalog().raise_alert(&RaiseAlert {
+                app_id,
+                job: job.map(str::to_owned),
+                backup: verdict.backup.clone(),
+                ..RaiseAlert::new(AlertType::IntegrityFailure, Severity::Critical, target, verdict.in_words())
+            })?;
         }
         let outcome = if verdict.sound { AuditOutcome::Done } else { AuditOutcome::Failed };
         self.audit("verify", target, None, outcome, None)
@@ -222,7 +315,9 @@ impl Engine {
     /// Not permitted, or no location can be read.
     pub fn replicate(&self, name: &str) -> Result<Replicated> {
         self.allow(Role::Operator, "vault replicate", name)?;
-        let done = self.vault(name)?.catch_up()?;
+        let vault = self.vault(name)?;
+        let done = vault.catch_up()?;
+        self.note_locations(&vault)?;
         let behind: Vec<Behind> = done.behind.into_iter().map(|(location, why)| Behind { location, why }).collect();
         let outcome = if behind.is_empty() { AuditOutcome::Done } else { AuditOutcome::Failed };
         self.audit("vault replicate", name, None, outcome, None)?;

@@ -53,6 +53,12 @@ pub enum Error {
         /// The command to use instead.
         remedy: String,
     },
+    /// Nothing more can be written: a copy, or what has to be sorted outside memory.
+    #[error("{what}: the disk or the temporary folder is full")]
+    Full {
+        /// What was being written or read.
+        what: String,
+    },
     /// Something is there already.
     #[error("{what} exists already")]
     Exists {
@@ -100,6 +106,8 @@ impl Explain for Error {
             Self::NotOurs { remedy, .. } => format!("Use: {remedy}"),
             Self::Exists { .. } => "Name a place that does not exist yet, or move what is there away.".into(),
             Self::Url { .. } => "Write sqlite:PATH.".into(),
+            Self::Full { .. } => "Make room, or name another temporary folder with TMPDIR, then run it again.".into(),
+            Self::Io { source, .. } if is_full(source) => "Make room there, then run it again.".into(),
             Self::Unfit { .. } | Self::Database { .. } | Self::Io { .. } => return None,
         })
     }
@@ -111,6 +119,12 @@ impl Explain for Error {
             _ => Status::Failed,
         }
     }
+}
+
+/// No room, or none for this user or this process.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
 /// The result of asking a source.

@@ -123,6 +123,18 @@ pub enum Error {
         /// Bytes allowed.
         limit: u64,
     },
+    /// Without this key nobody could open the vault any more.
+    #[error("{slot} is the last key that opens the vault from anywhere")]
+    LastKey {
+        /// The slot.
+        slot: String,
+    },
+    /// A key that stays somewhere opens the vault as before.
+    #[error("the key would stay at locations that cannot be reached now: {}", sentence(reasons))]
+    KeyStays {
+        /// Location and reason.
+        reasons: Vec<(String, String)>,
+    },
     /// The key cannot be derived.
     #[error("the key cannot be derived: {why}")]
     Derivation {
@@ -158,19 +170,21 @@ impl Explain for Error {
             Self::Words { .. } => "Enter the 24 words in their order, separated by blanks.".into(),
             Self::EmptyPassphrase => "Choose a passphrase of several words.".into(),
             Self::Damaged { .. } | Self::Lost { .. } => {
-                "Attach a location that still has it, then: backstop verify. The next backup stores again what is lost.".into()
+                "Attach a location that still has it, then: backstop vault verify. The next backup stores again what is lost.".into()
             }
             Self::Unsupported { .. } => "Use the version of Backstop that wrote it, or a later one.".into(),
             Self::NotDurable { .. } => "Free space or attach the missing location, then run the backup again.".into(),
             Self::Incomplete { .. } => "Run a full backup with a new base: backstop backup --new-base.".into(),
             Self::NoBackup { .. } => "List them: backstop backups.".into(),
+            Self::LastKey { .. } => "Add another passphrase or a recovery key first: backstop vault keys.".into(),
+            Self::KeyStays { .. } => "Make every location of the vault reachable, then remove the key.".into(),
             Self::NoRecord { .. } | Self::TooLarge { .. } | Self::Random | Self::Derivation { .. } | Self::Reading(_) => return None,
         })
     }
 
     fn status(&self) -> Status {
         match self {
-            Self::NotEmpty { .. } | Self::HoldsVault { .. } => Status::Refused,
+            Self::NotEmpty { .. } | Self::HoldsVault { .. } | Self::LastKey { .. } | Self::KeyStays { .. } => Status::Refused,
             Self::Words { .. } | Self::EmptyPassphrase | Self::NoBackup { .. } | Self::NoRecord { .. } => Status::Usage,
             _ => Status::Failed,
         }

@@ -90,6 +90,8 @@ pub enum SlotKind {
     Passphrase,
     /// A recovery key.
     Recovery,
+    /// A key file of a machine.
+    KeyFile,
 }
 
 impl SlotKind {
@@ -99,6 +101,7 @@ impl SlotKind {
         match self {
             Self::Passphrase => "passphrase",
             Self::Recovery => "recovery key",
+            Self::KeyFile => "key file",
         }
     }
 }
@@ -189,6 +192,14 @@ impl Slot {
 
     pub(super) fn kind(&self) -> SlotKind {
         self.header.kind
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.header.slot
+    }
+
+    pub(super) fn created(&self) -> &str {
+        &self.header.created
     }
 
     pub(super) fn name(&self) -> String {

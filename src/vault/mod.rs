@@ -27,6 +27,7 @@ mod sealing;
 mod secret;
 mod setup;
 mod sites;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -34,7 +35,7 @@ mod writer;
 
 pub use error::{Error, Result};
 pub use holds::{Deletion, Hold};
-pub use keys::Cost;
+pub use keys::{Cost, SlotKind};
 pub use location::{Capacity, Entry, Local, Location, Locations};
 pub use manifest::{Manifest, Missed, Outcome, RelationRecord, Scope, SourceRecord, Totals};
 pub use names::{BackupId, BackupName, VaultId};
@@ -43,6 +44,7 @@ pub use recovery::RecoveryWords;
 pub use replicate::{CatchUp, LocationStatus};
 pub use secret::Secret;
 pub use setup::{NewKeys, Unlock};
+pub use slots::{KeySlot, new_key};
 pub use verify::{Finding, VerifyEvent, VerifyReport};
 pub use writer::{Committed, Figures, Put, Writer};
 
@@ -57,6 +59,8 @@ use sites::Sites;
 pub struct Vault {
     id: VaultId,
     keys: Arc<Keys>,
+    /// Wrapped again for every key that is added.
+    master: crypto::SealKey,
     clock: SharedClock,
     sites: Arc<Sites>,
     index: RwLock<Index>,

@@ -128,7 +128,7 @@ impl Vault {
     }
 
     /// Takes in packs that no fragment names, from their trailers, and writes the fragment that is missing.
-    fn index_unlisted(&self) -> Result<()> {
+    pub(super) fn index_unlisted(&self) -> Result<()> {
         let mut found = Vec::new();
         for folder in ["packs", "meta"] {
             for (name, places) in self.sites.list_all(folder)? {
@@ -173,10 +173,11 @@ impl Vault {
         pack::read_entries(&self.keys, self.id, size, &bytes).ok()
     }
 
-    /// True where enough locations hold the chunk in a whole pack.
-    pub(super) fn is_present(&self, presence: &Presence, kind: ChunkKind, chunk: &Digest) -> bool {
+    /// The pack that holds the chunk whole at enough locations.
+    pub(super) fn present_in(&self, presence: &Presence, kind: ChunkKind, chunk: &Digest) -> Option<Digest> {
         let needed = self.sites.required();
-        self.places(kind, chunk).iter().any(|(pack, _)| self.sites.copies(presence, pack) >= needed)
+        let mut places = self.places(kind, chunk).into_iter();
+        places.find(|(pack, _)| self.sites.copies(presence, pack) >= needed).map(|(pack, _)| pack.id)
     }
 }
 

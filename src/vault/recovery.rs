@@ -12,7 +12,11 @@ use super::error::{Error, Result};
 pub struct RecoveryWords(Mnemonic);
 
 impl RecoveryWords {
-    pub(super) fn generate() -> Result<Self> {
+    /// Makes a new key; it opens nothing before a slot is made for it.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn generate() -> Result<Self> {
         let mut entropy = random::<32>()?;
         let words = Mnemonic::from_entropy(&entropy).map_err(|why| Error::Words { why: why.to_string() });
         entropy.zeroize();

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub finished: Vec<Listed>,
     /// Which packs lie where.
     pub presence: Presence,
+    /// Packs of earlier backups that hold what this one needed no storing for.
+    pub relied_on: HashSet<Digest>,
     pub figures: Figures,
     /// Why a location is behind in this session.
     pub failed: HashMap<usize, String>,
@@ -98,6 +100,7 @@ impl Sealers {
             pending: HashSet::new(),
             finished: Vec::new(),
             presence,
+            relied_on: HashSet::new(),
             figures: Figures::default(),
             failed: HashMap::new(),
         };

@@ -27,6 +27,14 @@ impl Secret {
         blake3::hash(&self.0) == blake3::hash(&other.0)
     }
 
+    /// Writes it where it is to be kept.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write_to(&self, to: &mut dyn std::io::Write) -> std::io::Result<()> {
+        to.write_all(&self.0)
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }

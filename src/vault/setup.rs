@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::crypto::{SealKey, random};
 use super::error::{Error, Result};
@@ -47,6 +48,8 @@ pub enum Unlock<'s> {
     Passphrase(&'s Secret),
     /// The words of the recovery key.
     Recovery(&'s str),
+    /// What a machine's key file holds.
+    KeyFile(&'s Secret),
 }
 
 impl std::fmt::Debug for Unlock<'_> {
@@ -54,6 +57,19 @@ impl std::fmt::Debug for Unlock<'_> {
         f.write_str(match self {
             Self::Passphrase(_) => "Passphrase(…)",
             Self::Recovery(_) => "Recovery(…)",
+            Self::KeyFile(_) => "KeyFile(…)",
+        })
+    }
+}
+
+impl Unlock<'_> {
+    /// The kind of slot it opens, and the bytes that open it.
+    pub(super) fn secret(&self) -> Result<(SlotKind, Zeroizing<Vec<u8>>)> {
+        let plain = |secret: &Secret| secret_bytes(secret).map(|bytes| Zeroizing::new(bytes.to_vec()));
+        Ok(match self {
+            Self::Passphrase(passphrase) => (SlotKind::Passphrase, plain(passphrase)?),
+            Self::Recovery(words) => (SlotKind::Recovery, RecoveryWords::parse(words)?.entropy()),
+            Self::KeyFile(key) => (SlotKind::KeyFile, plain(key)?),
         })
     }
 }
@@ -93,19 +109,8 @@ impl Vault {
     /// No location holds a vault, the secret is wrong, or the key slots are damaged.
     pub fn open(locations: Locations, unlock: Unlock<'_>, clock: SharedClock) -> Result<Self> {
         let (id, slots, damaged) = read_slots(&locations)?;
-        let (kind, words, secret);
-        match unlock {
-            Unlock::Passphrase(passphrase) => {
-                kind = SlotKind::Passphrase;
-                secret = secret_bytes(passphrase)?;
-            }
-            Unlock::Recovery(text) => {
-                kind = SlotKind::Recovery;
-                words = RecoveryWords::parse(text)?.entropy();
-                secret = words.as_slice();
-            }
-        }
-        let master = unwrap_master(&slots, kind, secret, damaged)?;
+        let (kind, secret) = unlock.secret()?;
+        let master = unwrap_master(&slots, kind, &secret, damaged)?;
         let vault = Self::with(id, &master, locations, clock);
         vault.sites.look();
         vault.refresh()?;
@@ -130,6 +135,7 @@ impl Vault {
         Self {
             id,
             keys: Arc::new(Keys::derive(master)),
+            master: master.clone(),
             clock,
             sites,
             index: RwLock::new(Index::default()),
@@ -138,7 +144,7 @@ impl Vault {
     }
 }
 
-fn at(location: &dyn Location, source: location::Error) -> Error {
+pub(super) fn at(location: &dyn Location, source: location::Error) -> Error {
     Error::Location { name: location.name().to_owned(), source }
 }
 
@@ -211,7 +217,7 @@ fn slots_at(location: &dyn Location) -> Result<(Vec<Slot>, Vec<String>), locatio
 }
 
 /// The vault's id, every slot that is whole at any location, and how many are whole at none.
-fn read_slots(locations: &[Arc<dyn Location>]) -> Result<(VaultId, Vec<Slot>, usize)> {
+pub(super) fn read_slots(locations: &[Arc<dyn Location>]) -> Result<(VaultId, Vec<Slot>, usize)> {
     let (mut slots, mut damaged, mut reasons) = (Vec::<Slot>::new(), Vec::new(), Vec::new());
     let mut described = None;
     for location in locations {

@@ -38,6 +38,11 @@ impl Presence {
         self.0[site].insert(pack, size);
     }
 
+    /// Every pack that lies anywhere; one that lies at several places as often.
+    pub(super) fn packs(&self) -> impl Iterator<Item = &Digest> {
+        self.0.iter().flat_map(HashMap::keys)
+    }
+
     /// True where the location lists the pack with its right size.
     pub(super) fn has(&self, site: usize, pack: &Known) -> bool {
         self.0[site].get(&pack.id) == Some(&pack.size)

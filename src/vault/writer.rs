@@ -6,7 +6,7 @@ use super::Vault;
 use super::chunker::Chunker;
 use super::error::{Error, Result};
 use super::limits::{FRAGMENT_ENTRIES, LIST_LENGTH, MAX_CHUNK, MAX_MANIFEST, PREVIOUS_WITHIN};
-use super::manifest::Manifest;
+use super::manifest::{Manifest, RelationRecord};
 use super::names::BackupId;
 use super::pack::ChunkKind;
 use super::sealing::Sealers;
@@ -51,6 +51,8 @@ pub struct Writer<'v> {
     vault: &'v Vault,
     chunker: Chunker,
     sealers: Sealers,
+    /// Whether packs that the index knows were at no location, or at too few, when this began.
+    lossy: bool,
 }
 
 impl std::fmt::Debug for Writer<'_> {
@@ -71,8 +73,14 @@ impl Vault {
             return Err(Error::NotDurable { have, need, reasons: self.sites.reasons() });
         }
         self.refresh()?;
-        let sealers = Sealers::start(self.keys.clone(), self.id, self.sites.clone(), self.sites.presence()?)?;
-        Ok(Writer { vault: self, chunker: Chunker::new(self.keys.chunker()), sealers })
+        let presence = self.sites.presence()?;
+        if presence.packs().any(|pack| self.index().pack(pack).is_none()) {
+            // A backup that died left packs that no fragment names: what it stored is not stored again.
+            self.index_unlisted()?;
+        }
+        let lossy = self.index().packs().iter().any(|pack| self.sites.copies(&presence, pack) < need);
+        let sealers = Sealers::start(self.keys.clone(), self.id, self.sites.clone(), presence)?;
+        Ok(Writer { vault: self, chunker: Chunker::new(self.keys.chunker()), sealers, lossy })
     }
 }
 
@@ -143,7 +151,8 @@ impl Writer<'_> {
         self.sealers.settle()?;
         self.sealers.finish_packs()?;
         self.finish_fragment()?;
-        // Listed anew: what another process removed or lost meanwhile is noticed before the backup counts.
+        // Looked at anew: what another process removed, lost or found damaged meanwhile is noticed before the backup counts.
+        self.vault.sites.look();
         let mut presence = self.vault.sites.presence()?;
         self.must_be_stored(&presence, manifest)?;
         let need = self.vault.sites.required();
@@ -170,20 +179,43 @@ impl Writer<'_> {
             let reasons = locations.into_iter().filter_map(|(name, outcome)| outcome.err().map(|why| (name, why))).collect();
             return Err(Error::NotDurable { have, need, reasons });
         }
+        self.bring_along(&object, &mut locations);
         Ok(Committed { id: manifest.id.clone(), locations, checksum: Digest::of(&bytes) })
+    }
+
+    /// Locations that can be used and are behind get what they missed, and then this manifest. The backup exists already: what
+    /// fails here leaves a location behind, as it was.
+    fn bring_along(&self, manifest: &str, locations: &mut [(String, Result<(), String>)]) {
+        let usable = |name: &str| self.vault.sites.usable().iter().any(|(_, location)| location.name() == name);
+        if !locations.iter().any(|(name, outcome)| outcome.is_err() && usable(name)) {
+            return;
+        }
+        let Ok(caught) = self.vault.catch_up() else { return };
+        let there = self.vault.sites.list_all("backups").unwrap_or_default().remove(manifest).unwrap_or_default();
+        for (site, (name, outcome)) in locations.iter_mut().enumerate() {
+            if there.iter().any(|(at, _)| *at == site) {
+                *outcome = Ok(());
+            } else if let Some((_, why)) = caught.behind.iter().find(|(behind, _)| behind == name) {
+                *outcome = Err(why.clone());
+            }
+        }
     }
 
     /// Counts the bytes; true where the chunk must be stored, and whoever asked first stores it.
     fn claim(&self, kind: ChunkKind, id: Digest, length: u64) -> bool {
         let mut state = self.sealers.state();
         state.figures.bytes_in += length;
-        let new = !state.pending.contains(&id) && !self.vault.is_present(&state.presence, kind, &id);
-        if new {
-            state.pending.insert(id);
-            state.figures.bytes_new += length;
-            state.figures.chunks_new += 1;
+        if state.pending.contains(&id) {
+            return false;
         }
-        new
+        if let Some(pack) = self.vault.present_in(&state.presence, kind, &id) {
+            state.relied_on.insert(pack);
+            return false;
+        }
+        state.pending.insert(id);
+        state.figures.bytes_new += length;
+        state.figures.chunks_new += 1;
+        true
     }
 
     fn finish_fragment(&self) -> Result<()> {
@@ -203,30 +235,53 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Every chunk that the manifest names must be there; where packs are lost, every segment too.
+    /// Every chunk that the manifest names must be there; where packs are lost, every segment too, and none of them may be one
+    /// that this backup relied on.
     fn must_be_stored(&self, presence: &Presence, manifest: &Manifest) -> Result<()> {
         let vault = self.vault;
         let held = |kind, chunk: &Digest| vault.places(kind, chunk).iter().any(|(pack, _)| vault.sites.copies(presence, pack) > 0);
-        let lost = vault.index().packs().iter().any(|pack| vault.sites.copies(presence, pack) == 0);
+        let lost: Vec<Digest> =
+            vault.index().packs().iter().filter(|pack| vault.sites.copies(presence, pack) == 0).map(|pack| pack.id).collect();
+        if lost.iter().any(|pack| self.sealers.state().relied_on.contains(pack)) {
+            return Err(Error::Incomplete { model: "what an earlier backup had stored, and was lost while this one ran".into() });
+        }
         for source in &manifest.sources {
             if !held(ChunkKind::Schema, &source.definition) {
                 return Err(Error::Incomplete { model: "the database's definition".into() });
             }
             for record in &source.relations {
                 let incomplete = || Error::Incomplete { model: record.relation.name.clone() };
-                for run in &record.runs {
-                    if !run.index.iter().all(|chunk| held(ChunkKind::Index, chunk)) {
-                        return Err(incomplete());
-                    }
-                    if lost {
-                        for segment in run::Segments::new(vault, run) {
-                            held(ChunkKind::Segment, &segment?.chunk).then_some(()).ok_or_else(incomplete)?;
-                        }
+                self.are_held(record, !lost.is_empty(), &held)?.then_some(()).ok_or_else(incomplete)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// True where all that the runs of `record` name was in whole packs when this writer began.
+    ///
+    /// # Errors
+    /// An index cannot be read.
+    pub fn is_whole(&self, record: &RelationRecord) -> Result<bool> {
+        let (vault, state) = (self.vault, self.sealers.state());
+        let held = |kind, chunk: &Digest| vault.present_in(&state.presence, kind, chunk).is_some();
+        self.are_held(record, self.lossy, &held)
+    }
+
+    /// Whether the index of every run is held; where packs are lost, every segment too.
+    fn are_held(&self, record: &RelationRecord, lossy: bool, held: &dyn Fn(ChunkKind, &Digest) -> bool) -> Result<bool> {
+        for run in &record.runs {
+            if !run.index.iter().all(|chunk| held(ChunkKind::Index, chunk)) {
+                return Ok(false);
+            }
+            if lossy {
+                for segment in run::Segments::new(self.vault, run) {
+                    if !held(ChunkKind::Segment, &segment?.chunk) {
+                        return Ok(false);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// This host's newest record: a chain that shows removed ones.

@@ -1,14 +1,18 @@
 //! The console, driven by keys on a backend in memory: golden screens, the journeys, and that nothing makes it panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod actions;
 mod memory;
 
-use backstop::console::effect::{Action, Effect, Side};
+use backstop::console::effect::{Action, Effect, Progress, Side};
 use backstop::console::message::Message;
 use backstop::console::model::Screen;
+use backstop::console::model::plan::PlanModel;
 use backstop::console::model::records::ListKind;
 use backstop::console::model::walk::Step;
 use backstop::console::terminal::input::{Code, Input, Key};
+use backstop::console::update;
+use backstop::console::widgets::text;
 use memory::{Driven, Memory, setup};
 use proptest::prelude::*;
 
@@ -28,9 +32,9 @@ fn every_screen_looks_as_it_should() {
             ("restore_what", "5"),
             ("restore_scope", "5 Enter"),
             ("restore_strategy", "5 Enter Enter"),
-            ("restore_preview", "5 Enter Enter Enter j"),
-            ("restore_records", "5 Enter Enter Enter j Enter"),
-            ("restore_record", "5 Enter Enter Enter j Enter c Enter"),
+            ("restore_preview", "5 Enter Enter Enter"),
+            ("restore_records", "5 Enter Enter Enter Enter"),
+            ("restore_record", "5 Enter Enter Enter Enter c Enter"),
             ("restore_confirm", "5 Enter Enter Enter Right 'oops' Enter"),
             ("restore_result", "5 Enter Enter Enter Right 'oops' Enter 'school' Enter"),
             ("alerts", "6"),
@@ -41,6 +45,13 @@ fn every_screen_looks_as_it_should() {
             ("help", "6 ? 'ack'"),
             ("palette", ": 'over'"),
             ("form", "2 e"),
+            ("backup_models", "4 m"),
+            ("backup_records", "4 m Enter j"),
+            ("backup_record", "4 m Enter j Enter"),
+            ("restores", "5 H"),
+            ("restores_detail", "5 H Enter"),
+            ("verify", "4 V"),
+            ("delete", "4 X 'old' Enter"),
         ] {
             let mut console = console(width, height);
             insta::assert_snapshot!(format!("{name}_{width}x{height}"), console.keys(keys).screen());
@@ -94,16 +105,18 @@ fn a_restore_touches_nothing_before_the_name_is_typed() {
     console.keys("'ol' Enter");
     assert!(matches!(console.done().last(), Some(Action::Restore { reason, .. }) if reason == "oops"));
     assert_eq!(console.model.walk.step, Step::Result);
-    console.keys("u Enter");
-    assert!(matches!(console.done().last(), Some(Action::Restore { .. })), "Enter alone confirms nothing");
-    console.keys("u y");
-    assert!(matches!(console.done().last(), Some(Action::Undo { restore, .. }) if restore == "r-1"));
+    console.keys("u");
+    assert!(matches!(console.done().last(), Some(Action::Preview(undo)) if undo.undo_of.as_deref() == Some("r-1")));
+    console.keys("Right 'wrong' Enter Enter");
+    assert!(matches!(console.done().last(), Some(Action::Preview(_))), "Enter alone confirms nothing");
+    console.keys("'school' Enter");
+    assert!(matches!(console.done().last(), Some(Action::Restore { reason, .. }) if reason == "wrong"));
 }
 
 #[test]
 fn a_choice_between_the_sides_is_compared_again_before_it_can_be_confirmed() {
     let mut console = console(80, 24);
-    console.keys("5 Enter Enter Enter j Enter c Space");
+    console.keys("5 Enter Enter Enter Enter c Space");
     assert!(console.model.walk.stale);
     console.keys("Esc");
     let Some(Action::Preview(preview)) = console.done().last().cloned() else { panic!("no comparison") };
@@ -213,4 +226,70 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_records_of_a_plan_are_a_window_whose_end_is_the_true_end() {
+    let mut console = Driven::new(Memory { differing: 90_000, ..Memory::new() }, setup(), 80, 24);
+    console.keys("5 Enter Enter Enter Enter G");
+    assert_eq!(console.model.walk.records.at(), 89_999);
+    assert_eq!(console.model.walk.row().unwrap().key, serde_json::json!({"id": 89_999}));
+    console.keys("g c c c");
+    assert_eq!(console.model.walk.records.at(), 699, "the third conflict stands beyond the first window");
+    assert_eq!(console.model.walk.row().unwrap().state, "conflict");
+    console.keys("n N N");
+    assert_eq!(console.model.walk.records.at(), 698);
+    console.keys("G c");
+    assert!(console.screen().contains("no conflict follows"));
+}
+
+#[test]
+fn one_strategy_is_chosen_for_all_models_or_for_one() {
+    let mut console = console(80, 24);
+    console.keys("5 Enter Enter Enter s S");
+    let previews = console.done();
+    let Some(Action::Preview(one)) = previews.iter().rev().nth(1) else { panic!("no comparison") };
+    assert_eq!(one.strategies, [("hr_employee".to_owned(), "skip".to_owned())]);
+    let Some(Action::Preview(all)) = previews.last() else { panic!("no comparison") };
+    assert_eq!((all.strategy.as_str(), all.strategies.as_slice()), ("skip", &[][..]));
+}
+
+#[test]
+fn a_preview_fills_in_model_by_model_while_it_runs() {
+    let mut console = console(80, 24);
+    console.keys("5 Enter Enter");
+    let effects = update::update(&mut console.model, Message::Input(Input::Key(Key::parse("Enter").unwrap())));
+    let Some(Effect::Act(number, _)) = effects.last() else { panic!("no comparison") };
+    let model = PlanModel { model: "hr_department".into(), total: 24, identical: 24, ..PlanModel::default() };
+    let progress = Progress { phase: "compare hr_employee".into(), model: Some(model), ..Progress::default() };
+    update::update(&mut console.model, Message::Progressed(*number, progress));
+    let screen = console.screen();
+    assert!(screen.contains("1 of 2 models done") && screen.contains("hr_department"), "{screen}");
+    assert_eq!(console.keys("X").left, [Effect::Stop(*number)]);
+}
+
+#[test]
+fn what_the_data_say_is_shown_and_never_obeyed_and_every_line_is_as_wide_as_the_screen() {
+    let hostile = "学校\u{202e}\u{1b}[2J\u{7}e\u{301}";
+    for (width, height) in [(80, 24), (120, 40)] {
+        for keys in
+            ["", "2", "3", "3 Enter", "4", "4 Enter", "5", "5 Enter", "5 Enter Enter Enter", "6", "6 Enter", "7", "8", "9", ": '学'"]
+        {
+            let mut console = Driven::new(Memory { app: hostile, ..Memory::new() }, setup(), width, height);
+            let screen = console.keys(keys).screen();
+            let obeyed = |letter: char| letter != '\n' && (letter.is_control() || ('\u{202a}'..='\u{202e}').contains(&letter));
+            assert!(!screen.contains(obeyed), "{keys}: {screen:?}");
+            assert!(screen.lines().all(|line| text::width(line) <= usize::from(width)), "{keys}: {screen}");
+        }
+    }
+}
+
+#[test]
+fn an_order_without_an_index_is_refused_with_the_reason_and_matches_are_walked() {
+    let mut console = console(80, 24);
+    assert!(console.keys("4 o").screen().contains("one order only"));
+    assert!(console.keys("8 O").screen().contains("shown whole"));
+    assert!(console.keys("3 n").screen().contains("begins a filter"));
+    console.keys("/ 'backup' Enter n n N");
+    assert_eq!(console.model.list(ListKind::Jobs).cursor().at, 1);
 }

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 
-use backstop::console::effect::{Action, Answer, Backend, Effect, Outcome, Problem, Progress, Query};
+use backstop::console::effect::{Action, Answer, Backend, Effect, KnownApp, OpenPlan, Outcome, Preview, Problem, Progress, Query};
 use backstop::console::keymap::Keymap;
 use backstop::console::message::Message;
+use backstop::console::model::browse::StoredRow;
 use backstop::console::model::detail::{AppHealth, Detail, LogLine, ScopeModel, Summary};
 use backstop::console::model::plan::{Finding, PlanField, PlanModel, PlanRow, PlanSummary, RestoreResult, RowField};
-use backstop::console::model::records::{Activity, Alert, Backup, Configuration, Job, ListKind, Location, Policy, Record};
+use backstop::console::model::records::{Activity, Alert, Backup, Configuration, Job, ListKind, Location, Policy, Record, Restore};
 use backstop::console::model::{Model, Screen, Setup};
 use backstop::console::terminal::caps::{Caps, Depth};
 use backstop::console::terminal::input::{Input, Key};
@@ -35,6 +36,18 @@ pub struct Memory {
     pub jobs: usize,
     /// How many jobs came in after the first look, newest first.
     pub newer: usize,
+    /// How many jobs run in this process.
+    pub jobs_here: usize,
+    /// Whether a preview was left behind.
+    pub left: bool,
+    /// Whether what is asked to be kept is refused.
+    pub refuses: bool,
+    /// The records of every model in every backup.
+    pub stored: usize,
+    /// The name of the application that most rows belong to.
+    pub app: &'static str,
+    /// How many records differ in the model that has conflicts; every seventh hundredth is one.
+    pub differing: usize,
     /// What was done.
     pub done: Mutex<Vec<Action>>,
 }
@@ -42,7 +55,18 @@ pub struct Memory {
 impl Memory {
     /// A backend with something in every list.
     pub fn new() -> Self {
-        Self { initialised: true, jobs: 3, newer: 0, done: Mutex::default() }
+        Self {
+            initialised: true,
+            jobs: 3,
+            newer: 0,
+            jobs_here: 0,
+            left: false,
+            refuses: false,
+            stored: 250,
+            app: "school",
+            differing: 21,
+            done: Mutex::default(),
+        }
     }
 
     fn records(&self, list: ListKind) -> Vec<Record> {
@@ -53,7 +77,7 @@ impl Memory {
                     Record::Configuration(Configuration {
                         id: format!("c-{name}"),
                         name: name.into(),
-                        app: "school".into(),
+                        app: self.app.into(),
                         kind: "full".into(),
                         schedule: Some("0 2 * * *".into()),
                         retention_days: 30,
@@ -66,10 +90,10 @@ impl Memory {
                 })
                 .collect(),
             ListKind::Jobs => {
-                let newer = (0..self.newer).map(|at| Record::Job(Box::new(Job { id: format!("n{at}"), ..job(0) })));
-                newer.chain((0..self.jobs).map(|at| Record::Job(Box::new(job(at))))).collect()
+                let newer = (0..self.newer).map(|at| Record::Job(Box::new(Job { id: format!("n{at}"), ..job(0, self.app) })));
+                newer.chain((0..self.jobs).map(|at| Record::Job(Box::new(job(at, self.app))))).collect()
             }
-            ListKind::Backups => (0..4).map(|at| Record::Backup(Box::new(backup(at)))).collect(),
+            ListKind::Backups => (0..4).map(|at| Record::Backup(Box::new(Backup { app: self.app.into(), ..backup(at) }))).collect(),
             ListKind::Alerts => alerts().into_iter().map(|alert| Record::Alert(Box::new(alert))).collect(),
             ListKind::Policies => vec![Record::Policy(Policy {
                 id: "p1".into(),
@@ -92,16 +116,38 @@ impl Memory {
                 reason: "salaries were overwritten".into(),
                 outcome: "completed".into(),
             })],
+            ListKind::Restores => vec![restore("r-2", None), restore("r-1", Some("r-2"))],
         }
     }
 }
 
-fn job(at: usize) -> Job {
+fn restore(id: &str, undone_by: Option<&str>) -> Record {
+    Record::Restore(Box::new(Restore {
+        id: id.into(),
+        app: "school".into(),
+        backup: "b0".into(),
+        mode: "merge".into(),
+        status: "completed".into(),
+        operator: "admin".into(),
+        reason: "salaries were overwritten".into(),
+        created: 3,
+        updated: 9,
+        safety_backup: Some("s-1".into()),
+        undone_by: undone_by.map(str::to_owned),
+        undo_until: ago(-40_000),
+        started_at: ago(30),
+        duration_seconds: Some(0.8),
+        job: Some("j0000002".into()),
+        ..Restore::default()
+    }))
+}
+
+fn job(at: usize, app: &str) -> Job {
     let status = ["running", "failed", "completed"][at % 3];
     let minutes = at as i64 * 60;
     Job {
         id: format!("j{at:07}"),
-        app: ["school", "payroll", "shop"][at % 3].into(),
+        app: [app, "payroll", "shop"][at % 3].into(),
         configuration: Some("daily-full".into()),
         kind: "backup".into(),
         status: status.into(),
@@ -110,6 +156,8 @@ fn job(at: usize) -> Job {
         done_records: 62_000,
         total_records: Some(100_000),
         done_bytes: 12_000_000,
+        records_per_second: (status == "running").then_some(3_100.0),
+        seconds_left: (status == "running").then_some(12.0),
         error: (status == "failed").then(|| "the server at db02:5432 refused the connection".into()),
         hint: (status == "failed").then(|| "is it running? systemctl status postgresql".into()),
         created_at: ago(minutes),
@@ -266,6 +314,24 @@ fn rows() -> Vec<PlanRow> {
     ]
 }
 
+fn scope() -> Vec<ScopeModel> {
+    ["hr_department", "hr_employee"].map(|model| ScopeModel { module: "hr".into(), model: model.into(), records: 1204 }).to_vec()
+}
+
+fn stored(at: usize) -> StoredRow {
+    StoredRow {
+        place: at.to_string(),
+        key: serde_json::json!({"id": at}),
+        fields: vec![("id".into(), at.into()), ("name".into(), format!("Person {at}").into()), ("note".into(), serde_json::Value::Null)],
+    }
+}
+
+/// A record beyond the first few: new, but for a conflict in every seven hundred.
+fn further(at: usize) -> PlanRow {
+    let state = if at % 700 == 699 { "conflict" } else { "new" };
+    PlanRow { key: serde_json::json!({ "id": at }), state: state.into(), ..PlanRow::default() }
+}
+
 impl Backend for Memory {
     fn query(&self, query: &Query) -> Result<Answer, Problem> {
         Ok(match query {
@@ -292,7 +358,7 @@ impl Backend for Memory {
                         calendar: vec!["done".into(); 29],
                     },
                     AppHealth {
-                        app: "school".into(),
+                        app: self.app.into(),
                         state: "good".into(),
                         last_good: ago(130),
                         proven_at: ago(4320),
@@ -301,10 +367,12 @@ impl Backend for Memory {
                         calendar: vec!["done".into(); 30],
                     },
                 ],
-                running: vec![job(0)],
+                running: vec![job(0, self.app)],
                 alerts: alerts(),
                 locations: locations(),
-                open_plan: None,
+                open_plan: self.left.then(|| Box::new(plan())),
+                notice: Some("Demonstration: times before today are simulated.".into()),
+                has_vault: true,
             })),
             Query::Page { list, filter, after, limit, .. } => {
                 let all = self.records(*list);
@@ -319,12 +387,26 @@ impl Backend for Memory {
                 steps: vec!["Is the server up?".into()],
                 ..Detail::default()
             }),
-            Query::Models { .. } => Answer::Models(
-                ["hr_department", "hr_employee"]
-                    .map(|model| ScopeModel { module: "hr".into(), model: model.into(), records: 1204 })
-                    .to_vec(),
-            ),
-            Query::Rows { .. } => Answer::Rows { rows: rows(), end: true },
+            Query::Models { .. } => Answer::Models(scope()),
+            Query::Rows { from, conflict, limit, .. } => {
+                let row = |at: usize| rows().get(at).cloned().unwrap_or_else(|| further(at));
+                let found = conflict.and_then(|place| (place..self.differing).find(|at| row(*at).state == "conflict"));
+                let from = found.map_or(*from, |found| found.saturating_sub(limit / 2));
+                let end = self.differing.min(from + limit);
+                Answer::Rows { from, found, end: end == self.differing, rows: (from..end).map(row).collect() }
+            }
+            Query::Stored { after, limit, .. } => {
+                let from = after.as_ref().map_or(0, |place| place.parse::<usize>().unwrap() + 1);
+                let to = self.stored.min(from + limit);
+                Answer::Stored { rows: (from..to).map(stored).collect(), end: to == self.stored }
+            }
+            Query::Plan { .. } => Answer::Plan(Box::new(OpenPlan {
+                summary: plan(),
+                backup: Some(backup(0)),
+                preview: Preview { backup: "b0".into(), app: "school".into(), strategy: "replace".into(), ..Preview::default() },
+                ..OpenPlan::default()
+            })),
+            Query::Known => Answer::Known(vec![KnownApp { name: "school".into(), models: scope() }]),
         })
     }
 
@@ -333,8 +415,15 @@ impl Backend for Memory {
         let stopped = report(Progress { phase: "hr".into(), done: 1, total: Some(2), model: None }).is_break();
         Ok(match action {
             _ if stopped => return Err(Problem::new("stopped")),
-            Action::Preview(_) => Outcome::Planned(Box::new(plan())),
-            Action::Restore { .. } | Action::Undo { .. } => Outcome::Restored(Box::new(RestoreResult {
+            Action::CreateConfiguration(_) | Action::EditConfiguration { .. } if self.refuses => {
+                return Err(Problem::new("there is one of that name"));
+            }
+            Action::Preview(_) => {
+                let mut plan = plan();
+                plan.models[1].new = self.differing as u64 - 18;
+                Outcome::Planned(Box::new(plan))
+            }
+            Action::Restore { .. } => Outcome::Restored(Box::new(RestoreResult {
                 restore: "r-1".into(),
                 status: "completed".into(),
                 records_created: 3,
@@ -353,7 +442,7 @@ impl Backend for Memory {
     }
 
     fn jobs_here(&self) -> usize {
-        0
+        self.jobs_here
     }
 
     fn cancel_all(&self) {}

@@ -16,7 +16,7 @@ use jiff::{Timestamp, ToSpan};
 use rusqlite::Connection;
 
 use super::{Spoiled, a_day_of_changes, build_media, build_school, spoil};
-use crate::catalog::{BackupType, NewConfiguration, Origin};
+use crate::catalog::{BackupType, NOTICE, NewConfiguration, Origin};
 use crate::cli::output::Failure;
 use crate::clock::ShiftedClock;
 use crate::engine::apps::AppRequest;
@@ -33,9 +33,6 @@ const MOVED_DAYS_AGO: i64 = 2;
 
 /// The seed of the school: the same everywhere, so that what one person sees another can find.
 const SEED: u64 = 20_261;
-
-/// What the home's setting is called that the console shows on its overview.
-pub const NOTICE: &str = "notice";
 
 /// Where everything of a demonstration stands.
 #[derive(Clone, Debug)]
@@ -181,7 +178,7 @@ fn a_day(engine: &Engine, clock: &ShiftedClock, place: &Place, night: Date, ago:
         canteen?;
     }
     if night.weekday() == Weekday::Wednesday {
-        let newest = engine.restorable(None, Some("school"), None)?;
+        let newest = engine.backup_named("latest", Some("school"))?;
         engine.verify_backup(&newest, 3)?;
     }
     Ok(())

@@ -1,64 +1,61 @@
-//! What the console has done. Each asks for the role it takes and leaves its entry in the audit trail.
+//! What the console has done: each action is one call of the engine, which asks for the role it takes and writes the audit trail.
 
 use std::ops::ControlFlow;
 
 use jiff::SignedDuration;
 
 use super::{configurations, restores};
-use crate::catalog::{AuditOutcome, Backup, BackupType, JobKind, LocationState, Origin, Role, Status, Time, UnknownWord};
+use crate::catalog::{BackupType, Role, Status, UnknownWord};
 use crate::console::effect::{Action, Outcome, Progress};
 use crate::engine::Engine;
-use crate::engine::backup::BackupRequest;
+use crate::engine::backup::{BackupRequest, TYPES};
+use crate::engine::configurations::Answer;
 use crate::engine::error::{Error, Result};
-use crate::engine::jobs::{Finish, JobRequest};
-use crate::vault::{BackupId, VerifyReport};
-
-/// How thoroughly a backup is verified: every chunk decoded, every model merged and counted.
-const LEVEL: u8 = 3;
+use crate::vault::VerifyEvent;
 
 type Report<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 /// Does what was asked for.
 pub fn perform(engine: &Engine, action: &Action, report: Report<'_>) -> Result<Outcome> {
     let done = match action {
-        Action::BackUp { configuration } => back_up_configuration(engine, configuration, report)?,
-        Action::BackUpApp { app, kind } => {
-            let kind = kind.parse().map_err(|unknown: UnknownWord| Error::Usage {
-                why: unknown.to_string(),
-                hint: "Use one of: full, differential, incremental, database, files.".into(),
-            })?;
-            back_up(engine, &BackupRequest::new(Some(app.clone()), kind), report)?
+        Action::BackUp { configuration } => {
+            let configuration = engine.configuration(configuration, None)?;
+            back_up(engine, &configuration.app, &engine.configured_backup(&configuration))?
         }
+        Action::BackUpApp { app, kind } => back_up(engine, app, &BackupRequest::new(Some(app.clone()), backup_type(kind)?))?,
         Action::CancelJob { job } => {
             engine.cancel_job(job)?;
-            engine.audit("jobs cancel", job, None, AuditOutcome::Done, None)?;
             "the job stops at its next safe point".to_owned()
         }
-        Action::RetryJob { job } => retry(engine, job, report)?,
-        Action::Acknowledge { ids, notes } => answer_alerts(engine, "alerts acknowledge", ids, notes, || {
-            engine.catalog().acknowledge_alerts(ids, engine.operator(), given(notes))
-        })?,
-        Action::Resolve { ids, notes } => {
-            answer_alerts(engine, "alerts resolve", ids, notes, || engine.catalog().resolve_alerts(ids, engine.operator(), given(notes)))?
+        Action::RetryJob { job } => {
+            let request = engine.backup_again(job)?;
+            back_up(engine, &engine.app(request.app.as_deref())?.name, &request)?
         }
-        Action::Snooze { ids, hours } => {
-            let now = engine.clock().now();
-            let until = Time::from(now.checked_add(SignedDuration::from_hours(i64::from(*hours))).unwrap_or(now));
-            answer_alerts(engine, "alerts snooze", ids, "", || engine.catalog().snooze_alerts(ids, until, engine.operator(), None))?
-        }
+        Action::Acknowledge { ids, notes } => answered(engine, ids, Answer::Acknowledge, given(notes))?,
+        Action::Resolve { ids, notes } => answered(engine, ids, Answer::Resolve, given(notes))?,
+        Action::Snooze { ids, hours } => answered(engine, ids, Answer::Snooze(SignedDuration::from_hours(i64::from(*hours))), None)?,
         Action::Protect { ids } => protect(engine, ids, true)?,
         Action::Unprotect { ids } => protect(engine, ids, false)?,
-        Action::Verify { backup } => verify(engine, backup, report)?,
-        Action::DeleteBackups { ids, reason } => delete(engine, ids, reason)?,
+        Action::Verify { backup, level } => verify(engine, backup, *level, report)?,
+        Action::DeleteBackups { ids, reason } => {
+            for id in ids {
+                engine.delete_backup(&engine.catalog().backup(id)?, given(reason))?;
+            }
+            format!("{} deleted; what other backups build on stays in the vault", ids.len())
+        }
         Action::CreateConfiguration(draft) => configurations::create(engine, draft)?,
         Action::EditConfiguration { id, draft } => configurations::edit(engine, id, draft)?,
         Action::EnableConfigurations { ids } => configurations::enable(engine, ids, true)?,
         Action::DisableConfigurations { ids } => configurations::enable(engine, ids, false)?,
         Action::DeleteConfiguration { id } => configurations::delete(engine, id)?,
+        Action::CleanUpConfigurations => configurations::clean_up(engine)?,
         Action::CatchUp { location } => catch_up(engine, location)?,
         Action::Preview(preview) => return Ok(Outcome::Planned(Box::new(restores::preview(engine, preview, report)?))),
+        Action::DropPlan { plan } => {
+            engine.discard_plan(plan)?;
+            "the preview is dropped".to_owned()
+        }
         Action::Restore { plan, reason, .. } => return Ok(Outcome::Restored(Box::new(restores::run(engine, plan, reason, report)?))),
-        Action::Undo { restore, reason } => return Ok(Outcome::Restored(Box::new(restores::undo(engine, restore, reason, report)?))),
     };
     Ok(Outcome::Done(done))
 }
@@ -67,180 +64,55 @@ fn given(notes: &str) -> Option<&str> {
     Some(notes).filter(|notes| !notes.is_empty())
 }
 
-fn back_up(engine: &Engine, request: &BackupRequest, report: Report<'_>) -> Result<String> {
-    let target = request.app.clone().unwrap_or_default();
-    if report(Progress { phase: "backing up".into(), ..Progress::default() }).is_break() {
-        return Err(Error::Cancelled);
-    }
+/// The type of backup that a word of the console means.
+pub fn backup_type(word: &str) -> Result<BackupType> {
+    word.parse().map_err(|unknown: UnknownWord| {
+        let known = TYPES.map(|kind| kind.to_string()).join(", ");
+        Error::Usage { why: unknown.to_string(), hint: format!("Use one of: {known}.") }
+    })
+}
+
+/// How far a backup is stands in its job, where every process can see it.
+fn back_up(engine: &Engine, app: &str, request: &BackupRequest) -> Result<String> {
     let made = engine.backup(request)?;
     let partly = if made.status == Status::Partial { ", partly: see its warnings" } else { "" };
-    Ok(format!("{target} is backed up: {} records, {} files{partly}", made.records, made.files))
+    Ok(format!("{app} is backed up: {} records, {} files{partly}", made.records, made.files))
 }
 
-fn of_configuration(engine: &Engine, id: &str) -> Result<BackupRequest> {
-    let it = engine.catalog().configuration(id)?;
-    Ok(BackupRequest {
-        configuration: Some(it.id),
-        modules: it.modules.0,
-        models: it.models.0,
-        ..BackupRequest::new(Some(it.app), it.kind)
-    })
-}
-
-fn back_up_configuration(engine: &Engine, configuration: &str, report: Report<'_>) -> Result<String> {
-    let id = engine.resolve(crate::catalog::Kind::Configuration, configuration)?;
-    back_up(engine, &of_configuration(engine, &id)?, report)
-}
-
-/// Does a backup's job over: by its configuration, or as it was.
-fn retry(engine: &Engine, id: &str, report: Report<'_>) -> Result<String> {
-    let job = engine.catalog().job(id)?;
-    if job.kind != JobKind::Backup {
-        let why = format!("a job of the kind {} is not done over from here", job.kind);
-        return Err(Error::Refused { why, hint: "Begin it anew from its own screen.".into() });
-    }
-    if !job.status.is_outcome() {
-        return Err(Error::Refused { why: "the job has not ended".into(), hint: "Wait for it, or cancel it first.".into() });
-    }
-    let request = match &job.configuration_id {
-        Some(configuration) => of_configuration(engine, configuration)?,
-        None => BackupRequest::new(job.app.clone(), job.backup_type.unwrap_or(BackupType::Full)),
+fn answered(engine: &Engine, ids: &[String], answer: Answer, notes: Option<&str>) -> Result<String> {
+    engine.answer_alerts(ids, answer, notes)?;
+    let word = match answer {
+        Answer::Acknowledge => "acknowledged",
+        Answer::Resolve => "resolved",
+        Answer::Snooze(_) => "snoozed",
     };
-    back_up(engine, &BackupRequest { origin: Origin::Replay, reason: job.reason, ..request }, report)
+    Ok(if ids.len() == 1 { format!("the alert is {word}") } else { format!("{} alerts are {word}", ids.len()) })
 }
 
-fn answer_alerts(
-    engine: &Engine,
-    action: &str,
-    ids: &[String],
-    notes: &str,
-    answer: impl FnOnce() -> crate::catalog::Result<()>,
-) -> Result<String> {
-    engine.allow(Role::Operator, action, &ids.join(" "))?;
-    answer()?;
-    for id in ids {
-        engine.audit(action, id, engine.catalog().alert(id)?.app.as_deref(), AuditOutcome::Done, given(notes))?;
-    }
-    Ok(format!("{} {}", ids.len(), if ids.len() == 1 { "alert is answered" } else { "alerts are answered" }))
-}
-
-/// The vault's own name for a backup.
-fn named(backup: &Backup) -> Result<BackupId> {
-    BackupId::parse(&backup.id).ok_or_else(|| Error::Unknown {
-        what: "backup",
-        name: backup.id.clone(),
-        hint: "backstop backups list".into(),
-    })
-}
-
-/// The vault a backup is in.
-fn vault_of(engine: &Engine, backup: &Backup) -> Result<std::sync::Arc<crate::vault::Vault>> {
-    let name = match &backup.vault_id {
-        Some(id) => engine.catalog().vault(id)?.name,
-        None => engine.catalog().app(&backup.app_id)?.vault,
-    };
-    engine.vault(&name)
-}
-
-/// Holds backups in their vaults, or releases them; the catalog follows.
 fn protect(engine: &Engine, ids: &[String], protected: bool) -> Result<String> {
-    let action = if protected { "backups protect" } else { "backups unprotect" };
     for id in ids {
-        engine.allow(Role::Operator, action, id)?;
-        let backup = engine.catalog().backup(id)?;
-        let vault = vault_of(engine, &backup)?;
-        if protected {
-            vault.hold(&named(&backup)?, "protected by an operator")?;
-        } else {
-            vault.release(&named(&backup)?)?;
-        }
-        engine.catalog().protect_backup(id, protected)?;
-        engine.audit(action, id, Some(&backup.app), AuditOutcome::Done, None)?;
+        engine.protect(&engine.catalog().backup(id)?, protected)?;
     }
     Ok(format!("{} {}", ids.len(), if protected { "protected" } else { "no longer protected" }))
 }
 
-fn delete(engine: &Engine, ids: &[String], reason: &str) -> Result<String> {
-    for id in ids {
-        engine.allow(Role::Admin, "backups delete", id)?;
-        let backup = engine.catalog().backup(id)?;
-        // The catalog refuses what is protected, before the vault is touched.
-        engine.catalog().delete_backup(id)?;
-        if let Err(error) = vault_of(engine, &backup).and_then(|vault| Ok(vault.delete_backup(&named(&backup)?, reason)?)) {
-            engine.catalog().undelete_backup(id)?;
-            return Err(error);
-        }
-        engine.audit("backups delete", id, Some(&backup.app), AuditOutcome::Done, given(reason))?;
-    }
-    Ok(format!("{} deleted; until the next prune this can be undone", ids.len()))
-}
-
-/// Reads a backup back, as a job.
-fn verify(engine: &Engine, id: &str, report: Report<'_>) -> Result<String> {
-    engine.allow(Role::Operator, "backups verify", id)?;
+/// Reads a backup back; what is lost is bad news, although the job came to its end.
+fn verify(engine: &Engine, id: &str, level: u8, report: Report<'_>) -> Result<String> {
     let backup = engine.catalog().backup(id)?;
-    let app = engine.catalog().app(&backup.app_id)?;
-    let request =
-        JobRequest { kind: JobKind::Verify, backup_type: None, origin: Origin::Manual, app: &app, configuration: None, reason: None };
-    let ended = engine.run_job(&request, |run| {
-        let vault = vault_of(engine, &backup)?;
-        run.progress.phase("verifying");
-        let found = vault.verify(LEVEL, Some(&named(&backup)?), &mut |event| {
-            let told = report(Progress { phase: event.object, done: event.objects, ..Progress::default() });
-            if run.progress.is_cancelled() { ControlFlow::Break(()) } else { told }
-        })?;
-        judge(id, &found)?;
-        engine.catalog().set_backup_verified(id, LEVEL)?;
-        let message = format!("{} objects are sound", found.objects);
-        Ok(Finish { status: Status::Completed, backup: Some(id.to_owned()), restore: None, message: message.clone(), value: message })
-    });
-    let outcome = if ended.is_ok() { AuditOutcome::Done } else { AuditOutcome::Failed };
-    engine.audit("backups verify", id, Some(&app.name), outcome, None)?;
-    ended
-}
-
-fn judge(backup: &str, found: &VerifyReport) -> Result<()> {
-    if found.stopped {
-        return Err(Error::Cancelled);
+    let mut watch = |event: &VerifyEvent| report(Progress { phase: event.object.clone(), done: event.objects, ..Progress::default() });
+    let verdict = engine.verify_backup_watched(&backup, level, &mut watch)?;
+    if verdict.sound {
+        return Ok(verdict.in_words());
     }
-    let Some(first) = found.findings.iter().find(|finding| !finding.healed) else { return Ok(()) };
-    let lost = if first.lost.is_empty() { String::new() } else { format!("; lost: {}", first.lost.join(", ")) };
-    let why = format!("the backup {backup} is damaged: {}: {}{lost}", first.object, first.problem);
-    Err(Error::Refused { why, hint: "Back up again at once with --new-base, and see: backstop vault verify --level 3".into() })
+    let hint = format!("Back up again at once: backstop backup --app {} --type full --new-base", backup.app);
+    Err(Error::Refused { why: format!("the backup {id} is damaged: {}", verdict.in_words()), hint })
 }
 
-/// Copies what the vault of a location lacks anywhere, and notes how its locations stand then.
+/// Copies what the vault of a location lacks anywhere.
 fn catch_up(engine: &Engine, id: &str) -> Result<String> {
     engine.allow(Role::Operator, "vault replicate", id)?;
-    let unknown = || Error::Unknown { what: "location", name: id.to_owned(), hint: "backstop vault status".into() };
-    let mut known = None;
-    for vault in engine.catalog().vaults()? {
-        let locations = engine.catalog().locations(&vault.id)?;
-        if locations.iter().any(|location| location.id == id) {
-            known = Some((vault, locations));
-        }
-    }
-    let (known, locations) = known.ok_or_else(unknown)?;
-    let vault = engine.vault(&known.name)?;
-    let copied = vault.catch_up()?;
-    for status in vault.status() {
-        let Some(location) = locations.iter().find(|location| location.place == status.place || location.name == status.name) else {
-            continue;
-        };
-        let reached = status.reachable.is_ok();
-        let state = LocationState {
-            error: status.reachable.err(),
-            total_bytes: status.capacity.map(|capacity| capacity.total),
-            free_bytes: status.capacity.map(|capacity| capacity.free),
-            objects: reached.then_some(status.objects),
-            bytes: reached.then_some(status.bytes),
-            backlog_objects: status.backlog_objects,
-            backlog_bytes: status.backlog_bytes,
-        };
-        engine.catalog().set_location_state(&location.id, &state)?;
-    }
-    engine.audit("vault replicate", &known.name, None, AuditOutcome::Done, None)?;
-    let behind: Vec<String> = copied.behind.iter().map(|(location, why)| format!("{location}: {why}")).collect();
+    let copied = engine.replicate(&engine.vault_of_location(id)?)?;
+    let behind: Vec<String> = copied.behind.iter().map(|behind| format!("{}: {}", behind.location, behind.why)).collect();
     if !behind.is_empty() {
         let hint = "Connect what cannot be reached, then try again.".to_owned();
         return Err(Error::Refused { why: format!("still behind: {}", behind.join("; ")), hint });

@@ -1,80 +1,64 @@
-//! Configurations as the console's form has them: checked, then kept.
+//! Configurations as the console's form has them, made into what the engine keeps.
 
-use crate::catalog::{AuditOutcome, Kind, NewConfiguration, Role, Time};
+use super::actions::backup_type;
+use crate::catalog::{Kind, NewConfiguration, Time};
 use crate::console::effect::ConfigurationDraft;
 use crate::engine::Engine;
-use crate::engine::error::{Error, Result};
-use crate::engine::schedule::Schedule;
+use crate::engine::configurations::as_new;
+use crate::engine::error::Result;
 
 /// Makes a configuration.
 pub fn create(engine: &Engine, draft: &ConfigurationDraft) -> Result<String> {
-    engine.allow(Role::Admin, "config create", &draft.name)?;
-    let made = engine.catalog().add_configuration(&checked(engine, draft, true)?)?;
-    engine.audit("config create", &made.name, Some(&made.app), AuditOutcome::Done, None)?;
+    let app = engine.app(given(&draft.app))?;
+    let made = engine.create_configuration(filled(NewConfiguration::new("", app.id, backup_type(&draft.kind)?), draft))?;
     Ok(format!("{} is made{}", made.name, next(made.next_run_at)))
 }
 
-/// Makes a configuration what the form says.
+/// Makes a configuration what the form says; what the form does not show stays.
 pub fn edit(engine: &Engine, id: &str, draft: &ConfigurationDraft) -> Result<String> {
-    engine.allow(Role::Admin, "config edit", &draft.name)?;
-    let id = engine.resolve(Kind::Configuration, id)?;
-    let known = engine.catalog().configuration(&id)?;
-    let new = NewConfiguration { compression: known.compression, adhoc: known.adhoc, ..checked(engine, draft, known.enabled)? };
-    let made = engine.catalog().edit_configuration(&id, &new)?;
-    engine.audit("config edit", &made.name, Some(&made.app), AuditOutcome::Done, None)?;
+    let known = engine.catalog().configuration(&engine.resolve(Kind::Configuration, id)?)?;
+    let app = engine.app(given(&draft.app))?;
+    let new = NewConfiguration { app_id: app.id, kind: backup_type(&draft.kind)?, ..as_new(&known) };
+    let made = engine.edit_configuration(&known.id, filled(new, draft))?;
     Ok(format!("{} is changed{}", made.name, next(made.next_run_at)))
 }
 
 /// Has schedules followed, or not.
 pub fn enable(engine: &Engine, ids: &[String], enabled: bool) -> Result<String> {
-    let action = if enabled { "config enable" } else { "config disable" };
     for id in ids {
-        engine.allow(Role::Admin, action, id)?;
-        let it = engine.catalog().configuration(id)?;
-        let next = if enabled { next_run(engine, it.schedule.as_deref())? } else { None };
-        engine.catalog().set_configuration_enabled(id, enabled, next)?;
-        engine.audit(action, &it.name, Some(&it.app), AuditOutcome::Done, None)?;
+        engine.enable_configuration(&engine.catalog().configuration(id)?, enabled)?;
     }
     Ok(format!("{} {}", ids.len(), if enabled { "enabled" } else { "disabled" }))
 }
 
 /// Deletes a configuration; its backups stay.
 pub fn delete(engine: &Engine, id: &str) -> Result<String> {
-    engine.allow(Role::Admin, "config delete", id)?;
     let it = engine.catalog().configuration(id)?;
-    engine.catalog().delete_configuration(id)?;
-    engine.audit("config delete", &it.name, Some(&it.app), AuditOutcome::Done, None)?;
+    engine.delete_configuration(&it)?;
     Ok(format!("{} is deleted; its backups stay", it.name))
 }
 
-/// When a schedule names the next run.
-pub fn next_run(engine: &Engine, schedule: Option<&str>) -> Result<Option<Time>> {
-    let Some(schedule) = schedule else { return Ok(None) };
-    Ok(Schedule::parse(schedule)?.after(engine.clock().now()).map(Time::from))
+/// Removes old ad-hoc configurations that nothing refers to.
+pub fn clean_up(engine: &Engine) -> Result<String> {
+    let gone = engine.clean_up_configurations()?;
+    Ok(if gone.is_empty() { "there was nothing to clean up".into() } else { format!("removed {}: {}", gone.len(), gone.join(", ")) })
 }
 
-fn checked(engine: &Engine, draft: &ConfigurationDraft, enabled: bool) -> Result<NewConfiguration> {
-    if draft.name.trim().is_empty() {
-        return Err(Error::Usage { why: "a configuration has a name".into(), hint: "Give it one, such as daily-full.".into() });
-    }
-    let app = engine.app((!draft.app.is_empty()).then_some(draft.app.as_str()))?;
-    let kind = draft.kind.parse().map_err(|unknown: crate::catalog::UnknownWord| Error::Usage {
-        why: unknown.to_string(),
-        hint: "Use one of: full, differential, incremental, database, files.".into(),
-    })?;
-    let schedule = draft.schedule.as_deref().map(str::trim).filter(|text| !text.is_empty());
-    let next_run_at = if enabled { next_run(engine, schedule)? } else { schedule.map(Schedule::parse).transpose().map(|_| None)? };
-    Ok(NewConfiguration {
-        schedule: schedule.map(str::to_owned),
+fn filled(new: NewConfiguration, draft: &ConfigurationDraft) -> NewConfiguration {
+    NewConfiguration {
+        name: draft.name.trim().to_owned(),
+        schedule: draft.schedule.as_deref().and_then(given).map(str::to_owned),
         retention_days: (draft.retention_days > 0).then_some(draft.retention_days),
-        enabled,
         quick: draft.quick,
         modules: draft.modules.clone(),
         models: draft.models.clone(),
-        description: Some(draft.description.clone()).filter(|text| !text.is_empty()),
-        next_run_at,
-        ..NewConfiguration::new(draft.name.trim(), app.id, kind)
-    })
+        description: given(&draft.description).map(str::to_owned),
+        ..new
+    }
+}
+
+fn given(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
 }
 
 fn next(at: Option<Time>) -> String {

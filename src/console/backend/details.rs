@@ -15,10 +15,10 @@ const LINES: usize = 500;
 const CHAIN: usize = 50;
 
 /// The detail of a row.
-pub fn detail(reader: &Reader, list: ListKind, id: &str, now: Timestamp) -> Result<Detail> {
+pub fn detail(reader: &Reader, list: ListKind, id: &str, level: &str, now: Timestamp) -> Result<Detail> {
     let mut detail = Detail { id: id.to_owned(), ..Detail::default() };
     match list {
-        ListKind::Jobs => detail.log = log(reader, id)?,
+        ListKind::Jobs => detail.log = log(reader, id, level.parse().unwrap_or(Level::Info))?,
         ListKind::Backups => {
             detail.models = models(reader, id)?;
             detail.chain = chain(reader, id)?;
@@ -35,7 +35,15 @@ pub fn detail(reader: &Reader, list: ListKind, id: &str, now: Timestamp) -> Resu
         ListKind::Configurations => {
             let configuration = reader.configuration(id)?;
             let schedule = configuration.schedule.as_deref().and_then(|text| Schedule::parse(text).ok());
+            detail.schedule = schedule.as_ref().map(Schedule::in_words).unwrap_or_default();
             detail.next_runs = schedule.filter(|_| configuration.enabled).map(|schedule| schedule.next(now, 5)).unwrap_or_default();
+        }
+        ListKind::Restores => {
+            for it in reader.restore_changes(id)? {
+                let text =
+                    format!("{}: created {}, updated {}, deleted {}, left {}", it.model, it.created, it.updated, it.deleted, it.skipped);
+                detail.log.push(LogLine { time: None, level: "info".into(), text });
+            }
         }
         ListKind::Policies | ListKind::Locations | ListKind::Activity => {}
     }
@@ -48,11 +56,11 @@ pub fn models(reader: &Reader, backup: &str) -> Result<Vec<ScopeModel>> {
     Ok(models.into_iter().map(|it| ScopeModel { module: it.module, model: it.model, records: it.rows }).collect())
 }
 
-fn log(reader: &Reader, job: &str) -> Result<Vec<LogLine>> {
+fn log(reader: &Reader, job: &str, level: Level) -> Result<Vec<LogLine>> {
     let mut newest = VecDeque::new();
     let mut after = 0;
     loop {
-        let lines = reader.job_log(job, after, Level::Debug, LINES)?;
+        let lines = reader.job_log(job, after, level, LINES)?;
         let Some(last) = lines.last() else { return Ok(newest.into()) };
         after = last.seq;
         for line in lines {

@@ -6,6 +6,7 @@
 mod actions;
 mod configurations;
 mod details;
+mod inside;
 mod pages;
 mod records;
 mod restores;
@@ -74,9 +75,12 @@ impl EngineBackend {
                 let (after, limit) = (after.as_deref(), *limit);
                 Window { list: *list, filter, order, descending: *descending, after, limit, now }.read(&self.reader)?
             }
-            Query::Detail { list, id } => Answer::Detail(details::detail(&self.reader, *list, id, now)?),
+            Query::Detail { list, id, level } => Answer::Detail(details::detail(&self.reader, *list, id, level, now)?),
             Query::Models { backup } => Answer::Models(details::models(&self.reader, backup)?),
-            Query::Rows { plan, model, after, limit } => restores::rows(&self.engine, plan, model, after.as_ref(), *limit)?,
+            Query::Rows { plan, model, from, conflict, limit } => restores::rows(&self.engine, plan, model, *from, *conflict, *limit)?,
+            Query::Stored { backup, model, after, limit } => inside::stored(&self.engine, backup, model, after.as_deref(), *limit)?,
+            Query::Plan { plan } => Answer::Plan(Box::new(restores::left(&self.engine, plan)?)),
+            Query::Known => Answer::Known(inside::known(&self.reader)?),
         })
     }
 }

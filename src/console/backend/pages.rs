@@ -1,13 +1,14 @@
 //! Windows of lists: keyset pages of the catalog, narrowed there as far as it can, and held against the whole filter here.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::records;
 use crate::catalog::{
-    AlertFilter, AlertStatus, AuditFilter, BackupFilter, Configuration, ConfigurationFilter, Cursor, JobFilter, Order, Page, Reader,
-    Result, Severity, Status, Time,
+    AlertFilter, AlertStatus, AuditFilter, BackupFilter, Configuration, ConfigurationFilter, Cursor, Job, JobFilter, Order, Page, Reader,
+    RestoreFilter, Result, Severity, Status, Time,
 };
 use crate::console::effect::Answer;
 use crate::console::model::filter::{Filter, Term};
@@ -18,6 +19,9 @@ const BLOCK: usize = 250;
 
 /// The most configurations that are brought into an order of the console's own.
 const CONFIGURATIONS: usize = 1000;
+
+/// The most jobs that are shown as running or waiting.
+const ACTIVE: usize = 200;
 
 /// The states of alerts in the order the list shows them: what needs a person first.
 const ALERTS: [AlertStatus; 4] = [AlertStatus::Active, AlertStatus::Acknowledged, AlertStatus::Snoozed, AlertStatus::Resolved];
@@ -52,10 +56,7 @@ impl Window<'_> {
                 let status = self.word("status", Status::ALL);
                 let filter =
                     JobFilter { app_id: narrowed.app, status, since: narrowed.since, text: narrowed.text, order, ..JobFilter::default() };
-                self.walk(|after| {
-                    let page = reader.jobs_page(&filter, after, BLOCK)?;
-                    converted(page, |job| Ok(Record::Job(Box::new(records::job(job)))))
-                })
+                self.jobs(reader, &filter)
             }
             ListKind::Backups => {
                 let status = self.word("status", Status::ALL);
@@ -81,6 +82,14 @@ impl Window<'_> {
                 self.walk(|after| {
                     let page = reader.audit_page(&filter, after, BLOCK)?;
                     converted(page, |entry| Ok(Record::Activity(records::activity(entry))))
+                })
+            }
+            ListKind::Restores => {
+                let status = self.word("status", Status::ALL);
+                let filter = RestoreFilter { app_id: narrowed.app, status, since: narrowed.since, text: narrowed.text, order };
+                self.walk(|after| {
+                    let page = reader.restores_page(&filter, after, BLOCK)?;
+                    converted(page, |restore| Ok(Record::Restore(Box::new(records::restore(restore)))))
                 })
             }
             ListKind::Locations => Ok(self.cut(locations(reader)?.into_iter().map(Record::Location).collect())),
@@ -155,6 +164,37 @@ impl Window<'_> {
                 None => return Ok(false),
             }
         }
+    }
+
+    /// Jobs by time; by state those that run or wait come first, then history.
+    fn jobs(&self, reader: &Reader, filter: &JobFilter) -> Result<Answer> {
+        let record = |job: Job| Record::Job(Box::new(records::job(job, self.now)));
+        let page = |after: Option<&Cursor>| converted(reader.jobs_page(filter, after, BLOCK)?, |job| Ok(record(job)));
+        if self.order != "state" || !self.descending {
+            return self.walk(page);
+        }
+        let mut active: Vec<Record> = reader.active_jobs(None, ACTIVE)?.items.into_iter().rev().map(record).collect();
+        let known: BTreeSet<String> = active.iter().map(|it| it.id().to_owned()).collect();
+        let mut after = self.after;
+        if let Some(at) = after.and_then(|after| active.iter().position(|it| it.id() == after.id())) {
+            active.drain(..=at);
+            after = None;
+        } else if after.is_some() {
+            active.clear();
+        }
+        let mut rows: Vec<Record> = active.into_iter().filter(|it| self.passes(it)).collect();
+        let full = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        if full {
+            return Ok(Answer::Page { rows, end: false });
+        }
+        let history = |after: Option<&Cursor>| {
+            let mut read = page(after)?;
+            read.items.retain(|it| !known.contains(it.id()));
+            Ok(read)
+        };
+        let full = self.fill(&mut rows, after.map(records::cursor), history)?;
+        Ok(Answer::Page { rows, end: !full })
     }
 
     /// Alerts by time, or one state after the other and each by time.

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::catalog::{self, CopyState, Cursor, Time};
+use crate::catalog::{self, CopyState, Cursor, Status, Time};
 use crate::clock::rfc3339;
-use crate::console::model::records::{Activity, Alert, Backup, Configuration, Job, Location, Record};
+use crate::console::model::records::{Activity, Alert, Backup, Configuration, Job, Location, Record, Restore};
 
 fn moment(time: Option<Time>) -> Option<Timestamp> {
     time.map(Time::timestamp)
@@ -41,7 +41,8 @@ pub fn configuration(it: catalog::Configuration, last_status: Option<String>) ->
 }
 
 /// A job.
-pub fn job(it: catalog::Job) -> Job {
+pub fn job(it: catalog::Job, now: Timestamp) -> Job {
+    let pace = Pace::of(&it, now);
     Job {
         id: it.id,
         app: it.app.unwrap_or_default(),
@@ -54,6 +55,11 @@ pub fn job(it: catalog::Job) -> Job {
         total_records: it.total_records,
         done_bytes: it.done_bytes,
         total_bytes: it.total_bytes,
+        records_per_second: pace.as_ref().map(|pace| pace.records),
+        bytes_per_second: pace.as_ref().map(|pace| pace.bytes),
+        seconds_left: pace.and_then(|pace| pace.left),
+        elsewhere: it.pid.filter(|pid| it.status == Status::Running && *pid != std::process::id()),
+        stopping: it.cancel_requested && !it.status.is_outcome(),
         error: it.error,
         hint: it.hint,
         created_at: Some(it.created_at.timestamp()),
@@ -63,6 +69,57 @@ pub fn job(it: catalog::Job) -> Job {
         restore: it.restore,
         operator: it.operator.unwrap_or_default(),
         reason: it.reason.unwrap_or_default(),
+    }
+}
+
+/// How fast a running job goes, over all of its time: what it did last says little of what is still to come.
+struct Pace {
+    records: f64,
+    bytes: f64,
+    left: Option<f64>,
+}
+
+impl Pace {
+    #[allow(clippy::cast_precision_loss)]
+    fn of(job: &catalog::Job, now: Timestamp) -> Option<Self> {
+        let begun = job.started_at.filter(|_| job.status == Status::Running)?;
+        let seconds = now.duration_since(begun.timestamp()).as_secs_f64();
+        if seconds < 1.0 {
+            return None;
+        }
+        let records = job.done_records as f64 / seconds;
+        let missing = job.total_records.map(|total| total.saturating_sub(job.done_records) as f64);
+        Some(Self {
+            records,
+            bytes: job.done_bytes as f64 / seconds,
+            left: missing.filter(|_| records > 0.0).map(|missing| missing / records),
+        })
+    }
+}
+
+/// A restore.
+pub fn restore(it: catalog::Restore) -> Restore {
+    Restore {
+        id: it.id,
+        app: it.app,
+        backup: it.backup,
+        mode: it.mode,
+        status: it.status.to_string(),
+        operator: it.operator,
+        reason: it.reason.unwrap_or_default(),
+        created: it.created,
+        updated: it.updated,
+        skipped: it.skipped,
+        deleted: it.deleted,
+        target: it.target.unwrap_or_default(),
+        safety_backup: it.safety_backup,
+        undo_of: it.undo_of,
+        undone_by: it.undone_by,
+        undo_until: moment(it.undo_until),
+        started_at: Some(it.started_at.timestamp()),
+        duration_seconds: it.duration_seconds,
+        error: it.error,
+        job: it.job,
     }
 }
 
@@ -108,6 +165,7 @@ pub fn alert(it: catalog::Alert) -> Alert {
         last_at: Some(it.last_at.timestamp()),
         acknowledged_by: it.acknowledged_by,
         notes: it.notes.unwrap_or_default(),
+        snoozed_until: moment(it.snoozed_until),
         job: it.job,
         backup: it.backup,
     }

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{pages, records};
-use crate::catalog::{self, ConfigurationFilter, Job, Reader, Result, Severity, Status, Time};
+use crate::catalog::{self, ConfigurationFilter, Job, NOTICE, Reader, Result, Severity, Status, Time};
 use crate::console::model::detail::{AppHealth, Summary};
 use crate::console::model::plan::PlanSummary;
 use crate::engine::schedule::Schedule;
@@ -66,10 +66,12 @@ impl Asking<'_> {
             score: (!apps.is_empty()).then(|| 100_u32.saturating_sub(lost)),
             reasons: reasons.into_iter().map(|(points, why)| format!("-{points} {why}")).collect(),
             apps,
-            running: running.into_iter().map(records::job).collect(),
+            running: running.into_iter().map(|job| records::job(job, self.now)).collect(),
             alerts: open.into_iter().take(NEWEST).map(records::alert).collect(),
             locations,
             open_plan: self.open_plan()?,
+            notice: reader.setting(NOTICE)?,
+            has_vault: !reader.vaults()?.is_empty(),
         })
     }
 
@@ -177,8 +179,14 @@ fn verdict(apps: &[AppHealth], now: Timestamp) -> String {
     if !without.is_empty() {
         return format!("There is no good backup of {}.", without.join(", "));
     }
-    if !at_risk.is_empty() {
-        return format!("At risk: {}.", at_risk.join(", "));
+    if let [first, ..] = at_risk[..] {
+        let count = match at_risk.len() {
+            1 => "One application is at risk".to_owned(),
+            some => format!("{some} of {} applications are at risk", apps.len()),
+        };
+        let last = apps.iter().find(|app| app.app == first).and_then(|app| app.last_good);
+        let since = last.map(|time| format!(" has no good backup since {} ago", age(now.duration_since(time)))).unwrap_or_default();
+        return format!("{count}: {first}{since}.");
     }
     let oldest = apps.iter().filter_map(|app| Some((app.last_good?, &app.app))).min();
     match oldest {

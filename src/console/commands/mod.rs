@@ -1,9 +1,11 @@
 //! The one registry of commands: dispatch, footer, help, palette, read-only mode and the documentation are all built from it.
 
+mod everywhere;
 mod registry;
 
 use super::effect::Effect;
 use super::model::Model;
+use everywhere::EVERYWHERE;
 use registry::REGISTRY;
 
 /// Why a command cannot run now.
@@ -35,7 +37,7 @@ macro_rules! scopes {
 scopes! {
     Everywhere = "everywhere", List = "list", Overview = "overview", Configurations = "configurations", Jobs = "jobs", Backups = "backups",
     Restore = "restore", Models = "restore-models", Preview = "restore-preview", Records = "restore-records", Result = "restore-result",
-    Alerts = "alerts", Archive = "archive", Storage = "storage", Activity = "activity", Welcome = "welcome",
+    Alerts = "alerts", Archive = "archive", Storage = "storage", Activity = "activity", Restores = "restores", Browse = "browse", Welcome = "welcome",
 }
 
 /// How much a command can harm.
@@ -102,6 +104,12 @@ impl Command {
         self
     }
 
+    /// Whether it is listed at all: a read-only console hides every change.
+    #[must_use]
+    pub fn is_shown(&self, model: &Model) -> bool {
+        !(self.mutates && model.setup.read_only)
+    }
+
     /// Whether it can run now, read-only mode included.
     ///
     /// # Errors
@@ -117,7 +125,7 @@ impl Command {
 
 /// Every command there is.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    REGISTRY.iter()
+    REGISTRY.iter().chain(EVERYWHERE)
 }
 
 /// The command of this id.

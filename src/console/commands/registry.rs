@@ -3,12 +3,12 @@
 use super::Command;
 use super::Danger::{self, Confirm, Typed};
 use super::Scope::{
-    self, Alerts, Backups, Configurations, Everywhere, Jobs, List, Models, Overview, Preview, Records, Restore, Storage, Welcome,
+    self, Alerts, Backups, Browse, Configurations, Jobs, Models, Overview, Preview, Records, Restore, Restores, Storage, Welcome,
 };
 
 use crate::console::effect::Effect;
 use crate::console::model::Screen;
-use crate::console::update::{choices, jobs, lists, restore, shell};
+use crate::console::update::{browse, choices, configurations, jobs, lists, restore, shell, undo};
 
 /// Every command; those of the screens first, most used first: the footer keeps this order.
 pub static REGISTRY: &[Command] = &[
@@ -16,7 +16,7 @@ pub static REGISTRY: &[Command] = &[
     Command::new(
         "overview-back-up",
         "Back up now",
-        "Backs up the selected application with its first enabled configuration.",
+        "Backs up everything of the selected application that changed since its last backup.",
         Overview,
         &["b"],
         jobs::back_up_app,
@@ -27,37 +27,52 @@ pub static REGISTRY: &[Command] = &[
     Command::new(
         "overview-restore",
         "Restore",
-        "Begins a restore from the newest backup of the selected application.",
+        "Begins a restore: shows the backups of the selected application to choose from.",
         Overview,
         &["R"],
         restore::of_app,
     )
+    .mutates(Danger::None)
     .when(shell::has_app)
     .hint("restore"),
     Command::new("overview-alerts", "Alerts", "Goes to the alerts.", Overview, &["a"], |model| shell::go(model, Screen::Alerts))
         .hint("alerts"),
+    Command::new(
+        "overview-reopen",
+        "Open the preview left behind",
+        "Opens the preview of a restore that was left behind, with its choices.",
+        Overview,
+        &["P"],
+        undo::reopen,
+    )
+    .mutates(Danger::None)
+    .when(undo::has_left)
+    .hint("open the preview"),
+    Command::new(
+        "overview-drop",
+        "Drop the preview left behind",
+        "Forgets the preview of a restore that was left behind.",
+        Overview,
+        &["X"],
+        undo::drop_left,
+    )
+    .mutates(Confirm)
+    .when(undo::has_left),
     Command::new("backup-now", "Back up now", "Runs the selected configuration now.", Configurations, &["b"], jobs::back_up)
         .mutates(Confirm)
         .when(lists::has_row)
         .hint("back up now"),
-    Command::new(
-        "config-new",
-        "New configuration",
-        "Opens the form of a new configuration.",
-        Configurations,
-        &["c"],
-        lists::new_configuration,
-    )
-    .mutates(Danger::None)
-    .when(shell::has_app)
-    .hint("new"),
+    Command::new("config-new", "New configuration", "Opens the form of a new configuration.", Configurations, &["c"], configurations::new)
+        .mutates(Danger::None)
+        .when(shell::has_app)
+        .hint("new"),
     Command::new(
         "config-edit",
         "Edit configuration",
         "Opens the selected configuration in a form.",
         Configurations,
         &["e"],
-        lists::edit_configuration,
+        configurations::edit,
     )
     .mutates(Danger::None)
     .when(lists::has_row)
@@ -68,7 +83,7 @@ pub static REGISTRY: &[Command] = &[
         "Opens the form of a new configuration filled like the selected one.",
         Configurations,
         &["C"],
-        lists::clone_configuration,
+        configurations::clone,
     )
     .mutates(Danger::None)
     .when(lists::has_row),
@@ -78,7 +93,7 @@ pub static REGISTRY: &[Command] = &[
         "Switches the chosen configurations on, or off when the first of them is on.",
         Configurations,
         &["x"],
-        lists::toggle_configurations,
+        configurations::toggle,
     )
     .mutates(Danger::None)
     .when(lists::has_row)
@@ -89,10 +104,19 @@ pub static REGISTRY: &[Command] = &[
         "Deletes the selected configuration; its backups stay.",
         Configurations,
         &["X"],
-        lists::delete_configuration,
+        configurations::delete,
     )
     .mutates(Typed)
     .when(lists::has_row),
+    Command::new(
+        "config-cleanup",
+        "Clean up ad-hoc ones",
+        "Removes ad-hoc configurations older than seven days that no job refers to.",
+        Configurations,
+        &["U"],
+        configurations::clean_up,
+    )
+    .mutates(Confirm),
     Command::new("job-retry", "Retry job", "Runs the selected job again.", Jobs, &["r"], jobs::retry)
         .mutates(Confirm)
         .when(jobs::can_retry)
@@ -104,9 +128,22 @@ pub static REGISTRY: &[Command] = &[
     Command::new("job-backup", "Go to its backup", "Goes to the backup that the selected job made.", Jobs, &["b"], jobs::to_backup)
         .when(jobs::has_backup)
         .hint("its backup"),
+    Command::new(
+        "job-log",
+        "Level of the log",
+        "Shows the log from the next level on: debug, info, warning, error.",
+        Jobs,
+        &["L"],
+        jobs::log_level,
+    )
+    .hint("log level"),
     Command::new("backup-restore", "Restore from it", "Begins a restore from the selected backup.", Backups, &["R"], restore::begin)
+        .mutates(Danger::None)
         .when(restore::can_begin)
         .hint("restore"),
+    Command::new("backup-browse", "Look into it", "Shows the backup's models and their records.", Backups, &["m"], browse::begin)
+        .when(browse::can_begin)
+        .hint("look into"),
     Command::new(
         "backup-verify",
         "Verify backup",
@@ -138,7 +175,7 @@ pub static REGISTRY: &[Command] = &[
         lists::delete_backups,
     )
     .mutates(Typed)
-    .when(lists::has_row),
+    .when(lists::can_delete),
     Command::new(
         "alert-acknowledge",
         "Acknowledge",
@@ -172,6 +209,24 @@ pub static REGISTRY: &[Command] = &[
     Command::new("alert-job", "Go to its job", "Goes to the job behind the selected alert.", Alerts, &["J"], jobs::to_job)
         .when(jobs::alert_has_job)
         .hint("its job"),
+    Command::new(
+        "alert-backup",
+        "Go to its backup",
+        "Goes to the backup behind the selected alert.",
+        Alerts,
+        &["b"],
+        jobs::alert_to_backup,
+    )
+    .when(jobs::alert_has_backup),
+    Command::new(
+        "alert-app",
+        "Go to its application",
+        "Goes to the backups of the application that the selected alert is about.",
+        Alerts,
+        &["A"],
+        jobs::alert_to_app,
+    )
+    .when(jobs::alert_has_app),
     Command::new("location-catch-up", "Catch up", "Copies to the selected location what it lacks.", Storage, &["r"], lists::catch_up)
         .mutates(Confirm)
         .when(lists::has_row)
@@ -205,9 +260,21 @@ pub static REGISTRY: &[Command] = &[
         &["s"],
         restore::next_strategy,
     )
-    .when(restore::has_plan)
+    .mutates(Danger::None)
+    .when(restore::has_strategies)
     .hint("strategy here"),
+    Command::new(
+        "preview-strategy-all",
+        "Strategy of all models",
+        "Gives every model the next strategy and compares again.",
+        Preview,
+        &["S"],
+        restore::next_strategy_of_all,
+    )
+    .when(restore::has_plan)
+    .hint("strategy for all"),
     Command::new("preview-again", "Compare again", "Compares again, with the choices made so far.", Preview, &["r"], restore::compare)
+        .mutates(Danger::None)
         .hint("compare again"),
     Command::new("preview-stop", "Stop comparing", "Stops the comparison under way.", Preview, &["X"], restore::stop)
         .when(restore::is_comparing),
@@ -236,95 +303,80 @@ pub static REGISTRY: &[Command] = &[
     Command::new("record-live", "Keep the live one", "Keeps the whole record as it is now.", Records, &["L"], choices::keep_live)
         .when(choices::has_record)
         .hint("live"),
-    Command::new("record-next", "Next conflict", "Goes to the next record in conflict.", Records, &["c", "n"], choices::next_conflict)
+    Command::new("record-next", "Next conflict", "Goes to the next record in conflict.", Records, &["c"], choices::next_conflict)
         .hint("next conflict"),
+    Command::new("record-following", "Next record", "Goes to the next record that differs.", Records, &["n"], choices::next_record)
+        .hint("next"),
+    Command::new("record-before", "Previous record", "Goes to the record before.", Records, &["N", "p"], choices::previous_record)
+        .hint("previous"),
     Command::new(
         "restore-undo",
         "Undo the restore",
-        "Takes back what the restore did, from its safety backup.",
+        "Shows what taking the restore back would change; nothing is touched before it is confirmed.",
         Scope::Result,
         &["u"],
-        restore::undo,
+        undo::undo,
     )
-    .mutates(Confirm)
-    .when(restore::can_undo)
+    .mutates(Typed)
+    .when(undo::can_undo)
     .hint("undo"),
     Command::new("restore-again", "Begin anew", "Begins another restore.", Restore, &["N"], restore::anew).when(restore::is_idle),
-    Command::new("welcome-help", "How to begin", "Shows the commands that begin.", Welcome, &["h"], shell::help).hint("how to begin"),
-    // Lists.
-    Command::new("filter", "Filter", "Filters as you type: words, field:value, size>1G, age<2d.", List, &["/"], shell::filter)
-        .hint("filter"),
-    Command::new("mark", "Select", "Selects the row; actions then apply to all that are selected.", List, &["Space"], lists::mark)
-        .hint("select"),
-    Command::new("mark-range", "Select a range", "Begins a range at this row; moving extends it.", List, &["v"], lists::mark_range),
-    Command::new("mark-all", "Select all shown", "Selects all rows that the filter shows, or none.", List, &["*"], lists::mark_all),
-    Command::new("sort", "Sort by the next order", "Sorts by the next order that has an index.", List, &["o"], lists::sort),
-    Command::new("sort-turn", "Turn the order", "Turns the order round.", List, &["O"], lists::turn),
-    Command::new("freeze", "Freeze", "Holds the rows still, or lets them follow again.", List, &["F"], lists::freeze),
-    Command::new("copy-id", "Copy the id", "Copies the id of the selected row through the terminal.", List, &["y"], lists::copy_id)
-        .when(lists::has_row),
-    Command::new("copy-row", "Copy the row", "Copies the selected row as text through the terminal.", List, &["Y"], lists::copy_row)
-        .when(lists::has_row),
-    // Everywhere.
-    Command::new("open", "Open", "Opens what is selected, or goes on to the next step.", Everywhere, &["Enter"], shell::open).hint("open"),
     Command::new(
-        "back",
-        "Back",
-        "Goes back: clears the filter and the selection, leaves the detail, goes a step back.",
-        Everywhere,
-        &["Esc", "Left"],
-        shell::back,
-    ),
-    Command::new(
-        "palette",
-        "Command palette",
-        "Finds any command, screen, configuration or backup by a few letters.",
-        Everywhere,
-        &[":", "Ctrl-p"],
-        shell::palette,
+        "restore-reopen",
+        "Open the preview left behind",
+        "Opens the preview of a restore that was left behind, with its choices.",
+        Restore,
+        &["P"],
+        undo::reopen,
     )
-    .hint("commands"),
-    Command::new("help", "Help", "Shows the keys of this screen; type to filter, Enter runs.", Everywhere, &["?", "F1"], shell::help)
-        .hint("help"),
-    Command::new("down", "Down", "Moves down.", Everywhere, &["j", "Down"], shell::down),
-    Command::new("up", "Up", "Moves up.", Everywhere, &["k", "Up"], shell::up),
-    Command::new("half-down", "Half a page down", "Moves half a page down.", Everywhere, &["Ctrl-d"], shell::half_down),
-    Command::new("half-up", "Half a page up", "Moves half a page up.", Everywhere, &["Ctrl-u"], shell::half_up),
-    Command::new("page-down", "Page down", "Moves a page down.", Everywhere, &["PgDn"], shell::page_down),
-    Command::new("page-up", "Page up", "Moves a page up.", Everywhere, &["PgUp"], shell::page_up),
-    Command::new("first", "First", "Moves to the first row.", Everywhere, &["g", "Home"], shell::first),
-    Command::new("last", "Last", "Moves to the last row that is loaded.", Everywhere, &["G", "End"], shell::last),
-    Command::new("screen-1", "Overview", "Goes to the overview.", Everywhere, &["1"], |model| shell::go(model, Screen::Overview)),
-    Command::new("screen-2", "Configurations", "Goes to the configurations.", Everywhere, &["2"], |model| {
-        shell::go(model, Screen::Configurations)
-    }),
-    Command::new("screen-3", "Jobs", "Goes to the jobs.", Everywhere, &["3"], |model| shell::go(model, Screen::Jobs)),
-    Command::new("screen-4", "Backups", "Goes to the backups.", Everywhere, &["4"], |model| shell::go(model, Screen::Backups)),
-    Command::new("screen-5", "Restore", "Goes to the restore walkthrough.", Everywhere, &["5"], |model| shell::go(model, Screen::Restore)),
-    Command::new("screen-6", "Alerts", "Goes to the alerts.", Everywhere, &["6"], |model| shell::go(model, Screen::Alerts)),
-    Command::new("screen-7", "Archive", "Goes to the archive policies.", Everywhere, &["7"], |model| shell::go(model, Screen::Archive)),
-    Command::new("screen-8", "Storage", "Goes to the locations.", Everywhere, &["8"], |model| shell::go(model, Screen::Storage)),
-    Command::new("screen-9", "Activity", "Goes to the audit trail.", Everywhere, &["9"], |model| shell::go(model, Screen::Activity)),
-    Command::new("screen-next", "Next screen", "Goes to the next screen.", Everywhere, &["Tab"], shell::next_screen),
-    Command::new("screen-previous", "Previous screen", "Goes to the previous screen.", Everywhere, &["BackTab"], shell::previous_screen),
-    Command::new("theme", "Next theme", "Changes to the next theme.", Everywhere, &["t"], shell::theme),
-    Command::new("utc", "UTC or local time", "Shows times in UTC or in local time.", Everywhere, &["Z"], shell::utc),
+    .mutates(Danger::None)
+    .when(undo::has_left)
+    .hint("open the preview"),
+    Command::new("restore-log", "Restore log", "Goes to the log of restores, where each can be taken back.", Restore, &["H"], |model| {
+        shell::go(model, Screen::Restores)
+    })
+    .hint("log"),
     Command::new(
-        "mouse",
-        "Mouse on or off",
-        "Uses the mouse, or leaves it to the terminal's own selection.",
-        Everywhere,
-        &[],
-        shell::mouse,
-    ),
-    Command::new("redraw", "Redraw", "Draws the whole screen anew.", Everywhere, &["Ctrl-l"], |_| vec![Effect::Redraw]),
-    Command::new("suspend", "Suspend", "Gives the terminal back to the shell until `fg`.", Everywhere, &["Ctrl-z"], shell::suspend),
+        "restores-undo",
+        "Take it back",
+        "Shows what taking back the selected restore would change; nothing is touched before it is confirmed.",
+        Restores,
+        &["u"],
+        undo::undo_selected,
+    )
+    .mutates(Typed)
+    .when(undo::can_undo_selected)
+    .hint("undo"),
+    Command::new("restores-job", "Go to its job", "Goes to the job of the selected restore.", Restores, &["J"], undo::to_job)
+        .when(undo::has_job)
+        .hint("its job"),
+    Command::new("browse-next", "Next record", "Goes to the next record.", Browse, &["n"], browse::next)
+        .when(browse::has_record)
+        .hint("next"),
+    Command::new("browse-previous", "Previous record", "Goes to the previous record.", Browse, &["p"], browse::previous)
+        .when(browse::has_record)
+        .hint("previous"),
+    Command::new("browse-copy", "Copy the record", "Copies the selected record as JSON.", Browse, &["y"], browse::copy)
+        .when(browse::has_record)
+        .hint("copy"),
+    Command::new("browse-command", "Copy command", "Copies the command line that shows the same.", Browse, &["Y"], browse::copy_command),
     Command::new(
-        "quit",
-        "Quit",
-        "Ends the console; jobs that run here come to their end first.",
-        Everywhere,
-        &["q", "Ctrl-c"],
-        shell::quit,
-    ),
+        "welcome-demo",
+        "Try the demonstration",
+        "Ends this console, builds the demonstration in a folder of its own, and opens the console on it.",
+        Welcome,
+        &["d"],
+        |_| vec![Effect::Demo],
+    )
+    .mutates(Danger::None)
+    .hint("demonstration"),
+    Command::new(
+        "welcome-copy",
+        "Copy the commands",
+        "Copies the commands that protect a database of yours.",
+        Welcome,
+        &["y"],
+        shell::copy_first_steps,
+    )
+    .hint("copy the commands"),
 ];

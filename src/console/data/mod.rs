@@ -74,6 +74,11 @@ impl Engine {
         }
     }
 
+    /// Stops every action at its next safe point.
+    pub fn stop_all(&self) {
+        self.stops.values().for_each(|stop| stop.store(true, Ordering::Relaxed));
+    }
+
     /// Whether actions are still under way: each holds its half of its stop.
     #[must_use]
     pub fn is_acting(&self) -> bool {

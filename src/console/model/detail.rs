@@ -29,6 +29,8 @@ pub struct Detail {
     pub steps: Vec<String>,
     /// Coming runs of a configuration.
     pub next_runs: Vec<Timestamp>,
+    /// A configuration's schedule in words.
+    pub schedule: String,
 }
 
 /// A model of a backup.
@@ -88,4 +90,8 @@ pub struct Summary {
     pub locations: Vec<Location>,
     /// A preview left behind, offered again.
     pub open_plan: Option<Box<PlanSummary>>,
+    /// What must be known of this home before its figures are believed.
+    pub notice: Option<String>,
+    /// Whether there is a vault.
+    pub has_vault: bool,
 }

@@ -1,6 +1,8 @@
 //! The one model: what the console knows and shows. Only `update` changes it; views read it.
 
+pub mod browse;
 pub mod detail;
+pub mod differing;
 pub mod filter;
 pub mod list;
 pub mod plan;
@@ -11,13 +13,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use self::browse::Browse;
 use self::detail::{Detail, Summary};
-use self::list::List;
+use self::list::{Cursor, List};
+use self::plan::PlanSummary;
 use self::records::{ListKind, Record};
 use self::walk::{Step, Walk};
 use super::commands::Scope;
 use super::component::Component;
-use super::effect::{Action, Effect, Progress, Query, Slot};
+use super::effect::{Action, Effect, KnownApp, LEVELS, Progress, Query, Slot};
 use super::keymap::Keymap;
 use super::terminal::caps::Caps;
 use super::terminal::input::Key;
@@ -36,6 +40,7 @@ pub enum Screen {
     Archive,
     Storage,
     Activity,
+    Restores,
     Welcome,
 }
 
@@ -64,6 +69,7 @@ impl Screen {
             Self::Archive => ListKind::Policies,
             Self::Storage => ListKind::Locations,
             Self::Activity => ListKind::Activity,
+            Self::Restores => ListKind::Restores,
             Self::Overview | Self::Restore | Self::Welcome => return None,
         })
     }
@@ -128,8 +134,18 @@ pub struct Model {
     pub summary: Summary,
     /// Whether the figures have been read once.
     pub known: bool,
+    /// The application that is selected on the overview.
+    pub at_app: Cursor,
     /// The detail of the selected row.
     pub detail: Option<Detail>,
+    /// The least grave lines of logs that are shown: an index of [`LEVELS`].
+    pub level: usize,
+    /// The backup that is looked into.
+    pub browse: Option<Browse>,
+    /// Every application with its models, as last heard.
+    pub known_apps: Vec<KnownApp>,
+    /// The row that is looked for and was not in the window yet.
+    pub sought: Option<String>,
     /// The restore walkthrough.
     pub walk: Walk,
     /// Keys of a chord that is not complete.
@@ -162,7 +178,12 @@ impl Model {
             lists: ListKind::ALL.into_iter().map(List::new).collect(),
             summary: Summary::default(),
             known: false,
+            at_app: Cursor::default(),
             detail: None,
+            level: 1,
+            browse: None,
+            known_apps: Vec::new(),
+            sought: None,
             walk: Walk::default(),
             pending: Vec::new(),
             toast: None,
@@ -189,6 +210,9 @@ impl Model {
     /// The list that the keys move in, where it is one.
     #[must_use]
     pub fn current(&self) -> Option<ListKind> {
+        if self.browse.is_some() {
+            return None;
+        }
         match self.screen {
             Screen::Restore if self.walk.step == Step::What => Some(ListKind::Backups),
             screen => screen.list(),
@@ -201,6 +225,19 @@ impl Model {
         self.current().and_then(|kind| self.list(kind).selected())
     }
 
+    /// A preview that was left behind, other than the one that is open here.
+    #[must_use]
+    pub fn left_behind(&self) -> Option<&PlanSummary> {
+        let open = self.walk.plan.as_ref().map(|plan| plan.plan.as_str());
+        self.summary.open_plan.as_deref().filter(|left| open != Some(&left.plan) && self.walk.restoring.is_none())
+    }
+
+    /// The least grave lines of logs that are shown.
+    #[must_use]
+    pub fn log_level(&self) -> &'static str {
+        LEVELS.get(self.level).copied().unwrap_or("info")
+    }
+
     /// The ids an action applies to.
     #[must_use]
     pub fn chosen(&self) -> Vec<String> {
@@ -210,7 +247,12 @@ impl Model {
     /// The rows that a list has on the screen: the body without its head.
     #[must_use]
     pub fn visible(&self) -> usize {
-        usize::from(self.size.1.saturating_sub(super::screens::CHROME + 2)).max(1)
+        let above = match (self.screen, self.walk.step) {
+            (Screen::Restore, Step::What) => 2,
+            (Screen::Restore, _) => 4,
+            _ => 0,
+        };
+        usize::from(self.size.1.saturating_sub(super::screens::CHROME + 2 + above)).max(1)
     }
 
     /// Whether details stand beside the lists.
@@ -222,6 +264,9 @@ impl Model {
     /// Whose keys apply, the nearest first.
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {
+        if self.browse.is_some() {
+            return vec![Scope::Browse, Scope::Everywhere];
+        }
         let mut scopes = match self.screen {
             Screen::Overview => vec![Scope::Overview],
             Screen::Configurations => vec![Scope::Configurations],
@@ -231,6 +276,7 @@ impl Model {
             Screen::Archive => vec![Scope::Archive],
             Screen::Storage => vec![Scope::Storage],
             Screen::Activity => vec![Scope::Activity],
+            Screen::Restores => vec![Scope::Restores],
             Screen::Welcome => vec![Scope::Welcome],
             Screen::Restore => vec![self.walk.step.scope(), Scope::Restore],
         };

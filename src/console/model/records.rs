@@ -13,30 +13,32 @@ pub enum ListKind {
     Policies,
     Locations,
     Activity,
+    Restores,
 }
 
 impl ListKind {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Configurations, Self::Jobs, Self::Backups, Self::Alerts, Self::Policies, Self::Locations, Self::Activity];
+    pub const ALL: [Self; 8] =
+        [Self::Configurations, Self::Jobs, Self::Backups, Self::Alerts, Self::Policies, Self::Locations, Self::Activity, Self::Restores];
 
     /// The orders a list can be in, the usual one first; each is one that the catalog has an index for.
     #[must_use]
     pub fn orders(self) -> &'static [&'static str] {
         match self {
             Self::Configurations => &["name", "next"],
-            Self::Jobs => &["created"],
+            Self::Jobs => &["state", "created"],
             Self::Backups => &["taken"],
             Self::Alerts => &["state", "last"],
             Self::Policies | Self::Locations => &["name"],
             Self::Activity => &["time"],
+            Self::Restores => &["started"],
         }
     }
 
     /// Whether the usual order begins with the largest or newest.
     #[must_use]
     pub fn newest_first(self) -> bool {
-        matches!(self, Self::Jobs | Self::Backups | Self::Activity | Self::Alerts)
+        matches!(self, Self::Jobs | Self::Backups | Self::Activity | Self::Alerts | Self::Restores)
     }
 }
 
@@ -75,6 +77,16 @@ pub struct Job {
     pub total_records: Option<u64>,
     pub done_bytes: u64,
     pub total_bytes: Option<u64>,
+    /// Of a running job, a second, since it began.
+    pub records_per_second: Option<f64>,
+    /// Of a running job, a second, since it began.
+    pub bytes_per_second: Option<f64>,
+    /// Of a running job that knows how many records there will be.
+    pub seconds_left: Option<f64>,
+    /// The process that runs it, where that is another one.
+    pub elsewhere: Option<u32>,
+    /// Whether it was asked to stop.
+    pub stopping: bool,
     pub error: Option<String>,
     pub hint: Option<String>,
     pub created_at: Option<Timestamp>,
@@ -130,6 +142,7 @@ pub struct Alert {
     pub last_at: Option<Timestamp>,
     pub acknowledged_by: Option<String>,
     pub notes: String,
+    pub snoozed_until: Option<Timestamp>,
     pub job: Option<String>,
     pub backup: Option<String>,
 }
@@ -180,6 +193,34 @@ pub struct Activity {
     pub outcome: String,
 }
 
+/// One restore of the restore log, or the taking back of one.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(missing_docs, reason = "the names are those of the catalog")]
+pub struct Restore {
+    pub id: String,
+    pub app: String,
+    pub backup: String,
+    /// A strategy, `undo`, or `copy`.
+    pub mode: String,
+    pub status: String,
+    pub operator: String,
+    pub reason: String,
+    pub created: u64,
+    pub updated: u64,
+    pub skipped: u64,
+    pub deleted: u64,
+    /// Where a whole copy was put.
+    pub target: String,
+    pub safety_backup: Option<String>,
+    pub undo_of: Option<String>,
+    pub undone_by: Option<String>,
+    pub undo_until: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
+    pub duration_seconds: Option<f64>,
+    pub error: Option<String>,
+    pub job: Option<String>,
+}
+
 /// A row of any list.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -191,6 +232,7 @@ pub enum Record {
     Policy(Policy),
     Location(Location),
     Activity(Activity),
+    Restore(Box<Restore>),
 }
 
 impl Record {
@@ -205,6 +247,7 @@ impl Record {
             Self::Policy(it) => &it.id,
             Self::Location(it) => &it.id,
             Self::Activity(it) => &it.id,
+            Self::Restore(it) => &it.id,
         }
     }
 
@@ -217,6 +260,7 @@ impl Record {
             Self::Backup(it) => Some(&it.app),
             Self::Alert(it) => it.app.as_deref(),
             Self::Policy(it) => Some(&it.app),
+            Self::Restore(it) => Some(&it.app),
             Self::Location(_) | Self::Activity(_) => None,
         }
     }
@@ -266,6 +310,14 @@ impl Record {
                 ("reason", &it.reason),
                 ("outcome", &it.outcome),
             ],
+            Self::Restore(it) => vec![
+                ("app", &it.app),
+                ("mode", &it.mode),
+                ("status", &it.status),
+                ("operator", &it.operator),
+                ("reason", &it.reason),
+                ("id", &it.id),
+            ],
         }
     }
 
@@ -280,6 +332,7 @@ impl Record {
             Self::Policy(it) => it.last_run_at,
             Self::Location(it) => it.verified_at,
             Self::Activity(it) => it.time,
+            Self::Restore(it) => it.started_at,
         }
     }
 

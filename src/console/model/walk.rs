@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::detail::ScopeModel;
+use super::differing::Differing;
 use super::list::Cursor;
 use super::plan::{PlanModel, PlanRow, PlanSummary, RestoreResult};
 use super::records::Backup;
 use crate::console::commands::Scope;
-use crate::console::effect::{Preview, Progress, Side};
+use crate::console::effect::{OpenPlan, Preview, Progress, Side};
 
 /// Where the walkthrough stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,12 +89,8 @@ pub struct Walk {
     pub problem: Option<String>,
     /// The row in the preview.
     pub at_model: Cursor,
-    /// The records of the model that is looked into.
-    pub rows: Vec<PlanRow>,
-    /// Whether they are all.
-    pub rows_end: bool,
-    /// The row among the records.
-    pub at_row: Cursor,
+    /// The records of the model that is looked into: a window of them.
+    pub records: Differing,
     /// The field of the record.
     pub at_field: Cursor,
     /// Models with a strategy of their own.
@@ -106,6 +103,8 @@ pub struct Walk {
     pub stale: bool,
     /// The number of the restore under way.
     pub restoring: Option<u64>,
+    /// The restore that is taken back, with its application; there is no backup, scope or strategy then.
+    pub undo: Option<(String, String)>,
     /// How it ended.
     pub result: Option<Result<RestoreResult, String>>,
 }
@@ -115,6 +114,13 @@ impl Walk {
     #[must_use]
     pub fn from(backup: Backup) -> Self {
         Self { step: Step::Scope, backup: Some(backup), ..Self::default() }
+    }
+
+    /// The application that is restored.
+    #[must_use]
+    pub fn app(&self) -> Option<String> {
+        let planned = self.plan.as_ref().map(|plan| plan.app.clone());
+        planned.or_else(|| self.undo.as_ref().map(|(_, app)| app.clone())).or_else(|| self.backup.as_ref().map(|it| it.app.clone()))
     }
 
     /// The model that the preview's row stands for.
@@ -132,7 +138,7 @@ impl Walk {
     /// The record that is looked at.
     #[must_use]
     pub fn row(&self) -> Option<&PlanRow> {
-        self.rows.get(self.at_row.at)
+        self.records.selected()
     }
 
     /// The strategy's name.
@@ -141,13 +147,44 @@ impl Walk {
         STRATEGIES.get(self.strategy).map_or("merge", |(name, _)| name)
     }
 
+    /// A walkthrough that takes back a restore.
+    #[must_use]
+    pub fn undoing(restore: String, app: String) -> Self {
+        Self { step: Step::Preview, undo: Some((restore, app)), ..Self::default() }
+    }
+
+    /// The walkthrough of a preview that was left behind, as it was left.
+    #[must_use]
+    pub fn reopened(left: OpenPlan) -> Self {
+        let OpenPlan { summary, backup, models, preview } = left;
+        Self {
+            step: Step::Preview,
+            undo: preview.undo_of.map(|restore| (restore, summary.app.clone())),
+            backup,
+            models,
+            included: preview.models.into_iter().collect(),
+            strategy: STRATEGIES.iter().position(|(name, _)| *name == preview.strategy).unwrap_or(0),
+            strategies: preview.strategies,
+            row_choices: preview.rows,
+            field_choices: preview.fields,
+            plan: Some(summary),
+            ..Self::default()
+        }
+    }
+
     /// What is to be compared, with all choices.
     #[must_use]
     pub fn preview(&self) -> Option<Preview> {
-        let backup = self.backup.as_ref()?;
+        let (backup, app) = match (&self.undo, &self.backup) {
+            (Some((_, app)), _) => (String::new(), app.clone()),
+            (None, Some(backup)) => (backup.id.clone(), backup.app.clone()),
+            (None, None) => return None,
+        };
         Some(Preview {
-            backup: backup.id.clone(),
-            app: backup.app.clone(),
+            undo_of: self.undo.as_ref().map(|(restore, _)| restore.clone()),
+            replaces: self.plan.as_ref().map(|plan| plan.plan.clone()),
+            backup,
+            app,
             strategy: self.strategy_name().to_owned(),
             models: self.included.iter().cloned().collect(),
             strategies: self.strategies.clone(),
@@ -187,7 +224,10 @@ impl Walk {
     #[must_use]
     pub fn command_line(&self) -> Option<String> {
         let preview = self.preview()?;
-        let mut line = format!("backstop restore preview {} --app {} --strategy {}", preview.backup, preview.app, preview.strategy);
+        let mut line = match &preview.undo_of {
+            Some(restore) => format!("backstop restore undo {restore} --preview"),
+            None => format!("backstop restore preview {} --app {} --strategy {}", preview.backup, preview.app, preview.strategy),
+        };
         for model in &preview.models {
             line += &format!(" --model {model}");
         }

@@ -5,16 +5,17 @@ use crate::console::model::Model;
 use crate::console::model::records::Activity;
 use crate::console::theme::Role;
 use crate::console::widgets::canvas::Canvas;
+use crate::console::widgets::format;
 use crate::console::widgets::table::{Cell, Column, Room};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::number("WHEN", 9),
-    Column::text("WHO", Room::Fixed(12)),
-    Column::text("WHAT", Room::Share(2)),
-    Column::text("ON", Room::Share(2)),
-    Column::text("WHY", Room::Share(3)).from(72),
-    Column::text("OUTCOME", Room::Fixed(10)),
+    Column::number("WHEN", 8),
+    Column::text("WHO", Room::Share(1, 8)),
+    Column::text("WHAT", Room::Share(2, 15)),
+    Column::text("ON", Room::Share(2, 12)),
+    Column::text("WHY", Room::Share(4, 10)).spare(1),
+    Column::text("OUTCOME", Room::Fixed(9)),
 ];
 
 /// The cells of a row.
@@ -23,7 +24,7 @@ pub fn cells(model: &Model, it: &Activity) -> Vec<Cell> {
         moment(model, it.time),
         (it.operator.clone(), Role::Text),
         (it.action.clone(), Role::Strong),
-        (it.target.clone(), Role::Text),
+        (format::short(&it.target).to_owned(), Role::Text),
         (it.reason.clone(), Role::Dim),
         (it.outcome.clone(), Role::Dim),
     ]

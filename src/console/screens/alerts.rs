@@ -11,11 +11,11 @@ use crate::console::widgets::table::{Cell, Column, Room};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::text("ALERT", Room::Fixed(20)),
-    Column::text("ABOUT", Room::Fixed(16)).from(72),
-    Column::text("MESSAGE", Room::Share(1)),
-    Column::number("SEEN", 4).from(72),
-    Column::number("SINCE", 7),
+    Column::text("ALERT", Room::Fixed(18)),
+    Column::text("ABOUT", Room::Share(1, 8)).spare(2),
+    Column::text("MESSAGE", Room::Share(4, 16)),
+    Column::number("SEEN", 4).spare(1),
+    Column::number("SINCE", 8),
     Column::text("STATE", Room::Fixed(8)),
 ];
 
@@ -23,6 +23,12 @@ pub const COLUMNS: &[Column] = &[
 #[must_use]
 pub fn about(it: &Alert) -> String {
     [it.app.as_deref(), it.configuration.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("/")
+}
+
+/// An alert's state in a short word.
+#[must_use]
+pub fn state(it: &Alert) -> &str {
+    if it.status == "acknowledged" { "acked" } else { &it.status }
 }
 
 /// An alert's kind in words.
@@ -36,14 +42,13 @@ pub fn cells(model: &Model, it: &Alert) -> Vec<Cell> {
     let (sign, role) = gauge::state(&it.severity);
     let seen = if it.count > 1 { format!("×{}", it.count) } else { String::new() };
     let role = if it.status == "resolved" { Role::Dim } else { role };
-    let state = if it.status == "acknowledged" { "acked".to_owned() } else { it.status.clone() };
     vec![
         (format!("{} {}", sign.text(model.setup.caps.unicode), kind(it)), role),
-        (about(it), Role::Text),
+        (it.app.clone().unwrap_or_else(|| "–".into()), Role::Text),
         (it.message.clone(), Role::Text),
         (seen, Role::Dim),
         moment(model, it.first_at),
-        (state, Role::Dim),
+        (state(it).to_owned(), Role::Dim),
     ]
 }
 
@@ -64,6 +69,7 @@ pub fn detail(model: &Model, it: &Alert, more: Option<&Detail>, canvas: &mut Can
     y = fact(canvas, y, "measured", it.measured.as_deref().unwrap_or(""));
     y = fact(canvas, y, "threshold", it.threshold.as_deref().unwrap_or(""));
     y = fact(canvas, y, "acked by", it.acknowledged_by.as_deref().unwrap_or(""));
+    y = fact_time(model, canvas, y, "quiet until", it.snoozed_until.filter(|_| it.status == "snoozed"));
     y = fact(canvas, y, "notes", &it.notes);
     y = fact(canvas, y, "job", it.job.as_deref().unwrap_or(""));
     let Some(more) = more else { return };

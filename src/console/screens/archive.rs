@@ -10,13 +10,13 @@ use crate::console::widgets::table::{Cell, Column, Room};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::text("POLICY", Room::Share(2)),
-    Column::text("APP", Room::Share(1)),
-    Column::text("MODEL", Room::Share(2)),
+    Column::text("POLICY", Room::Share(2, 12)),
+    Column::text("APP", Room::Share(1, 8)),
+    Column::text("MODEL", Room::Share(2, 12)),
     Column::number("AFTER", 6),
     Column::number("DUE", 9),
-    Column::number("ARCHIVED", 11),
-    Column::number("LAST", 9),
+    Column::number("ARCHIVED", 11).spare(1),
+    Column::number("LAST", 8).spare(2),
 ];
 
 /// The cells of a row.

@@ -2,7 +2,7 @@
 
 use super::listing::{fact, fact_time, moment, state};
 use crate::console::model::Model;
-use crate::console::model::detail::Detail;
+use crate::console::model::detail::{Detail, ScopeModel};
 use crate::console::model::records::Backup;
 use crate::console::theme::Role;
 use crate::console::widgets::canvas::{Canvas, Sign};
@@ -11,13 +11,13 @@ use crate::console::widgets::table::{Cell, Column, Room};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::number("TAKEN", 9),
-    Column::text("APPLICATION", Room::Share(2)),
-    Column::text("TYPE", Room::Fixed(12)),
+    Column::number("TAKEN", 8),
+    Column::text("APPLICATION", Room::Share(2, 9)),
+    Column::text("TYPE", Room::Fixed(13)),
     Column::text("STATE", Room::Fixed(11)),
-    Column::number("RECORDS", 11),
+    Column::number("RECORDS", 9).spare(1),
     Column::number("STORED", 7),
-    Column::text("AT", Room::Fixed(5)).from(74),
+    Column::text("AT", Room::Fixed(5)),
 ];
 
 /// The cells of a row.
@@ -66,15 +66,22 @@ pub fn detail(model: &Model, it: &Backup, more: Option<&Detail>, canvas: &mut Ca
         y += 1;
     }
     if let Some(more) = more.filter(|more| !more.models.is_empty()) {
-        canvas.put(0, y + 1, "MODELS", Role::Head);
-        for (line, scope) in more.models.iter().enumerate() {
-            let at = y + 2 + u16::try_from(line).unwrap_or(u16::MAX - y - 2);
-            if at >= canvas.height() {
-                break;
-            }
-            let wide = canvas.width().saturating_sub(14);
-            canvas.put_within(0, at, wide, &scope.model, Role::Text);
-            canvas.put_right(canvas.width(), at, 12, &format::count(scope.records), Role::Text);
-        }
+        models(canvas, y + 1, &more.models);
+    }
+}
+
+/// Draws a backup's models in as many columns as there is room for, and how many there was none for.
+fn models(canvas: &mut Canvas<'_>, y: u16, models: &[ScopeModel]) {
+    let columns = usize::from(canvas.width() / 38).max(1);
+    let wide = canvas.width() / u16::try_from(columns).unwrap_or(1);
+    let rows = usize::from(canvas.height().saturating_sub(y + 1)).min(models.len().div_ceil(columns));
+    let hidden = models.len().saturating_sub(rows * columns);
+    let title = if hidden > 0 { format!("MODELS  ({hidden} of {} have no room here)", models.len()) } else { "MODELS".to_owned() };
+    canvas.put(0, y, &title, Role::Head);
+    for (at, scope) in models.iter().take(rows * columns).enumerate() {
+        let x = u16::try_from(at / rows.max(1)).unwrap_or(0) * wide;
+        let line = y + 1 + u16::try_from(at % rows.max(1)).unwrap_or(0);
+        canvas.put_within(x, line, wide.saturating_sub(13), &scope.model, Role::Text);
+        canvas.put_right(x + wide - 2, line, 10, &format::count(scope.records), Role::Text);
     }
 }

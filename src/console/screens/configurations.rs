@@ -11,12 +11,12 @@ use crate::console::widgets::table::{Cell, Column, Room};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::text("NAME", Room::Share(3)),
-    Column::text("APP", Room::Share(2)),
-    Column::text("TYPE", Room::Fixed(12)),
-    Column::text("LAST", Room::Fixed(12)),
-    Column::number("NEXT", 11),
-    Column::number("KEEP", 5).from(72),
+    Column::text("NAME", Room::Share(2, 15)),
+    Column::text("APP", Room::Share(1, 8)),
+    Column::text("TYPE", Room::Fixed(12)).spare(2),
+    Column::text("LAST", Room::Fixed(11)),
+    Column::number("NEXT", 10),
+    Column::number("KEEP", 5).spare(1),
 ];
 
 /// The cells of a row.
@@ -41,6 +41,7 @@ pub fn detail(model: &Model, it: &Configuration, more: Option<&Detail>, canvas: 
     y = fact(canvas, y, "type", &it.kind);
     y = fact(canvas, y, "state", if it.enabled { "enabled" } else { "disabled" });
     y = fact(canvas, y, "schedule", it.schedule.as_deref().unwrap_or("only when asked"));
+    y = fact(canvas, y, "", more.map_or("", |more| &more.schedule));
     y = fact(canvas, y, "keeps", &format!("{} days", it.retention_days));
     y = fact(canvas, y, "modules", &if it.modules.is_empty() { "all".into() } else { it.modules.join(", ") });
     y = fact(canvas, y, "models", &if it.models.is_empty() { "all".into() } else { it.models.join(", ") });

@@ -11,12 +11,12 @@ use crate::console::widgets::{format, gauge};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::text("JOB", Room::Fixed(9)),
-    Column::text("APPLICATION", Room::Share(2)),
-    Column::text("CONFIGURATION", Room::Share(3)),
-    Column::text("STATE", Room::Fixed(16)),
-    Column::number("RECORDS", 11),
-    Column::number("STARTED", 9),
+    Column::text("JOB", Room::Fixed(7)),
+    Column::text("APPLICATION", Room::Share(2, 9)),
+    Column::text("CONFIGURATION", Room::Share(2, 14)).spare(1),
+    Column::text("STATE", Room::Fixed(14)),
+    Column::number("RECORDS", 9).spare(2),
+    Column::number("STARTED", 8),
 ];
 
 /// The cells of a row.
@@ -35,6 +35,17 @@ pub fn cells(model: &Model, it: &Job) -> Vec<Cell> {
     ]
 }
 
+/// How fast a job goes, and how long it still takes.
+#[must_use]
+pub fn pace(it: &Job) -> String {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let whole = |number: f64| number.max(0.0) as u64;
+    let records = it.records_per_second.map(|pace| format!("{} records/s", format::count(whole(pace))));
+    let bytes = it.bytes_per_second.filter(|pace| *pace >= 1.0).map(|pace| format!("{}/s", format::bytes(whole(pace))));
+    let left = it.seconds_left.map(|seconds| format!("{} left", format::duration(seconds)));
+    [records, bytes, left].into_iter().flatten().collect::<Vec<_>>().join("   ")
+}
+
 /// Draws a row's detail.
 pub fn detail(model: &Model, it: &Job, more: Option<&Detail>, canvas: &mut Canvas<'_>) {
     let (text, role) = state(model, &it.status);
@@ -43,8 +54,14 @@ pub fn detail(model: &Model, it: &Job, more: Option<&Detail>, canvas: &mut Canva
     if it.status == "running" {
         let width = canvas.width().saturating_sub(24).min(40);
         canvas.put_within(0, y, 12, &it.phase, Role::Dim);
-        gauge::draw(canvas, 13, y, width, it.done_records, it.total_records);
-        canvas.put(15 + width, y, &gauge::percent(it.done_records, it.total_records), Role::Text);
+        if it.total_records.is_some() {
+            gauge::draw(canvas, 13, y, width, it.done_records, it.total_records);
+            canvas.put(15 + width, y, &gauge::percent(it.done_records, it.total_records), Role::Text);
+        }
+        y = fact(canvas, y + 1, "pace", &pace(it));
+    }
+    if it.stopping {
+        canvas.put(0, y, "It was asked to stop; it does so at its next safe point.", Role::Warning);
         y += 1;
     }
     if let Some(error) = &it.error {
@@ -55,6 +72,7 @@ pub fn detail(model: &Model, it: &Job, more: Option<&Detail>, canvas: &mut Canva
         y += 1;
     }
     y = fact(canvas, y, "id", &it.id);
+    y = fact(canvas, y, "runs in", &it.elsewhere.map(|pid| format!("process {pid}")).unwrap_or_default());
     y = fact(canvas, y, "config", it.configuration.as_deref().unwrap_or(""));
     y = fact(canvas, y, "origin", &it.origin);
     y = fact(canvas, y, "operator", &it.operator);
@@ -69,6 +87,6 @@ pub fn detail(model: &Model, it: &Job, more: Option<&Detail>, canvas: &mut Canva
     y = fact(canvas, y, "backup", it.backup.as_deref().unwrap_or(""));
     y = fact(canvas, y, "restore", it.restore.as_deref().unwrap_or(""));
     if let Some(more) = more {
-        log(model, canvas, y + 1, "LOG", &more.log);
+        log(model, canvas, y + 1, &format!("LOG from {} on (L)", model.log_level()), &more.log);
     }
 }

@@ -6,11 +6,11 @@ use super::{cells, columns, detail};
 use crate::console::model::Model;
 use crate::console::model::detail::LogLine;
 use crate::console::model::list::{List, scroll};
-use crate::console::model::records::ListKind;
+use crate::console::model::records::{ListKind, Record};
 use crate::console::theme::Role;
 use crate::console::widgets::canvas::{Canvas, Sign};
 use crate::console::widgets::table::{self, Cell, RowLook};
-use crate::console::widgets::{format, gauge};
+use crate::console::widgets::{format, gauge, text};
 
 /// Draws a list.
 pub fn draw(model: &Model, kind: ListKind, canvas: &mut Canvas<'_>) {
@@ -19,15 +19,10 @@ pub fn draw(model: &Model, kind: ListKind, canvas: &mut Canvas<'_>) {
     let wide = model.is_wide();
     let left = if wide { width * 11 / 20 } else { width };
     status(list, &mut canvas.part(0, height.saturating_sub(1), left, 1));
-    let mut body = canvas.part(0, 0, left, height.saturating_sub(1));
+    let under = if wide { 0 } else { foot(list, &mut canvas.part(0, 0, width, height.saturating_sub(1))) };
+    let mut body = canvas.part(0, 0, left, height.saturating_sub(1 + under));
     if list.rows.is_empty() {
-        let text = match (&list.problem, list.loading, list.filter.is_empty()) {
-            (Some(problem), ..) => problem.as_str(),
-            (None, true, _) => "…",
-            (None, false, false) => "Nothing passes the filter. Esc clears it.",
-            (None, false, true) => empty(kind),
-        };
-        body.paragraph(2, 1, text, Role::Dim);
+        nothing(list, &mut body);
         return;
     }
     let cursor = list.cursor();
@@ -42,15 +37,79 @@ pub fn draw(model: &Model, kind: ListKind, canvas: &mut Canvas<'_>) {
     }
 }
 
-fn empty(kind: ListKind) -> &'static str {
+/// Without a detail beside the list: what the selected row's columns cut short, in full at the foot; gives the rows it took.
+fn foot(list: &List, canvas: &mut Canvas<'_>) -> u16 {
+    const ROWS: usize = 2;
+    let said = match list.selected() {
+        Some(Record::Alert(it)) => it.message.as_str(),
+        Some(Record::Job(it)) => it.error.as_deref().unwrap_or(""),
+        Some(Record::Activity(it)) => it.reason.as_str(),
+        _ => return 0,
+    };
+    // The rows stay reserved while the selection moves: a list that jumps cannot be read.
+    let y = canvas.height().saturating_sub(u16::try_from(ROWS).unwrap_or(0));
+    let width = usize::from(canvas.width().saturating_sub(4));
+    for (row, line) in text::wrap(&text::sanitise(said), width).iter().take(ROWS).enumerate() {
+        canvas.put(3, y + u16::try_from(row).unwrap_or(0), line, Role::Dim);
+    }
+    u16::try_from(ROWS).unwrap_or(0) + 1
+}
+
+/// Draws what stands where rows will stand.
+fn nothing(list: &List, canvas: &mut Canvas<'_>) {
+    if let Some(problem) = &list.problem {
+        let sign = Sign::Critical.text(canvas.unicode);
+        canvas.paragraph(2, 1, &format!("{sign} {problem}"), Role::Critical);
+    } else if list.loading {
+        canvas.put(2, 1, "reading…", Role::Dim);
+    } else if !list.filter.is_empty() {
+        canvas.put(2, 1, "Nothing passes the filter.", Role::Strong);
+        canvas.put(2, 3, "Esc clears it; / changes it.", Role::Dim);
+    } else {
+        let (none, what, how) = empty(list.kind);
+        canvas.put(2, 1, none, Role::Strong);
+        let y = canvas.paragraph(2, 3, what, Role::Text);
+        canvas.paragraph(2, y + 1, how, Role::Dim);
+    }
+}
+
+/// Of an empty list: that it is, what will stand there, and how to get it.
+fn empty(kind: ListKind) -> (&'static str, &'static str, &'static str) {
     match kind {
-        ListKind::Configurations => "No configurations yet. c makes one.",
-        ListKind::Jobs => "Nothing has run yet.",
-        ListKind::Backups => "No backups yet. Run a configuration: 2, then b.",
-        ListKind::Alerts => "No alerts. Nothing needs you.",
-        ListKind::Policies => "No archive policies. `backstop archive add` makes one.",
-        ListKind::Locations => "No locations. `backstop vault init` makes a vault.",
-        ListKind::Activity => "Nothing was done yet.",
+        ListKind::Configurations => (
+            "No configurations yet.",
+            "A configuration says what of an application is backed up, how, when, and how long it is kept.",
+            "c makes one.",
+        ),
+        ListKind::Jobs => (
+            "Nothing has run yet.",
+            "Every backup, restore and verification stands here, with its log and its outcome.",
+            "1, then b, backs up.",
+        ),
+        ListKind::Backups => (
+            "No backups yet.",
+            "Every backup stands here, with what it holds and where it lies; each restores by itself.",
+            "Run a configuration: 2, then b.",
+        ),
+        ListKind::Alerts => {
+            ("No alerts. Nothing needs you.", "What needs a person stands here: a failed backup, a location that is behind.", "")
+        }
+        ListKind::Policies => (
+            "No archive policies.",
+            "A policy says which old records leave an application for the vault, where they can still be found.",
+            "This version does not archive yet.",
+        ),
+        ListKind::Locations => (
+            "No locations.",
+            "Every place that holds a copy of the vault stands here, with what it lacks and how full it is.",
+            "backstop vault init --location DIR",
+        ),
+        ListKind::Activity => ("Nothing was done yet.", "Who did what, when and why stands here; nothing is ever taken out of it.", ""),
+        ListKind::Restores => (
+            "Nothing was restored yet.",
+            "Every restore stands here, with who did it, why, and until when it can be taken back.",
+            "5 begins one.",
+        ),
     }
 }
 
@@ -102,32 +161,45 @@ pub fn fact(canvas: &mut Canvas<'_>, y: u16, name: &str, value: &str) -> u16 {
 /// Draws a moment in a detail: absolute and relative.
 pub fn fact_time(model: &Model, canvas: &mut Canvas<'_>, y: u16, name: &str, time: Option<Timestamp>) -> u16 {
     let Some(time) = time else { return y };
-    let relative = format::relative(model.now, time);
-    let ago = if relative == "now" || relative.starts_with("in ") { relative } else { format!("{relative} ago") };
-    fact(canvas, y, name, &format!("{} ({ago})", format::absolute(time, model.utc)))
+    fact(canvas, y, name, &format!("{} ({})", format::absolute(time, model.utc), format::ago(model.now, time)))
 }
 
-/// Draws a log's last lines into what is left of a detail.
+/// Draws a log's last lines into what is left of a detail; long ones go on under themselves.
 pub fn log(model: &Model, canvas: &mut Canvas<'_>, y: u16, title: &str, lines: &[LogLine]) -> u16 {
     if lines.is_empty() || y + 2 >= canvas.height() {
         return y;
     }
     canvas.put(0, y, title, Role::Head);
     let room = usize::from(canvas.height() - y - 1);
-    let mut at = y + 1;
-    for line in &lines[lines.len().saturating_sub(room)..] {
-        let time = line.time.map(|time| format::absolute(time, model.utc)).unwrap_or_default();
+    let wide = usize::from(canvas.width().saturating_sub(12));
+    // From the end: the newest lines are the ones that matter when there is no room for all.
+    let mut shown: Vec<(usize, String)> = Vec::new();
+    for (at, line) in lines.iter().enumerate().rev() {
+        let pieces = text::wrap(&text::sanitise(&line.text), wide);
+        if shown.len() + pieces.len() > room {
+            break;
+        }
+        shown.extend(pieces.into_iter().rev().map(|piece| (at, piece)));
+    }
+    let (mut at, mut before) = (y + 1, None);
+    for (of, piece) in shown.into_iter().rev() {
+        let line = &lines[of];
         let role = match line.level.as_str() {
             "error" => Role::Critical,
             "warning" => Role::Warning,
             _ => Role::Text,
         };
-        let sign = if role == Role::Text { " " } else { Sign::Critical.text(canvas.unicode) };
-        canvas.line(
-            0,
-            at,
-            &[(Role::Dim, time.get(11..19).unwrap_or("")), (Role::Text, " "), (role, sign), (Role::Text, " "), (role, &line.text)],
-        );
+        if before != Some(of) {
+            let time = line.time.map(|time| format::absolute(time, model.utc)).unwrap_or_default();
+            let sign = match role {
+                Role::Critical => Sign::Critical.text(canvas.unicode),
+                Role::Warning => Sign::Warning.text(canvas.unicode),
+                _ => " ",
+            };
+            canvas.line(0, at, &[(Role::Dim, time.get(11..19).unwrap_or("")), (Role::Text, " "), (role, sign)]);
+        }
+        canvas.put(11, at, &piece, role);
+        before = Some(of);
         at += 1;
     }
     at

@@ -4,11 +4,14 @@ pub mod activity;
 pub mod alerts;
 pub mod archive;
 pub mod backups;
+pub mod browse;
 pub mod configurations;
+pub mod differing;
 pub mod jobs;
 pub mod listing;
 pub mod overview;
 pub mod restore;
+pub mod restores;
 pub mod storage;
 pub mod welcome;
 
@@ -56,7 +59,7 @@ impl Component for ScreenView {
         match model.screen {
             Screen::Overview => overview::draw(model, canvas),
             Screen::Restore => restore::draw(model, canvas),
-            Screen::Welcome => welcome::draw(canvas),
+            Screen::Welcome => welcome::draw(model, canvas),
             screen => {
                 if let Some(kind) = screen.list() {
                     listing::draw(model, kind, canvas);
@@ -86,6 +89,24 @@ impl Component for DetailView {
     }
 }
 
+/// The inside of a backup, in place of the list.
+pub struct BrowseView;
+
+impl Component for BrowseView {
+    fn is_modal(&self) -> bool {
+        false
+    }
+
+    fn input(&mut self, _: &Input, _: &Model) -> Outcome {
+        Outcome::Ignored
+    }
+
+    fn view(&self, model: &Model, canvas: &mut Canvas<'_>) {
+        canvas.clear();
+        browse::draw(model, canvas);
+    }
+}
+
 /// The columns of a list.
 #[must_use]
 pub fn columns(kind: ListKind) -> &'static [Column] {
@@ -97,6 +118,7 @@ pub fn columns(kind: ListKind) -> &'static [Column] {
         ListKind::Policies => archive::COLUMNS,
         ListKind::Locations => storage::COLUMNS,
         ListKind::Activity => activity::COLUMNS,
+        ListKind::Restores => restores::COLUMNS,
     }
 }
 
@@ -111,6 +133,7 @@ pub fn cells(model: &Model, record: &Record) -> Vec<Cell> {
         Record::Policy(it) => archive::cells(model, it),
         Record::Location(it) => storage::cells(model, it),
         Record::Activity(it) => activity::cells(model, it),
+        Record::Restore(it) => restores::cells(model, it),
     }
 }
 
@@ -125,5 +148,6 @@ pub fn detail(model: &Model, record: &Record, canvas: &mut Canvas<'_>) {
         Record::Policy(it) => archive::detail(model, it, canvas),
         Record::Location(it) => storage::detail(model, it, canvas),
         Record::Activity(it) => activity::detail(model, it, canvas),
+        Record::Restore(it) => restores::detail(model, it, more, canvas),
     }
 }

@@ -1,16 +1,15 @@
 //! The restore walkthrough: one step a view, with all steps in a breadcrumb.
 
-use super::listing;
-use crate::console::effect::Side;
+use super::{differing, listing};
 use crate::console::model::Model;
 use crate::console::model::list::scroll;
-use crate::console::model::plan::{PlanModel, PlanRow, plain};
+use crate::console::model::plan::{PlanField, PlanModel};
 use crate::console::model::records::ListKind;
 use crate::console::model::walk::{STRATEGIES, Step, Walk};
 use crate::console::theme::Role;
 use crate::console::widgets::canvas::{Canvas, Sign};
 use crate::console::widgets::table::{self, Cell, Column, Room, RowLook};
-use crate::console::widgets::{format, gauge};
+use crate::console::widgets::{format, gauge, text};
 
 const STEPS: [(&str, Step); 7] = [
     ("What", Step::What),
@@ -25,7 +24,7 @@ const STEPS: [(&str, Step); 7] = [
 /// Draws the step that the walkthrough stands at.
 pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     let walk = &model.walk;
-    breadcrumb(walk, canvas);
+    breadcrumb(model, canvas);
     let (width, height) = (canvas.width(), canvas.height());
     let mut body = canvas.part(0, 2, width, height.saturating_sub(2));
     match walk.step {
@@ -33,14 +32,16 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         Step::Scope => scope(walk, &mut body),
         Step::Strategy => strategy(walk, &mut body),
         Step::Preview | Step::Confirm => preview(walk, &mut body),
-        Step::Records => records(walk, &mut body),
-        Step::Record => record(walk, &mut body),
+        Step::Records => differing::records(model, &mut body),
+        Step::Record => differing::record(walk, &mut body),
         Step::Progress => progress(walk, &mut body),
         Step::Result => result(walk, &mut body),
     }
 }
 
-fn breadcrumb(walk: &Walk, canvas: &mut Canvas<'_>) {
+/// The steps with where one stands, and under them what was chosen so far.
+fn breadcrumb(model: &Model, canvas: &mut Canvas<'_>) {
+    let walk = &model.walk;
     let here = match walk.step {
         Step::Records | Step::Record => Step::Preview,
         step => step,
@@ -48,33 +49,53 @@ fn breadcrumb(walk: &Walk, canvas: &mut Canvas<'_>) {
     let mut x = 1;
     for (name, step) in STEPS {
         let (sign, role) = match step.cmp(&here) {
-            std::cmp::Ordering::Less => (Sign::Good, Role::Dim),
-            std::cmp::Ordering::Equal => (Sign::Cursor, Role::Strong),
-            std::cmp::Ordering::Greater => (Sign::None, Role::Dim),
+            std::cmp::Ordering::Less => (Sign::Good.text(canvas.unicode), Role::Dim),
+            std::cmp::Ordering::Equal => (Sign::Cursor.text(canvas.unicode), Role::Strong),
+            std::cmp::Ordering::Greater => (" ", Role::Dim),
         };
-        let sign = if step > here { " " } else { sign.text(canvas.unicode) };
         x = canvas.line(x, 0, &[(role, sign), (role, " "), (role, name)]) + 2;
     }
-    if let Some(backup) = &walk.backup {
-        let of = format!("{} {}", backup.app, backup.taken_at.map(|at| format::absolute(at, true)).unwrap_or_default());
-        let end = canvas.width().saturating_sub(1);
-        canvas.put_right(end, 0, end.saturating_sub(x), &of, Role::Dim);
+    if walk.step == Step::What {
+        canvas.put(1, 1, "Which backup? Enter takes it; / narrows the list.", Role::Dim);
     }
+    let Some(backup) = walk.backup.as_ref().filter(|_| walk.step != Step::What) else { return };
+    let taken = backup.taken_at.map(|at| format!(", {} ({})", format::absolute(at, model.utc), format::ago(model.now, at)));
+    let mut of = format!("{}{}", backup.app, taken.unwrap_or_default());
+    if here > Step::Scope {
+        of += &match walk.included.len() {
+            0 => "   all models".to_owned(),
+            1 => "   one model".to_owned(),
+            some => format!("   {some} models"),
+        };
+    }
+    if here > Step::Strategy {
+        of += &format!("   {}", walk.strategy_name());
+    }
+    canvas.put(3, 1, &of, Role::Dim);
 }
 
 fn scope(walk: &Walk, canvas: &mut Canvas<'_>) {
     const COLUMNS: &[Column] =
-        &[Column::text("MODEL", Room::Share(2)), Column::text("MODULE", Room::Share(1)), Column::number("RECORDS", 12)];
-    let said =
-        if walk.included.is_empty() { "All models. Space narrows to some.".to_owned() } else { format!("{} models.", walk.included.len()) };
-    canvas.line(1, 0, &[(Role::Strong, &said), (Role::Dim, "   Enter goes on to the strategy.")]);
+        &[Column::text("MODEL", Room::Share(2, 20)), Column::text("MODULE", Room::Share(1, 12)), Column::number("RECORDS", 12)];
+    let chosen = walk.models.iter().filter(|scope| walk.included.contains(&scope.model));
+    let records: u64 = if walk.included.is_empty() {
+        walk.models.iter().map(|scope| scope.records).sum()
+    } else {
+        chosen.map(|scope| scope.records).sum()
+    };
+    let said = match walk.included.len() {
+        0 => format!("All {} models, {} records.", walk.models.len(), format::count(records)),
+        some => format!("{some} of {} models, {} records.", walk.models.len(), format::count(records)),
+    };
+    canvas.line(1, 0, &[(Role::Strong, &said), (Role::Dim, "   Space narrows to some; Enter goes on.")]);
     let (width, height) = (canvas.width(), canvas.height());
     let mut part = canvas.part(0, 2, width, height.saturating_sub(2));
     let top = scroll(walk.cursor.top, walk.cursor.at, walk.models.len(), usize::from(part.height().saturating_sub(1)));
     table::draw(&mut part, COLUMNS, walk.models.len(), top, |at| {
         let it = &walk.models[at];
         let look = RowLook { selected: at == walk.cursor.at, marked: walk.included.contains(&it.model) };
-        (look, vec![(it.model.clone(), Role::Text), (it.module.clone(), Role::Dim), (format::count(it.records), Role::Text)])
+        let role = if walk.included.is_empty() || look.marked { Role::Text } else { Role::Dim };
+        (look, vec![(it.model.clone(), role), (it.module.clone(), Role::Dim), (format::count(it.records), role)])
     });
 }
 
@@ -95,27 +116,38 @@ fn strategy(walk: &Walk, canvas: &mut Canvas<'_>) {
 }
 
 const PREVIEW: &[Column] = &[
-    Column::text("MODEL", Room::Share(1)),
-    Column::number("BACKUP", 9).from(90),
+    Column::text("MODEL", Room::Share(1, 20)),
+    Column::number("BACKUP", 9).spare(1),
     Column::number("NEW", 7),
-    Column::number("IDENTICAL", 9).from(90),
+    Column::number("IDENTICAL", 9).spare(2),
     Column::number("CONFLICT", 8),
     Column::number("LIVE ONLY", 9),
     Column::text("STRATEGY", Room::Fixed(8)),
-    Column::number("EFFECT", 14),
+    Column::number("EFFECT", 16),
 ];
 
 fn number(count: u64) -> Cell {
     if count == 0 { ("·".into(), Role::Dim) } else { (format::count(count), Role::Text) }
 }
 
-fn plan_cells(it: &PlanModel, strong: bool) -> Vec<Cell> {
+/// What a restore does to a model: only what it does, no zeroes.
+fn effect_of(it: &PlanModel, unicode: bool) -> String {
+    let minus = if unicode { "−" } else { "-" };
+    [("+", it.create), ("~", it.update), (minus, it.delete)]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(sign, count)| format!("{sign}{}", format::count(count)))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn plan_cells(it: &PlanModel, strong: bool, unicode: bool) -> Vec<Cell> {
     let conflict = if it.conflicts > 0 { Role::Warning } else { Role::Dim };
     let effect = if it.create + it.update + it.delete == 0 {
         ("·".to_owned(), Role::Dim)
     } else {
         let role = if it.delete > 0 { Role::Removed } else { Role::Changed };
-        (format!("+{} ~{} -{}", it.create, it.update, it.delete), if it.update + it.delete == 0 { Role::Added } else { role })
+        (effect_of(it, unicode), if it.update + it.delete == 0 { Role::Added } else { role })
     };
     vec![
         (it.model.clone(), if strong || it.differs() { Role::Strong } else { Role::Text }),
@@ -131,57 +163,71 @@ fn plan_cells(it: &PlanModel, strong: bool) -> Vec<Cell> {
 
 fn preview(walk: &Walk, canvas: &mut Canvas<'_>) {
     verdict(walk, canvas);
-    let (width, height) = (canvas.width(), canvas.height());
-    let findings = walk.plan.as_ref().map_or(0, |plan| plan.findings.len());
-    let under = u16::try_from(findings).unwrap_or(0).min(height / 4) + u16::from(findings > 0);
+    let (width, height, unicode) = (canvas.width(), canvas.height(), canvas.unicode);
     let models = walk.shown_models();
-    let room = height.saturating_sub(4 + under);
+    let lines = under(walk, usize::from(width.saturating_sub(4)));
+    // The table keeps most of the room; what does not fit under it is told from the gravest on.
+    let kept = u16::try_from(lines.len()).unwrap_or(u16::MAX).min((height / 3).max(3));
+    let room = height.saturating_sub(4 + kept);
     let top = scroll(walk.at_model.top, walk.at_model.at, models.len(), usize::from(room.saturating_sub(1)));
     table::draw(&mut canvas.part(0, 2, width, room), PREVIEW, models.len(), top, |at| {
-        (
-            RowLook { selected: at == walk.at_model.at, marked: walk.strategies.iter().any(|(name, _)| *name == models[at].model) },
-            plan_cells(&models[at], false),
-        )
+        let own = walk.strategies.iter().any(|(name, _)| *name == models[at].model);
+        (RowLook { selected: at == walk.at_model.at, marked: own }, plan_cells(&models[at], false, unicode))
     });
+    let shown = u16::try_from(models.len() - top.min(models.len())).unwrap_or(u16::MAX).saturating_add(1).min(room);
     if let Some(plan) = &walk.plan {
-        let y = 2 + room.min(u16::try_from(models.len()).unwrap_or(u16::MAX).saturating_add(1));
-        let mut part = canvas.part(0, y, width, 1);
-        table::row(&mut part, PREVIEW, 0, &plan_cells(&plan.sums(), true));
-        let mut line = height.saturating_sub(under);
-        if findings > 0 {
-            canvas.put(1, line, "FINDINGS", Role::Head);
-        }
-        for finding in plan.findings.iter().take(usize::from(under.saturating_sub(1))) {
-            line += 1;
-            let (sign, role) = gauge::state(&finding.level);
-            let sign = sign.text(canvas.unicode);
-            let model = finding.model.as_ref().map(|model| format!("{model}  ")).unwrap_or_default();
-            canvas.line(
-                1,
-                line,
-                &[
-                    (role, sign),
-                    (Role::Text, " "),
-                    (role, &finding.level),
-                    (Role::Text, "  "),
-                    (Role::Strong, &model),
-                    (Role::Text, &finding.message),
-                ],
-            );
+        table::row(&mut canvas.part(0, 2 + shown, width, 1), PREVIEW, 0, &plan_cells(&plan.sums(), true, unicode));
+    }
+    let y = (4 + shown).min(height.saturating_sub(kept));
+    for (line, (head, role, text)) in lines.iter().take(usize::from(kept)).enumerate() {
+        let y = y + u16::try_from(line).unwrap_or(0);
+        let (x, sign) = if *role == Role::Head { (1, String::new()) } else { (1, format!("{head} ")) };
+        canvas.line(x, y, &[(*role, &sign), (if *role == Role::Head { Role::Head } else { Role::Text }, text)]);
+    }
+}
+
+/// What stands under the table: the findings, gravest first, then the fields of the selected model.
+fn under(walk: &Walk, width: usize) -> Vec<(&'static str, Role, String)> {
+    let Some(plan) = &walk.plan else { return Vec::new() };
+    let mut lines = Vec::new();
+    let grave = |level: &str| match level {
+        "blocking" => 0,
+        "warning" => 1,
+        _ => 2,
+    };
+    let mut findings: Vec<_> = plan.findings.iter().collect();
+    findings.sort_by_key(|finding| grave(&finding.level));
+    if !findings.is_empty() {
+        lines.push(("", Role::Head, "FINDINGS".to_owned()));
+    }
+    for finding in findings {
+        let (sign, role) = gauge::state(&finding.level);
+        let model = finding.model.as_ref().filter(|model| !model.is_empty()).map(|model| format!("{model}: ")).unwrap_or_default();
+        let pieces = text::wrap(&text::sanitise(&format!("{}  {model}{}", finding.level, finding.message)), width);
+        for (at, piece) in pieces.into_iter().enumerate() {
+            lines.push((if at == 0 { sign.text(true) } else { " " }, role, piece));
         }
     }
+    if let Some(of) = walk.model().filter(|of| !of.fields.is_empty()) {
+        let kinds = |field: &PlanField| {
+            let kinds = [(field.fill, "filled"), (field.change, "changed"), (field.blank, "blanked")];
+            kinds.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+        };
+        let fields: Vec<String> = of.fields.iter().map(|field| format!("{} ({})", field.field, kinds(field))).collect();
+        lines.push(("", Role::Head, format!("FIELDS IN CONFLICT in {}", of.model)));
+        lines.extend(text::wrap(&text::sanitise(&fields.join("   ")), width).into_iter().map(|piece| (" ", Role::Text, piece)));
+    }
+    lines
 }
 
 fn verdict(walk: &Walk, canvas: &mut Canvas<'_>) {
     let unicode = canvas.unicode;
     let (sign, role, text) = match (&walk.plan, &walk.problem, walk.comparing) {
         (_, _, Some(_)) => {
-            let share = gauge::percent(walk.progress.done, walk.progress.total);
-            (
-                Sign::Running,
-                Role::Running,
-                format!("Comparing {} {share}   {} models done. X stops.", walk.progress.phase, walk.arrived.len()),
-            )
+            let all = if walk.included.is_empty() { walk.models.len() } else { walk.included.len() };
+            let of = if all == 0 { String::new() } else { format!(" of {all}") };
+            let at = walk.progress.phase.strip_prefix("compare ").map(|model| format!("   now {model}")).unwrap_or_default();
+            (Sign::Running, Role::Running, format!("Comparing: {}{of} models done. X stops; nothing is touched.{at}", walk.arrived.len()))
         }
         (_, Some(problem), _) => (Sign::Critical, Role::Critical, problem.clone()),
         (Some(_), _, _) if walk.stale => {
@@ -203,101 +249,16 @@ fn verdict(walk: &Walk, canvas: &mut Canvas<'_>) {
     canvas.line(1, 0, &[(role, sign.text(unicode)), (Role::Text, " "), (role, &text)]);
 }
 
-fn side(walk: &Walk, row: &PlanRow) -> (String, Role) {
-    let model = walk.model().map_or("", |model| model.model.as_str());
-    match walk.row_choice(model, &row.key) {
-        Some(Side::Backup) => ("backup, chosen".into(), Role::Changed),
-        Some(Side::Live) => ("live, chosen".into(), Role::Marked),
-        None if row.state == "live_only" => ("live".into(), Role::Dim),
-        None if row.fields.is_empty() => ("backup".into(), Role::Added),
-        None => {
-            let taken = row.fields.iter().filter(|field| field.result != field.live).count();
-            (format!("{taken} of {} fields", row.fields.len()), Role::Text)
-        }
-    }
-}
-
-fn records(walk: &Walk, canvas: &mut Canvas<'_>) {
-    const COLUMNS: &[Column] = &[
-        Column::text("RECORD", Room::Share(2)),
-        Column::text("STATE", Room::Fixed(10)),
-        Column::text("DIFFERS IN", Room::Share(3)),
-        Column::text("TAKES FROM BACKUP", Room::Fixed(18)),
-    ];
-    let name = walk.model().map_or("", |model| model.model.as_str());
-    let more = if walk.rows_end { "" } else { "+" };
-    canvas.line(1, 0, &[(Role::Strong, name), (Role::Dim, &format!("   {}{more} records differ", walk.rows.len()))]);
-    if walk.stale {
-        canvas.put_right(canvas.width().saturating_sub(1), 0, 40, "Esc compares again with these choices", Role::Warning);
-    }
-    let (width, height) = (canvas.width(), canvas.height());
-    let mut part = canvas.part(0, 2, width, height.saturating_sub(2));
-    let top = scroll(walk.at_row.top, walk.at_row.at, walk.rows.len(), usize::from(part.height().saturating_sub(1)));
-    table::draw(&mut part, COLUMNS, walk.rows.len(), top, |at| {
-        let row = &walk.rows[at];
-        let fields = row.fields.iter().map(|field| field.field.as_str()).collect::<Vec<_>>().join(", ");
-        let role = match row.state.as_str() {
-            "new" => Role::Added,
-            "conflict" => Role::Warning,
-            _ => Role::Dim,
-        };
-        let chosen =
-            walk.row_choice(name, &row.key).is_some() || walk.field_choices.iter().any(|(of, key, ..)| of == name && *key == row.key);
-        let look = RowLook { selected: at == walk.at_row.at, marked: chosen };
-        (look, vec![(plain(&row.key), Role::Text), (row.state.replace('_', " "), role), (fields, Role::Dim), side(walk, row)])
-    });
-}
-
-fn record(walk: &Walk, canvas: &mut Canvas<'_>) {
-    const COLUMNS: &[Column] = &[
-        Column::text("FIELD", Room::Share(2)),
-        Column::text("BACKUP", Room::Share(3)),
-        Column::text("LIVE, now", Room::Share(3)),
-        Column::text("RESULT", Room::Share(3)),
-    ];
-    let (Some(model), Some(row)) = (walk.model(), walk.row()) else { return };
-    canvas.line(
-        1,
-        0,
-        &[
-            (Role::Strong, &model.model),
-            (Role::Text, "  "),
-            (Role::Text, &plain(&row.key)),
-            (Role::Warning, &format!("   {}", row.state.replace('_', " "))),
-        ],
-    );
-    let whole = walk.row_choice(&model.model, &row.key);
-    let (width, height) = (canvas.width(), canvas.height());
-    let mut part = canvas.part(0, 2, width, height.saturating_sub(2));
-    let top = scroll(walk.at_field.top, walk.at_field.at, row.fields.len(), usize::from(part.height().saturating_sub(1)));
-    table::draw(&mut part, COLUMNS, row.fields.len(), top, |at| {
-        let field = &row.fields[at];
-        let chosen = walk.field_choice(&model.model, &row.key, &field.field).or(whole);
-        let result = match chosen {
-            Some(Side::Backup) => &field.backup,
-            Some(Side::Live) => &field.live,
-            None => &field.result,
-        };
-        let role = if *result == field.live { Role::Dim } else { Role::Changed };
-        let look = RowLook { selected: at == walk.at_field.at, marked: chosen.is_some() };
-        (
-            look,
-            vec![
-                (field.field.clone(), Role::Text),
-                (plain(&field.backup), Role::Text),
-                (plain(&field.live), Role::Text),
-                (plain(result), role),
-            ],
-        )
-    });
-}
-
 fn progress(walk: &Walk, canvas: &mut Canvas<'_>) {
     canvas.put(1, 0, "Restoring. It is all or nothing, and comes to its end even if the line drops.", Role::Strong);
     let width = canvas.width().saturating_sub(12).min(60);
-    canvas.put(1, 2, &walk.progress.phase, Role::Text);
-    gauge::draw(canvas, 1, 3, width, walk.progress.done, walk.progress.total);
-    canvas.put(width + 3, 3, &gauge::percent(walk.progress.done, walk.progress.total), Role::Text);
+    canvas.line(1, 2, &[(Role::Running, Sign::Running.text(canvas.unicode)), (Role::Text, " "), (Role::Text, &walk.progress.phase)]);
+    if walk.progress.total.is_some() {
+        gauge::draw(canvas, 1, 3, width, walk.progress.done, walk.progress.total);
+        canvas.put(width + 3, 3, &gauge::percent(walk.progress.done, walk.progress.total), Role::Text);
+    } else {
+        canvas.put(3, 3, &format!("{} records", format::count(walk.progress.done)), Role::Dim);
+    }
 }
 
 fn result(walk: &Walk, canvas: &mut Canvas<'_>) {

@@ -10,12 +10,12 @@ use crate::console::widgets::{format, gauge};
 
 /// The list's columns.
 pub const COLUMNS: &[Column] = &[
-    Column::text("LOCATION", Room::Share(1)),
-    Column::text("PLACE", Room::Share(2)),
+    Column::text("LOCATION", Room::Share(1, 12)),
+    Column::text("PLACE", Room::Share(2, 14)),
     Column::text("STATE", Room::Fixed(14)),
-    Column::number("HOLDS", 8),
+    Column::number("HOLDS", 7),
     Column::number("FULL", 5),
-    Column::number("VERIFIED", 9).from(72),
+    Column::number("VERIFIED", 8).spare(1),
 ];
 
 /// A location's state: its sign, what it is, in a word.

@@ -3,10 +3,10 @@
 use super::super::commands::Reason;
 use super::super::effect::{Effect, Side};
 use super::super::model::Model;
-use super::super::model::list::{Cursor, Motion};
+use super::super::model::list::Cursor;
 use super::super::model::plan::PlanRow;
 use super::super::model::walk::{Step, Walk};
-use super::restore::{more_rows, step};
+use super::restore;
 
 /// Whether a record is selected.
 ///
@@ -65,23 +65,37 @@ pub fn keep_live(model: &mut Model) -> Vec<Effect> {
     choose(model, Side::Live)
 }
 
-/// Goes to the next record in conflict.
+/// Goes to the next record in conflict, wherever it is.
 pub fn next_conflict(model: &mut Model) -> Vec<Effect> {
-    let walk = &model.walk;
-    let next = (walk.at_row.at + 1..walk.rows.len()).find(|at| walk.rows[*at].state == "conflict");
-    match next {
-        Some(at) => {
-            let by = i16::try_from(at - walk.at_row.at).unwrap_or(i16::MAX);
-            let was = std::mem::replace(&mut model.walk.step, Step::Records);
-            let effects = step(model, Motion::By(by));
-            model.walk.step = was;
+    match model.walk.records.next_conflict() {
+        Ok(place) => go(model, place),
+        Err(Some(place)) => {
             model.walk.at_field = Cursor::default();
-            effects
+            model.walk.records.seek();
+            restore::window(model, None, Some(place))
         }
-        None if model.walk.rows_end => {
+        Err(None) => {
             model.say("no conflict follows");
             Vec::new()
         }
-        None => more_rows(model),
     }
+}
+
+/// Goes to the next record.
+pub fn next_record(model: &mut Model) -> Vec<Effect> {
+    let place = model.walk.records.at() + 1;
+    go(model, place)
+}
+
+/// Goes to the record before.
+pub fn previous_record(model: &mut Model) -> Vec<Effect> {
+    let place = model.walk.records.at().saturating_sub(1);
+    go(model, place)
+}
+
+fn go(model: &mut Model, place: usize) -> Vec<Effect> {
+    let visible = model.visible();
+    model.walk.at_field = Cursor::default();
+    let wanted = model.walk.records.select(place, visible);
+    restore::window(model, wanted, None)
 }

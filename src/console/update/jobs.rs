@@ -1,7 +1,7 @@
 //! What the commands about backups and jobs do.
 
 use super::super::commands::Reason;
-use super::super::effect::{Action, Effect};
+use super::super::effect::{Action, Effect, LEVELS};
 use super::super::message::Message;
 use super::super::model::records::{Alert, Job, Record};
 use super::super::model::{Model, Screen};
@@ -50,7 +50,8 @@ pub fn back_up_app(model: &mut Model) -> Vec<Effect> {
 /// It has not.
 pub fn can_retry(model: &Model) -> Result<(), Reason> {
     match job(model).map(|job| job.status.as_str()) {
-        Some("failed" | "cancelled" | "partial") => Ok(()),
+        Some("failed" | "cancelled" | "partial") if job(model).is_some_and(|job| job.kind == "backup") => Ok(()),
+        Some("failed" | "cancelled" | "partial") => Err("only backups are run again from here; begin it anew from its own screen".into()),
         Some(status) => Err(format!("this job is {status}; failed, partial and cancelled ones can be run again")),
         None => Err("no job is selected".into()),
     }
@@ -63,6 +64,7 @@ pub fn can_retry(model: &Model) -> Result<(), Reason> {
 /// It cannot.
 pub fn can_cancel(model: &Model) -> Result<(), Reason> {
     match job(model).map(|job| job.status.as_str()) {
+        Some("running" | "queued") if job(model).is_some_and(|job| job.stopping) => Err("it was asked to stop already".into()),
         Some("running" | "queued") => Ok(()),
         Some(status) => Err(format!("this job is {status}")),
         None => Err("no job is selected".into()),
@@ -123,4 +125,43 @@ pub fn retry_of_alert(model: &mut Model) -> Vec<Effect> {
     let Some(id) = alert.job.clone() else { return Vec::new() };
     let lines = vec![alert.message.clone(), format!("backstop jobs retry {id}")];
     ask(model, "Run the job behind this alert again?", lines, "run it", Action::RetryJob { job: id })
+}
+
+/// Whether a backup stands behind the selected alert.
+///
+/// # Errors
+///
+/// None does.
+pub fn alert_has_backup(model: &Model) -> Result<(), Reason> {
+    alert(model).and_then(|alert| alert.backup.as_ref()).map(|_| ()).ok_or_else(|| "no backup stands behind this alert".into())
+}
+
+/// Goes to the backup behind the selected alert.
+pub fn alert_to_backup(model: &mut Model) -> Vec<Effect> {
+    let Some(id) = alert(model).and_then(|alert| alert.backup.clone()) else { return Vec::new() };
+    update(model, Message::Find(Screen::Backups, id))
+}
+
+/// Whether the selected alert is about an application.
+///
+/// # Errors
+///
+/// It is not.
+pub fn alert_has_app(model: &Model) -> Result<(), Reason> {
+    alert(model).and_then(|alert| alert.app.as_ref()).map(|_| ()).ok_or_else(|| "this alert is about no application".into())
+}
+
+/// Goes to the backups of the application that the selected alert is about.
+pub fn alert_to_app(model: &mut Model) -> Vec<Effect> {
+    let Some(app) = alert(model).and_then(|alert| alert.app.clone()) else { return Vec::new() };
+    // The filter asks for the rows itself.
+    drop(shell::go(model, Screen::Backups));
+    shell::filtered(model, format!("app:{app}"))
+}
+
+/// Shows more or fewer lines of logs: from each level on in turn.
+pub fn log_level(model: &mut Model) -> Vec<Effect> {
+    model.level = (model.level + 1) % LEVELS.len();
+    model.say(format!("logs from {} on", model.log_level()));
+    super::detail(model)
 }

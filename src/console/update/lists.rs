@@ -1,12 +1,13 @@
 //! What the commands on the rows of lists do.
 
 use super::super::commands::Reason;
-use super::super::effect::{Action, ConfigurationDraft, Effect};
-use super::super::message::Message;
+use super::super::effect::{Action, Effect};
+use super::super::message::{Message, Question};
 use super::super::model::Model;
-use super::super::model::records::{Backup, Configuration, Record};
+use super::super::model::records::{Backup, ListKind, Record};
 use super::super::widgets::confirm::Confirm;
-use super::super::widgets::form::Form;
+use super::super::widgets::format;
+use super::super::widgets::palette::{Chooser, Item};
 use super::super::widgets::prompt::Prompt;
 use super::{act, shell};
 
@@ -40,6 +41,40 @@ pub fn mark_range(model: &mut Model) -> Vec<Effect> {
 /// Marks all rows shown, or none.
 pub fn mark_all(model: &mut Model) -> Vec<Effect> {
     on_list(model, super::super::model::list::List::mark_all)
+}
+
+/// Whether the list can be in another order.
+///
+/// # Errors
+///
+/// The catalog has an index for one order alone.
+pub fn can_sort(model: &Model) -> Result<(), Reason> {
+    match model.current().map(ListKind::orders) {
+        Some([only]) => Err(format!("this list has an index for one order only, by {only}; O turns it round")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the list's order can be turned.
+///
+/// # Errors
+///
+/// It is too short for that to be of use, and is shown whole.
+pub fn can_turn(model: &Model) -> Result<(), Reason> {
+    match model.current() {
+        Some(ListKind::Locations | ListKind::Policies) => Err("this list is shown whole, by name".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether something is filtered.
+///
+/// # Errors
+///
+/// Nothing is.
+pub fn has_filter(model: &Model) -> Result<(), Reason> {
+    let filtered = model.current().is_some_and(|kind| !model.list(kind).filter.is_empty());
+    if filtered { Ok(()) } else { Err("nothing is looked for; / begins a filter".into()) }
 }
 
 /// Sorts by the next order.
@@ -128,11 +163,26 @@ fn backup(model: &Model) -> Option<&Backup> {
     }
 }
 
-/// Verifies the selected backup.
+/// How deep a verification looks, with what that means; the usual one first.
+const DEPTHS: [(u8, &str, &str); 4] = [
+    (3, "every record", "reads all models, compares digests"),
+    (2, "every chunk", "reads, decrypts, unpacks all objects"),
+    (1, "every manifest and index", "reads what names the objects"),
+    (0, "presence", "looks whether every object is there"),
+];
+
+/// Asks how deep to look, then verifies the selected backup.
 pub fn verify(model: &mut Model) -> Vec<Effect> {
     let Some(id) = backup(model).map(|backup| backup.id.clone()) else { return Vec::new() };
-    model.say("verifying; the job shows under 3");
-    act(model, Action::Verify { backup: id })
+    let item = |(level, label, doc): &(u8, &str, &str)| Item {
+        label: (*label).to_owned(),
+        key: format!("level {level}"),
+        doc: (*doc).to_owned(),
+        enabled: true,
+        then: Message::Act(Box::new(Action::Verify { backup: id.clone(), level: *level })),
+    };
+    model.push(Chooser::new("Verify how deep?", DEPTHS.iter().map(item).collect()));
+    Vec::new()
 }
 
 /// Protects the chosen backups, or releases them.
@@ -142,89 +192,54 @@ pub fn protect(model: &mut Model) -> Vec<Effect> {
     act(model, if protected { Action::Unprotect { ids } } else { Action::Protect { ids } })
 }
 
-/// Asks to type the app's name, then deletes the chosen backups.
+/// Whether backups are chosen that can be deleted.
+///
+/// # Errors
+///
+/// None is, or the selected one is protected.
+pub fn can_delete(model: &Model) -> Result<(), Reason> {
+    match backup(model) {
+        Some(backup) if backup.protected => Err("it is protected; p releases it first".into()),
+        Some(_) => Ok(()),
+        None => Err("no backup is selected".into()),
+    }
+}
+
+/// Asks for the reason and to type the app's name, then deletes the chosen backups.
 pub fn delete_backups(model: &mut Model) -> Vec<Effect> {
-    let Some(app) = backup(model).map(|backup| backup.app.clone()) else { return Vec::new() };
+    let Some((app, records)) = backup(model).map(|backup| (backup.app.clone(), backup.records)) else { return Vec::new() };
     let ids = model.chosen();
-    let lines = vec![
-        format!("Deletes {}. What other backups build on stays until nothing needs it.", several(&ids, "backup")),
-        format!("backstop backups delete {}", ids.join(" ")),
-    ];
-    let then = Message::Act(Box::new(Action::DeleteBackups { ids, reason: "deleted in the console".into() }));
-    model.push(Confirm::new("Delete backups?", lines, "delete", then).typed(app));
+    let what = several(&ids, "backup");
+    let of = if ids.len() == 1 { format!(" of {} records", format::count(records)) } else { String::new() };
+    let prompt = Prompt::new(format!("Delete {what}"), "Why? The reason stands in the audit trail.", move |reason| {
+        Message::Ask(Box::new(Question {
+            title: format!("Delete {what}?"),
+            lines: vec![
+                format!("Deletes {what}{of}: nothing can be restored from it any more. What other backups build on stays."),
+                format!("backstop backups delete {} --reason {}", ids.join(" "), quoted(&reason)),
+            ],
+            verb: "delete".into(),
+            typed: Some(app.clone()),
+            then: Message::Act(Box::new(Action::DeleteBackups { ids: ids.clone(), reason })),
+        }))
+    });
+    model.push(prompt);
     Vec::new()
 }
 
-fn configuration(model: &Model) -> Option<&Configuration> {
-    match model.row() {
-        Some(Record::Configuration(configuration)) => Some(configuration),
-        _ => None,
-    }
-}
-
-fn draft(of: &Configuration) -> ConfigurationDraft {
-    ConfigurationDraft {
-        name: of.name.clone(),
-        app: of.app.clone(),
-        kind: of.kind.clone(),
-        schedule: of.schedule.clone(),
-        retention_days: of.retention_days,
-        modules: of.modules.clone(),
-        models: of.models.clone(),
-        quick: of.quick,
-        description: of.description.clone(),
-    }
-}
-
-/// Opens the form of a new configuration.
-pub fn new_configuration(model: &mut Model) -> Vec<Effect> {
-    let app = shell::selected_app(model).unwrap_or_default();
-    let draft = ConfigurationDraft { app, kind: "incremental".into(), retention_days: 30, ..ConfigurationDraft::default() };
-    model.push(Form::configuration("New configuration", &draft, |draft| Action::CreateConfiguration(Box::new(draft))));
-    Vec::new()
-}
-
-/// Opens the form of the selected configuration.
-pub fn edit_configuration(model: &mut Model) -> Vec<Effect> {
-    let Some(of) = configuration(model) else { return Vec::new() };
-    let (draft, id) = (draft(of), of.id.clone());
-    let title = format!("Edit {}", of.name);
-    model.push(Form::configuration(&title, &draft, move |draft| Action::EditConfiguration { id: id.clone(), draft: Box::new(draft) }));
-    Vec::new()
-}
-
-/// Opens the form of a new configuration like the selected one.
-pub fn clone_configuration(model: &mut Model) -> Vec<Effect> {
-    let Some(of) = configuration(model) else { return Vec::new() };
-    let mut draft = draft(of);
-    draft.name += "-copy";
-    model.push(Form::configuration("New configuration", &draft, |draft| Action::CreateConfiguration(Box::new(draft))));
-    Vec::new()
-}
-
-/// Switches the chosen configurations on or off.
-pub fn toggle_configurations(model: &mut Model) -> Vec<Effect> {
-    let Some(enabled) = configuration(model).map(|of| of.enabled) else { return Vec::new() };
-    let ids = model.chosen();
-    act(model, if enabled { Action::DisableConfigurations { ids } } else { Action::EnableConfigurations { ids } })
-}
-
-/// Asks to type the name, then deletes the selected configuration.
-pub fn delete_configuration(model: &mut Model) -> Vec<Effect> {
-    let Some(of) = configuration(model) else { return Vec::new() };
-    let (name, id) = (of.name.clone(), of.id.clone());
-    let lines = vec!["Its backups stay; nothing runs by it any more.".into(), format!("backstop config delete {name}")];
-    let then = Message::Act(Box::new(Action::DeleteConfiguration { id }));
-    model.push(Confirm::new(&format!("Delete the configuration {name}?"), lines, "delete", then).typed(name));
-    Vec::new()
+/// A text as a shell takes it as one word.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=@%+,".contains(character);
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Asks to copy to the selected location what it lacks.
 pub fn catch_up(model: &mut Model) -> Vec<Effect> {
     let Some(Record::Location(location)) = model.row() else { return Vec::new() };
-    let name = location.name.clone();
+    let (id, name) = (location.id.clone(), location.name.clone());
     let lines = vec![format!("{} objects are missing there.", location.backlog_objects), "backstop vault replicate".into()];
-    let then = Message::Act(Box::new(Action::CatchUp { location: name.clone() }));
+    let then = Message::Act(Box::new(Action::CatchUp { location: id }));
     model.push(Confirm::new(&format!("Copy to {name} what it lacks?"), lines, "copy", then));
     Vec::new()
 }

@@ -1,10 +1,13 @@
 //! The only place that changes the model: no input or output, no clock; what is to be done elsewhere is given back as effects.
 
+pub mod browse;
 pub mod choices;
+pub mod configurations;
 pub mod jobs;
 pub mod lists;
 pub mod restore;
 pub mod shell;
+pub mod undo;
 
 use super::commands::{self, Command};
 use super::component;
@@ -14,6 +17,7 @@ use super::message::Message;
 use super::model::list::Motion;
 use super::model::{Model, Screen};
 use super::terminal::input::{Input, Key};
+use super::widgets::confirm::Confirm;
 
 /// What a console asks for when it starts.
 pub fn start(model: &mut Model) -> Vec<Effect> {
@@ -47,19 +51,19 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Finished(number, result) => finished(model, number, result),
         Message::Run(id) => commands::named(id).map(|command| run(model, command)).unwrap_or_default(),
-        Message::Act(action) if matches!(*action, Action::Restore { .. } | Action::Undo { .. }) => restore::run(model, *action),
+        Message::Act(action) if matches!(*action, Action::Restore { .. }) => restore::run(model, *action),
         Message::Act(action) => act(model, *action),
         Message::Go(screen) => shell::go(model, screen),
-        Message::Find(screen, id) => {
-            let effects = shell::go(model, screen);
-            if let Some(kind) = screen.list() {
-                model.list_mut(kind).select(&id);
-            }
-            effects
-        }
+        Message::Find(screen, id) => shell::find(model, screen, &id),
         Message::Filter(text) => shell::filtered(model, text),
+        Message::Ask(question) => {
+            model.push(Confirm::from(*question));
+            Vec::new()
+        }
         Message::Reason(reason) => restore::execute(model, reason),
+        Message::Copy(text) => copied(model, text),
         Message::Quit => vec![Effect::Quit],
+        Message::QuitCancelling => vec![Effect::CancelAll, Effect::Quit],
         Message::Suspend => vec![Effect::Suspend],
     }
 }
@@ -130,6 +134,12 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     vec![model.act(action)]
 }
 
+/// Copies text, and says so.
+pub fn copied(model: &mut Model, text: String) -> Vec<Effect> {
+    model.say(format!("copied: {text}"));
+    vec![Effect::Copy(text)]
+}
+
 /// Asks anew for everything that the screen shows.
 pub fn refresh(model: &mut Model) -> Vec<Effect> {
     let mut effects = vec![model.ask(Query::Summary)];
@@ -149,7 +159,8 @@ pub fn detail(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let (Some(kind), Some(id)) = (model.current(), model.row().map(|row| row.id().to_owned())) else { return Vec::new() };
-    vec![model.ask(Query::Detail { list: kind, id })]
+    let level = model.log_level();
+    vec![model.ask(Query::Detail { list: kind, id, level })]
 }
 
 fn answered(model: &mut Model, slot: Slot, number: u64, answer: Result<Answer, Problem>) -> Vec<Effect> {
@@ -160,6 +171,9 @@ fn answered(model: &mut Model, slot: Slot, number: u64, answer: Result<Answer, P
         (Slot::List(kind), Ok(Answer::Page { rows, end })) => {
             let before = model.row().map(|row| row.id().to_owned());
             model.list_mut(kind).answered(rows, end);
+            if let Some(effects) = shell::seek(model, kind) {
+                return effects;
+            }
             let visible = model.visible();
             // The window may end where the screen goes on: ask for what follows at once.
             let mut effects: Vec<Effect> =
@@ -185,9 +199,24 @@ fn answered(model: &mut Model, slot: Slot, number: u64, answer: Result<Answer, P
             model.summary = *summary;
         }
         (Slot::Detail, Ok(Answer::Detail(detail))) => model.detail = Some(detail),
-        (Slot::Models, Ok(Answer::Models(models))) => model.walk.models = models,
-        (Slot::Rows, Ok(Answer::Rows { rows, end })) => restore::rows(model, rows, end),
-        (_, Err(problem)) => model.refuse(problem.message),
+        (Slot::Models, Ok(Answer::Models(models))) => match &mut model.browse {
+            Some(browse) => browse.models = models,
+            None => model.walk.models = models,
+        },
+        (Slot::Rows, Ok(Answer::Rows { from, found, rows, end })) => {
+            if found.is_none() && model.walk.records.is_seeking() {
+                model.say("no conflict follows");
+            }
+            return restore::rows(model, from, found, rows, end);
+        }
+        (Slot::Stored, Ok(Answer::Stored { rows, end })) => browse::answered(model, rows, end),
+        (Slot::Stored, Err(problem)) => browse::failed(model, problem.message),
+        (Slot::Plan, Ok(Answer::Plan(left))) => return undo::reopened(model, *left),
+        (Slot::Known, Ok(Answer::Known(apps))) => model.known_apps = apps,
+        (_, Err(problem)) => {
+            let hint = problem.hint.map(|hint| format!("  {hint}")).unwrap_or_default();
+            model.refuse(format!("{}{hint}", problem.message));
+        }
         // An answer of another kind than the question: a fault of the backend that the operator should see.
         (slot, Ok(_)) => model.refuse(format!("the engine answered something else ({slot:?})")),
     }
@@ -197,8 +226,14 @@ fn answered(model: &mut Model, slot: Slot, number: u64, answer: Result<Answer, P
 fn finished(model: &mut Model, number: u64, result: Result<Outcome, Problem>) -> Vec<Effect> {
     let Some(acting) = model.acting.remove(&number) else { return Vec::new() };
     let walked = restore::finished(model, number, &result);
+    if let Action::DropPlan { plan } = &acting.action
+        && model.walk.plan.as_ref().is_some_and(|open| open.plan == *plan)
+    {
+        model.walk = super::model::walk::Walk::default();
+    }
     match result {
         Ok(Outcome::Done(said)) => model.say(said),
+        Err(problem) if configurations::again(model, &acting.action, &problem.message) => {}
         Err(problem) if !walked => {
             let hint = problem.hint.map(|hint| format!("  {hint}")).unwrap_or_default();
             model.refuse(format!("{}{hint}", problem.message));

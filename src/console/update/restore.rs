@@ -3,17 +3,15 @@
 use super::super::commands::Reason;
 use super::super::effect::{Action, Effect, Outcome, Problem, Progress, Query};
 use super::super::message::Message;
+use super::super::model::differing::{Differing, WINDOW};
 use super::super::model::list::{Cursor, Motion};
-use super::super::model::plan::{PlanModel, PlanRow};
+use super::super::model::plan::{PlanModel, PlanRow, PlanSummary};
 use super::super::model::records::Record;
 use super::super::model::walk::{STRATEGIES, Step, Walk};
 use super::super::model::{Model, Screen};
 use super::super::widgets::confirm::Confirm;
 use super::super::widgets::prompt::Prompt;
-use super::{act, shell};
-
-/// The records asked for at once.
-const RECORDS: usize = 200;
+use super::{act, shell, undo};
 
 /// Whether the selected backup can be restored from.
 ///
@@ -21,6 +19,9 @@ const RECORDS: usize = 200;
 ///
 /// It cannot.
 pub fn can_begin(model: &Model) -> Result<(), Reason> {
+    if model.setup.read_only {
+        return Err("this console is read-only, and a preview is kept as a plan".into());
+    }
     match model.row() {
         Some(Record::Backup(backup)) if backup.status == "completed" || backup.status == "partial" => Ok(()),
         Some(Record::Backup(backup)) => Err(format!("this backup is {}; it holds nothing to restore from", backup.status)),
@@ -69,7 +70,7 @@ pub fn is_idle(model: &Model) -> Result<(), Reason> {
     if model.walk.restoring.is_none() { Ok(()) } else { Err("a restore is running".into()) }
 }
 
-/// Begins another one.
+/// Begins another one; a preview that was not executed stays, and is offered again.
 pub fn anew(model: &mut Model) -> Vec<Effect> {
     let mut effects: Vec<Effect> = model.walk.comparing.map(Effect::Stop).into_iter().collect();
     model.walk = Walk::default();
@@ -96,10 +97,8 @@ pub fn step(model: &mut Model, motion: Motion) -> Vec<Effect> {
             walk.at_model.step(motion, length, visible);
         }
         Step::Records => {
-            walk.at_row.step(motion, walk.rows.len(), visible);
-            if !walk.rows_end && walk.at_row.at + visible >= walk.rows.len() {
-                return more_rows(model);
-            }
+            let wanted = walk.records.step(motion, visible);
+            return window(model, wanted, None);
         }
         Step::Record => {
             let length = walk.row().map_or(0, |row| row.fields.len());
@@ -137,7 +136,9 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
 
 /// Goes a step back; choices stay, and what they change is compared again.
 pub fn back(model: &mut Model) -> Vec<Effect> {
-    let Some(step) = model.walk.step.back() else { return Vec::new() };
+    // An undo has neither scope nor strategy to go back to.
+    let before = if model.walk.undo.is_some() && model.walk.step == Step::Preview { Some(Step::What) } else { model.walk.step.back() };
+    let Some(step) = before else { return Vec::new() };
     let was = std::mem::replace(&mut model.walk.step, step);
     model.walk.cursor = Cursor::default();
     match (was, step) {
@@ -170,6 +171,10 @@ pub fn all_models(model: &mut Model) -> Vec<Effect> {
 pub fn compare(model: &mut Model) -> Vec<Effect> {
     let Some(preview) = model.walk.preview() else { return Vec::new() };
     let mut effects: Vec<Effect> = model.walk.comparing.map(Effect::Stop).into_iter().collect();
+    if model.setup.read_only {
+        model.refuse("this console is read-only, and a preview is kept as a plan");
+        return effects;
+    }
     let effect = model.act(Action::Preview(Box::new(preview)));
     if let Effect::Act(number, _) = effect {
         model.walk.comparing = Some(number);
@@ -194,6 +199,16 @@ pub fn progressed(model: &mut Model, number: u64, progress: &Progress) {
     }
 }
 
+/// The plan with the models that a restore is about on top: an operator looks for what was spoiled.
+fn what_differs_first(mut plan: PlanSummary) -> PlanSummary {
+    plan.models.sort_by_key(|model| match (model.new + model.conflicts, model.live_only) {
+        (0, 0) => 2,
+        (0, _) => 1,
+        _ => 0,
+    });
+    plan
+}
+
 /// Takes how a comparison or a restore ended; whether it was one of the walkthrough's.
 pub fn finished(model: &mut Model, number: u64, result: &Result<Outcome, Problem>) -> bool {
     let walk = &mut model.walk;
@@ -202,7 +217,7 @@ pub fn finished(model: &mut Model, number: u64, result: &Result<Outcome, Problem
         match result {
             Ok(Outcome::Planned(plan)) => {
                 walk.at_model.at = walk.at_model.at.min(plan.models.len().saturating_sub(1));
-                walk.plan = Some((**plan).clone());
+                walk.plan = Some(what_differs_first((**plan).clone()));
             }
             Ok(_) => walk.problem = Some("the engine gave no plan".into()),
             Err(problem) => walk.problem = Some(problem.message.clone()),
@@ -249,6 +264,18 @@ pub fn has_plan(model: &Model) -> Result<(), Reason> {
     }
 }
 
+/// Whether there is a plan whose strategies can be changed.
+///
+/// # Errors
+///
+/// There is none, or it takes back a restore.
+pub fn has_strategies(model: &Model) -> Result<(), Reason> {
+    match &model.walk.undo {
+        Some(_) => Err("an undo puts back exactly what the restore changed; choose records instead".into()),
+        None => has_plan(model),
+    }
+}
+
 /// Gives the selected model the next strategy.
 pub fn next_strategy(model: &mut Model) -> Vec<Effect> {
     let Some((name, now)) = model.walk.model().map(|of| (of.model.clone(), of.strategy.clone())) else { return Vec::new() };
@@ -258,11 +285,19 @@ pub fn next_strategy(model: &mut Model) -> Vec<Effect> {
     compare(model)
 }
 
+/// Gives every model the next strategy; those that had one of their own follow.
+pub fn next_strategy_of_all(model: &mut Model) -> Vec<Effect> {
+    model.walk.strategy = (model.walk.strategy + 1) % STRATEGIES.len();
+    model.walk.strategies.clear();
+    let effects = compare(model);
+    model.say(format!("{} for every model", model.walk.strategy_name()));
+    effects
+}
+
 /// Copies the command line that would compare the same.
 pub fn copy_command(model: &mut Model) -> Vec<Effect> {
     let Some(line) = model.walk.command_line() else { return Vec::new() };
-    model.say(format!("copied: {line}"));
-    vec![Effect::Copy(line)]
+    super::copied(model, line)
 }
 
 fn open_model(model: &mut Model) -> Vec<Effect> {
@@ -277,27 +312,31 @@ fn open_model(model: &mut Model) -> Vec<Effect> {
     }
     let walk = &mut model.walk;
     walk.step = Step::Records;
-    walk.rows.clear();
-    walk.rows_end = false;
-    walk.at_row = Cursor::default();
-    more_rows(model)
+    let total = walk.model().map_or(0, |of| of.new + of.conflicts + of.live_only);
+    walk.records = Differing::of(total);
+    step(model, Motion::By(0))
 }
 
-pub(super) fn more_rows(model: &mut Model) -> Vec<Effect> {
-    let (Some(plan), Some(name)) = (model.walk.plan.as_ref(), model.walk.model()) else { return Vec::new() };
-    let query = Query::Rows {
-        plan: plan.plan.clone(),
-        model: name.model.clone(),
-        after: model.walk.rows.last().map(|row| row.key.clone()),
-        limit: RECORDS,
+/// Asks for a window of the records that begins at a place, or for one round the first conflict from a place on.
+pub(super) fn window(model: &mut Model, from: Option<usize>, conflict: Option<usize>) -> Vec<Effect> {
+    let (Some(plan), Some(of)) = (model.walk.plan.as_ref(), model.walk.model()) else { return Vec::new() };
+    if from.is_none() && conflict.is_none() {
+        return Vec::new();
+    }
+    let (plan, of) = (plan.plan.clone(), of.model.clone());
+    vec![model.ask(Query::Rows { plan, model: of, from: from.or(conflict).unwrap_or(0), conflict, limit: WINDOW })]
+}
+
+/// Takes a window of the records of the model that is looked into.
+pub fn rows(model: &mut Model, from: usize, found: Option<usize>, rows: Vec<PlanRow>, end: bool) -> Vec<Effect> {
+    let visible = model.visible();
+    let records = &mut model.walk.records;
+    records.answered(from, rows, end);
+    let wanted = match found {
+        Some(place) => records.select(place, visible),
+        None => records.step(Motion::By(0), visible),
     };
-    vec![model.ask(query)]
-}
-
-/// Takes records of the model that is looked into.
-pub fn rows(model: &mut Model, rows: Vec<PlanRow>, end: bool) {
-    model.walk.rows.extend(rows);
-    model.walk.rows_end = end;
+    window(model, wanted, None)
 }
 
 /// Whether the plan can be confirmed.
@@ -318,7 +357,7 @@ pub fn can_confirm(model: &Model) -> Result<(), Reason> {
 /// Asks for the reason; what overwrites or deletes asks to type the application's name after it.
 pub fn confirm(model: &mut Model) -> Vec<Effect> {
     let Some(plan) = &model.walk.plan else { return Vec::new() };
-    let title = format!("Restore {}", plan.app);
+    let title = if model.walk.undo.is_some() { format!("Take back the restore of {}", plan.app) } else { format!("Restore {}", plan.app) };
     model.walk.step = Step::Confirm;
     model.push(Prompt::new(title, "Why? The reason stands in the audit trail.", Message::Reason));
     Vec::new()
@@ -326,17 +365,9 @@ pub fn confirm(model: &mut Model) -> Vec<Effect> {
 
 /// Executes the plan with this reason, after the last question.
 pub fn execute(model: &mut Model, reason: String) -> Vec<Effect> {
-    let Some(plan) = &model.walk.plan else { return Vec::new() };
-    let sums = plan.sums();
-    let app = plan.app.clone();
-    let lines = vec![
-        format!("Creates {}, updates {}, deletes {} records of {app}.", sums.create, sums.update, sums.delete),
-        "A safety backup is taken first; the restore can be undone from it.".into(),
-        format!("backstop restore run --plan {} --reason … --confirm {app}", plan.plan),
-    ];
-    let then = Message::Act(Box::new(Action::Restore { plan: plan.plan.clone(), app: app.clone(), reason }));
-    let question = Confirm::new(&format!("Restore {app} now?"), lines, "restore", then);
-    model.push(if sums.update + sums.delete > 0 { question.typed(app) } else { question });
+    if let Some(question) = undo::last_question(&model.walk, reason) {
+        model.push(Confirm::from(question));
+    }
     Vec::new()
 }
 
@@ -351,29 +382,4 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         model.screen = Screen::Restore;
     }
     effects
-}
-
-/// Whether the restore can be taken back.
-///
-/// # Errors
-///
-/// It cannot.
-pub fn can_undo(model: &Model) -> Result<(), Reason> {
-    match &model.walk.result {
-        Some(Ok(result)) if result.safety_backup.is_some() => Ok(()),
-        Some(Ok(_)) => Err("it has no safety backup".into()),
-        _ => Err("nothing was restored".into()),
-    }
-}
-
-/// Asks to take the restore back.
-pub fn undo(model: &mut Model) -> Vec<Effect> {
-    let Some(Ok(result)) = &model.walk.result else { return Vec::new() };
-    let lines = vec![
-        "Puts back what was there before, from the safety backup; records changed since are told first.".into(),
-        format!("backstop restore undo {}", result.restore),
-    ];
-    let then = Message::Act(Box::new(Action::Undo { restore: result.restore.clone(), reason: "undone in the console".into() }));
-    model.push(Confirm::new("Undo this restore?", lines, "undo it", then));
-    Vec::new()
 }

@@ -1,23 +1,56 @@
 //! What the commands everywhere do: moving, screens, going back, the dialogs.
 
 use super::super::commands::Reason;
-use super::super::effect::Effect;
+use super::super::effect::{Action, Effect};
 use super::super::message::Message;
 use super::super::model::list::Motion;
+use super::super::model::records::ListKind;
 use super::super::model::{Model, Screen};
 use super::super::screens::DetailView;
 use super::super::terminal::caps::Depth;
 use super::super::theme::{self, Theme};
 use super::super::widgets::confirm::Confirm;
+use super::super::widgets::palette::{Chooser, Item};
 use super::super::widgets::{help, palette, prompt::FilterLine};
-use super::{detail, refresh, restore};
+use super::{browse, detail, jobs, refresh, restore};
 
 /// Goes to a screen.
 pub fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
     model.screen = screen;
     model.stack.truncate(1);
     model.detail = None;
+    model.browse = None;
+    model.sought = None;
     refresh(model)
+}
+
+/// Goes to a row of a screen's list, however far from the window it is.
+pub fn find(model: &mut Model, screen: Screen, id: &str) -> Vec<Effect> {
+    let effects = go(model, screen);
+    if let Some(kind) = model.current() {
+        model.list_mut(kind).select(id);
+        model.sought = Some(id.to_owned());
+    }
+    effects
+}
+
+/// When the row that is looked for is not in the window, the list is narrowed to it; Esc brings the others back.
+pub fn seek(model: &mut Model, kind: ListKind) -> Option<Vec<Effect>> {
+    let sought = model.sought.take().filter(|_| model.current() == Some(kind))?;
+    let list = model.list_mut(kind);
+    let only = format!("id:{sought}");
+    if list.rows.iter().any(|row| row.id() == sought) {
+        list.select(&sought);
+        return None;
+    }
+    if list.filter == only {
+        model.refuse(format!("{sought} is not here any more"));
+        return None;
+    }
+    model.sought = Some(sought.clone());
+    let effects = filtered(model, only);
+    model.list_mut(kind).select(&sought);
+    Some(effects)
 }
 
 fn turn_screen(model: &mut Model, by: isize) -> Vec<Effect> {
@@ -40,6 +73,9 @@ pub fn previous_screen(model: &mut Model) -> Vec<Effect> {
 /// Moves in whatever the screen shows.
 pub fn step(model: &mut Model, motion: Motion) -> Vec<Effect> {
     let visible = model.visible();
+    if model.browse.is_some() {
+        return browse::step(model, motion);
+    }
     if let Some(kind) = model.current() {
         let before = model.list(kind).cursor().at;
         let list = model.list_mut(kind);
@@ -53,7 +89,7 @@ pub fn step(model: &mut Model, motion: Motion) -> Vec<Effect> {
         Screen::Restore => restore::step(model, motion),
         Screen::Overview => {
             let length = model.summary.apps.len();
-            model.walk.cursor.step(motion, length, visible);
+            model.at_app.step(motion, length, visible);
             Vec::new()
         }
         _ => Vec::new(),
@@ -87,6 +123,9 @@ motions! {
 
 /// Opens what is selected.
 pub fn open(model: &mut Model) -> Vec<Effect> {
+    if model.browse.is_some() {
+        return browse::open(model);
+    }
     match model.screen {
         Screen::Restore => restore::open(model),
         Screen::Overview => {
@@ -99,6 +138,10 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
             model.push(DetailView);
             detail(model)
         }
+        // In the detail Enter goes on into what the row is about.
+        Screen::Backups if browse::can_begin(model).is_ok() => browse::begin(model),
+        Screen::Alerts if jobs::alert_has_job(model).is_ok() => jobs::to_job(model),
+        Screen::Jobs if jobs::has_backup(model).is_ok() => jobs::to_backup(model),
         _ => Vec::new(),
     }
 }
@@ -109,9 +152,18 @@ pub fn back(model: &mut Model) -> Vec<Effect> {
         model.pending.clear();
         return Vec::new();
     }
+    if model.browse.is_some() {
+        return browse::back(model);
+    }
     if model.stack.len() > 1 {
         model.stack.pop();
         return Vec::new();
+    }
+    if model.screen == Screen::Restores
+        && model.list(ListKind::Restores).marks.is_empty()
+        && model.list(ListKind::Restores).filter.is_empty()
+    {
+        return go(model, Screen::Restore);
     }
     if let Some(kind) = model.current() {
         let list = model.list_mut(kind);
@@ -187,7 +239,9 @@ pub fn mouse(model: &mut Model) -> Vec<Effect> {
 /// Selects the row or the tab that was clicked.
 pub fn click(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
     if row == 1 {
-        return super::super::widgets::header::tab_at(model.size.0, column).map(|screen| go(model, screen)).unwrap_or_default();
+        return super::super::widgets::header::tab_at(model.size.0, model.screen, column)
+            .map(|screen| go(model, screen))
+            .unwrap_or_default();
     }
     let head = super::super::screens::CHROME;
     let Some(kind) = model.current() else { return Vec::new() };
@@ -202,12 +256,13 @@ pub fn click(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
 
 /// Suspends; with jobs running here it asks first, because they would stand still and hold their locks.
 pub fn suspend(model: &mut Model) -> Vec<Effect> {
-    if model.jobs_here == 0 {
+    let waiting = under_way(model);
+    if waiting == 0 {
         return vec![Effect::Suspend];
     }
     let dialog = Confirm::new(
         "Suspend with jobs running here?",
-        vec![format!("{} of this process would stand still, and a restore would go on holding its locks.", jobs(model.jobs_here))],
+        vec![format!("{} of this process would stand still, and a restore would go on holding its locks.", here(waiting))],
         "suspend",
         Message::Suspend,
     );
@@ -215,24 +270,46 @@ pub fn suspend(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Quits; with jobs running here it asks first.
+/// What runs in this process and must not stand still or be lost: an action may have begun whose job is not counted yet.
+fn under_way(model: &Model) -> usize {
+    let acting = model.acting.values().filter(|acting| !matches!(acting.action, Action::Preview(_))).count();
+    model.jobs_here.max(acting)
+}
+
+/// Quits; with jobs running here it asks first. They run in this process, so they cannot be left behind.
 pub fn quit(model: &mut Model) -> Vec<Effect> {
-    let waiting = model.jobs_here + model.acting.len();
+    // A comparison that is not finished leaves nothing behind.
+    let comparing = model.acting.iter().filter(|(_, acting)| matches!(acting.action, Action::Preview(_)));
+    let mut leaving: Vec<Effect> = comparing.map(|(number, _)| Effect::Stop(*number)).collect();
+    let waiting = under_way(model);
     if waiting == 0 {
-        return vec![Effect::Quit];
+        leaving.push(Effect::Quit);
+        return leaving;
     }
-    let dialog = Confirm::new(
-        "Quit with jobs running here?",
-        vec![format!("{} of this process will come to their end first; the shell comes back after that.", jobs(waiting))],
-        "quit",
-        Message::Quit,
-    );
-    model.push(dialog);
+    let item = |label: &str, doc: &str, then: Message| Item {
+        label: label.to_owned(),
+        key: String::new(),
+        doc: doc.to_owned(),
+        enabled: true,
+        then,
+    };
+    let (many, end) = if waiting == 1 { ("the job", "its end") } else { ("the jobs", "their end") };
+    let items = vec![
+        item("wait, then quit", &format!("{many} to {end}, then the shell"), Message::Quit),
+        item("cancel, then quit", &format!("{many} to the next safe point"), Message::QuitCancelling),
+    ];
+    model.push(Chooser::new("Quit with jobs running here? Esc stays", items));
     Vec::new()
 }
 
-fn jobs(number: usize) -> String {
+fn here(number: usize) -> String {
     if number == 1 { "One job".into() } else { format!("{number} jobs") }
+}
+
+/// Copies the commands that protect a database.
+pub fn copy_first_steps(model: &mut Model) -> Vec<Effect> {
+    let text = super::super::screens::welcome::commands(model).join("\n");
+    super::copied(model, text)
 }
 
 /// The application selected on the overview, else the selected row's.
@@ -241,7 +318,7 @@ pub fn selected_app(model: &Model) -> Option<String> {
     if let Some(app) = model.row().and_then(|row| row.app()) {
         return Some(app.to_owned());
     }
-    model.summary.apps.get(model.walk.cursor.at).or_else(|| model.summary.apps.first()).map(|health| health.app.clone())
+    model.summary.apps.get(model.at_app.at).or_else(|| model.summary.apps.first()).map(|health| health.app.clone())
 }
 
 /// Whether there is an application.

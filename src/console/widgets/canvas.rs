@@ -23,6 +23,7 @@ pub enum Sign {
     Rule,
     None,
     Protected,
+    Day,
 }
 
 impl Sign {
@@ -40,6 +41,7 @@ impl Sign {
             Self::Full => ("█", "#"),
             Self::Rule => ("─", "-"),
             Self::Protected => ("◈", "P"),
+            Self::Day => ("■", "="),
         };
         if unicode { sign } else { ascii }
     }

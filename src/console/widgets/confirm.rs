@@ -3,7 +3,7 @@
 use super::canvas::Canvas;
 use super::line::Line;
 use crate::console::component::{Component, Outcome};
-use crate::console::message::Message;
+use crate::console::message::{Message, Question};
 use crate::console::model::Model;
 use crate::console::terminal::input::{Code, Input};
 use crate::console::theme::Role;
@@ -33,8 +33,20 @@ impl Confirm {
         self
     }
 
+    /// The command line that would do the same, where one is shown.
+    fn command(&self) -> Option<&String> {
+        self.lines.iter().rev().find(|line| line.starts_with("backstop "))
+    }
+
     fn confirmed(&self) -> Outcome {
         Outcome::Finish(self.then.clone())
+    }
+}
+
+impl From<Question> for Confirm {
+    fn from(question: Question) -> Self {
+        let typed = question.typed.map(|name| (name, Line::default()));
+        Self { typed, ..Self::new(&question.title, question.lines, &question.verb, question.then) }
     }
 }
 
@@ -53,6 +65,9 @@ impl Component for Confirm {
         };
         if key.code == Code::Esc || (key.ctrl && key.code == Code::Char('c')) {
             return Outcome::Close;
+        }
+        if key.ctrl && key.code == Code::Char('y') {
+            return self.command().map_or(Outcome::Consumed, |line| Outcome::Emit(Message::Copy(line.clone())));
         }
         if let Some((name, line)) = &mut self.typed {
             if key.code == Code::Enter {
@@ -88,6 +103,8 @@ impl Component for Confirm {
             y = inside.paragraph(0, y, line, if line.starts_with("backstop ") { Role::Dim } else { Role::Text });
         }
         y += 1;
+        let copy =
+            if self.command().is_some() { [(Role::Key, "Ctrl-y"), (Role::Dim, " copy the command   ")] } else { [(Role::Dim, ""); 2] };
         if let Some((name, line)) = &self.typed {
             let x = inside.line(0, y, &[(Role::Text, "Type "), (Role::Strong, name), (Role::Text, " to confirm: ")]);
             let room = inside.width().saturating_sub(x);
@@ -100,6 +117,8 @@ impl Component for Confirm {
                     (Role::Dim, " when typed   "),
                     (Role::Key, "Esc"),
                     (Role::Dim, " cancel   "),
+                    copy[0],
+                    copy[1],
                     (Role::Critical, self.note.unwrap_or("")),
                 ],
             );
@@ -111,7 +130,14 @@ impl Component for Confirm {
             inside.line(
                 0,
                 y + 2,
-                &[(Role::Key, "y"), (Role::Dim, &format!(" {}   ", self.verb)), (Role::Key, "Esc"), (Role::Dim, " cancel")],
+                &[
+                    (Role::Key, "y"),
+                    (Role::Dim, &format!(" {}   ", self.verb)),
+                    (Role::Key, "Esc"),
+                    (Role::Dim, " cancel   "),
+                    copy[0],
+                    copy[1],
+                ],
             );
         }
     }

@@ -1,114 +1,243 @@
-//! A form: a field a line, explained and checked as you type.
-
-use std::str::FromStr as _;
+//! The form of a configuration: a field a line, explained and checked as you type.
 
 use super::canvas::{Canvas, Sign};
+use super::format;
 use super::line::Line;
 use crate::console::component::{Component, Outcome};
-use crate::console::effect::{Action, ConfigurationDraft};
+use crate::console::effect::{Action, ConfigurationDraft, KnownApp};
 use crate::console::message::Message;
 use crate::console::model::Model;
+use crate::console::model::detail::ScopeModel;
 use crate::console::terminal::input::{Code, Input, Key};
 use crate::console::theme::Role;
+use crate::engine::backup::TYPES;
+use crate::engine::schedule::Schedule;
 
-/// Says what a field's text means, or why it cannot be used.
-type Check = fn(&str) -> Result<String, String>;
-
-struct Field {
-    label: &'static str,
-    line: Line,
-    check: Check,
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Name,
+    App,
+    Kind,
+    Schedule,
+    Days,
+    Modules,
+    Models,
+    Quick,
+    Description,
 }
+
+const FIELDS: [(What, &str); 9] = [
+    (What::Name, "name"),
+    (What::App, "application"),
+    (What::Kind, "type"),
+    (What::Schedule, "schedule"),
+    (What::Days, "keep for days"),
+    (What::Modules, "modules"),
+    (What::Models, "models"),
+    (What::Quick, "quick"),
+    (What::Description, "description"),
+];
+
+/// The runs of a schedule that are shown.
+const RUNS: usize = 5;
 
 /// The form of a configuration.
 pub struct Form {
     title: String,
-    fields: Vec<Field>,
+    lines: Vec<Line>,
     at: usize,
-    make: Box<dyn Fn(ConfigurationDraft) -> Action>,
+    /// The configuration that is edited; none: a new one.
+    id: Option<String>,
+    /// Why it could not be kept as it is.
+    problem: Option<String>,
 }
 
-const KINDS: [&str; 6] = ["full", "incremental", "differential", "database", "files", "configuration"];
-
 impl Form {
-    /// The form of a configuration, filled; `make` turns it into what is to be done.
-    pub fn configuration(title: &str, draft: &ConfigurationDraft, make: impl Fn(ConfigurationDraft) -> Action + 'static) -> Self {
-        let field = |label, text: &str, check: Check| Field { label, line: Line::new(text), check };
-        let fields = vec![
-            field("name", &draft.name, name),
-            field("application", &draft.app, name),
-            field("type", &draft.kind, kind),
-            field("schedule", draft.schedule.as_deref().unwrap_or(""), schedule),
-            field("keep for days", &draft.retention_days.to_string(), days),
-            field("modules", &draft.modules.join(" "), |text| Ok(all_unless(text, "modules"))),
-            field("models", &draft.models.join(" "), |text| Ok(all_unless(text, "models"))),
-            field("quick (y/n)", if draft.quick { "y" } else { "n" }, quick),
-            field("description", &draft.description, |_| Ok(String::new())),
-        ];
-        Self { title: title.to_owned(), fields, at: 0, make: Box::new(make) }
+    /// The form of a new configuration, or of the one with this id.
+    #[must_use]
+    pub fn configuration(draft: &ConfigurationDraft, id: Option<String>) -> Self {
+        let text = |name| match name {
+            What::Name => draft.name.clone(),
+            What::App => draft.app.clone(),
+            What::Kind => draft.kind.clone(),
+            What::Schedule => draft.schedule.clone().unwrap_or_default(),
+            What::Days => draft.retention_days.to_string(),
+            What::Modules => draft.modules.join(" "),
+            What::Models => draft.models.join(" "),
+            What::Quick => if draft.quick { "yes" } else { "no" }.to_owned(),
+            What::Description => draft.description.clone(),
+        };
+        let title = if id.is_some() { format!("Edit {}", draft.name) } else { "New configuration".to_owned() };
+        Self { title, lines: FIELDS.iter().map(|(name, _)| Line::new(&text(*name))).collect(), at: 0, id, problem: None }
     }
 
-    fn text(&self, at: usize) -> String {
-        self.fields.get(at).map(|field| field.line.text().trim().to_owned()).unwrap_or_default()
+    /// The same, with why it could not be kept.
+    #[must_use]
+    pub fn because(mut self, problem: String) -> Self {
+        self.problem = Some(problem);
+        self
+    }
+
+    fn text(&self, name: What) -> &str {
+        let at = FIELDS.iter().position(|(field, _)| *field == name).unwrap_or(0);
+        self.lines.get(at).map_or("", |line| line.text().trim())
+    }
+
+    fn words(&self, name: What) -> Vec<String> {
+        self.text(name).split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }
 
     fn draft(&self) -> ConfigurationDraft {
-        let words = |at| self.text(at).split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
         ConfigurationDraft {
-            name: self.text(0),
-            app: self.text(1),
-            kind: self.text(2),
-            schedule: Some(self.text(3)).filter(|text| !text.is_empty()),
-            retention_days: self.text(4).parse().unwrap_or(30),
-            modules: words(5),
-            models: words(6),
-            quick: self.text(7) == "y",
-            description: self.text(8),
+            name: self.text(What::Name).to_owned(),
+            app: self.text(What::App).to_owned(),
+            kind: self.text(What::Kind).to_owned(),
+            schedule: Some(self.text(What::Schedule).to_owned()).filter(|text| !text.is_empty()),
+            retention_days: self.text(What::Days).parse().unwrap_or_default(),
+            modules: self.words(What::Modules),
+            models: self.words(What::Models),
+            quick: self.text(What::Quick) == "yes",
+            description: self.text(What::Description).to_owned(),
         }
     }
 
-    fn first_fault(&self) -> Option<usize> {
-        self.fields.iter().position(|field| (field.check)(field.line.text().trim()).is_err())
+    fn app<'m>(&self, model: &'m Model) -> Option<&'m KnownApp> {
+        model.known_apps.iter().find(|app| app.name == self.text(What::App))
+    }
+
+    /// What a field's text means, or why it cannot be used.
+    fn judge(&self, name: What, model: &Model) -> Result<String, String> {
+        let text = self.text(name);
+        match name {
+            What::Name if text.is_empty() => Err("a name is needed".into()),
+            What::Name | What::Description => Ok(String::new()),
+            What::App => match (self.app(model), model.known_apps.is_empty()) {
+                (Some(_), _) => Ok(String::new()),
+                (None, true) if !text.is_empty() => Ok(String::new()),
+                _ => Err("no application is called so".into()),
+            },
+            What::Kind => TYPES
+                .iter()
+                .find(|kind| kind.as_str() == text)
+                .map_or_else(|| Err("no such type".into()), |kind| Ok(meaning(kind.as_str()).to_owned())),
+            What::Schedule if text.is_empty() => Ok("runs only when asked".into()),
+            What::Schedule => match Schedule::parse(text) {
+                Ok(schedule) => Ok(schedule.in_words()),
+                Err(_) => Err("minute hour day month weekday, as in 0 2 * * *".into()),
+            },
+            What::Days => match text.parse::<u32>() {
+                Ok(0) => Ok("kept until somebody deletes them".into()),
+                Ok(1..=36_500) => Ok(String::new()),
+                _ => Err("a number of days, 0 to 36500".into()),
+            },
+            What::Modules => self.known(&self.words(name), model, "modules", |scope| &scope.module),
+            What::Models => self.known(&self.words(name), model, "models", |scope| &scope.model),
+            What::Quick => match text {
+                "yes" => Ok("leaves out what is dispensable".into()),
+                "no" => Ok("leaves nothing out".into()),
+                _ => Err("yes or no".into()),
+            },
+        }
+    }
+
+    fn known(&self, words: &[String], model: &Model, what: &str, name: fn(&ScopeModel) -> &String) -> Result<String, String> {
+        if words.is_empty() {
+            return Ok(format!("all {what}"));
+        }
+        let models = self.app(model).map_or(&[] as &[ScopeModel], |app| &app.models);
+        let unknown = words.iter().find(|word| !models.is_empty() && !models.iter().any(|scope| name(scope) == *word));
+        unknown.map_or_else(|| Ok(format!("{} {what}", words.len())), |word| Err(format!("there is no “{word}”")))
+    }
+
+    /// Which models it covers, as far as the newest backup tells.
+    fn covers(&self, model: &Model) -> String {
+        let models = self.app(model).map_or(&[] as &[ScopeModel], |app| &app.models);
+        if models.is_empty() {
+            return "what it covers is known from the first backup on; now: backstop app models".to_owned();
+        }
+        let (wanted, named) = (self.words(What::Modules), self.words(What::Models));
+        let all = wanted.is_empty() && named.is_empty();
+        let covered: Vec<&ScopeModel> =
+            models.iter().filter(|scope| all || wanted.contains(&scope.module) || named.contains(&scope.model)).collect();
+        let records: u64 = covered.iter().map(|scope| scope.records).sum();
+        let names: Vec<&str> = covered.iter().map(|scope| scope.model.as_str()).collect();
+        format!("{} of {} models, {} records: {}", covered.len(), models.len(), format::count(records), names.join(", "))
+    }
+
+    fn runs(&self, model: &Model) -> String {
+        let Some(schedule) = Schedule::parse(self.text(What::Schedule)).ok() else { return String::new() };
+        let runs: Vec<String> = schedule
+            .next(model.now, RUNS)
+            .into_iter()
+            .map(|at| format::absolute(at, model.utc).chars().skip(5).take(11).collect())
+            .collect();
+        runs.join(", ")
+    }
+
+    fn first_fault(&self, model: &Model) -> Option<usize> {
+        FIELDS.iter().position(|(name, _)| self.judge(*name, model).is_err())
+    }
+
+    /// What can be chosen for a field that is not typed freely.
+    fn choices(name: What, model: &Model) -> Vec<String> {
+        match name {
+            What::App => model.known_apps.iter().map(|app| app.name.clone()).collect(),
+            What::Kind => TYPES.iter().map(ToString::to_string).collect(),
+            What::Quick => vec!["no".into(), "yes".into()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn choose(&mut self, choices: &[String], by: isize) {
+        let Some(line) = self.lines.get_mut(self.at) else { return };
+        let count = isize::try_from(choices.len()).unwrap_or(1);
+        let at = choices.iter().position(|choice| choice == line.text()).and_then(|at| isize::try_from(at).ok()).unwrap_or(-by);
+        if let Some(choice) = usize::try_from((at + by).rem_euclid(count)).ok().and_then(|at| choices.get(at)) {
+            *line = Line::new(choice);
+        }
+    }
+
+    fn key(&mut self, key: Key, model: &Model) -> Outcome {
+        let last = FIELDS.len();
+        let choices = FIELDS.get(self.at).map_or_else(Vec::new, |(name, _)| Self::choices(*name, model));
+        match key.code {
+            Code::Esc => return Outcome::Close,
+            Code::Char('c') if key.ctrl => return Outcome::Close,
+            Code::Enter if self.at == last => match self.first_fault(model) {
+                None => return Outcome::Finish(Message::Act(Box::new(self.action()))),
+                Some(fault) => self.at = fault,
+            },
+            Code::Down | Code::Tab | Code::Enter => self.at = (self.at + 1) % (last + 1),
+            Code::Up | Code::BackTab => self.at = (self.at + last) % (last + 1),
+            Code::Right | Code::Char(' ') if !choices.is_empty() => self.choose(&choices, 1),
+            Code::Left if !choices.is_empty() => self.choose(&choices, -1),
+            _ => {
+                if let Some(line) = self.lines.get_mut(self.at) {
+                    line.input(&Input::Key(key));
+                }
+            }
+        }
+        Outcome::Consumed
+    }
+
+    fn action(&self) -> Action {
+        let draft = Box::new(self.draft());
+        match &self.id {
+            Some(id) => Action::EditConfiguration { id: id.clone(), draft },
+            None => Action::CreateConfiguration(draft),
+        }
     }
 }
 
-fn name(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err("a name is needed".into()) } else { Ok(String::new()) }
-}
-
-fn kind(text: &str) -> Result<String, String> {
-    if KINDS.contains(&text) { Ok(String::new()) } else { Err(format!("one of {}", KINDS.join(", "))) }
-}
-
-fn schedule(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        return Ok("runs only when asked".into());
-    }
-    croner::Cron::from_str(text)
-        .map(|cron| cron.describe())
-        .map_err(|error| format!("{error}: minute hour day month weekday, as in 0 2 * * *"))
-}
-
-fn days(text: &str) -> Result<String, String> {
-    match text.parse::<u32>() {
-        Ok(days) if (1..=36_500).contains(&days) => Ok(String::new()),
-        _ => Err("a number of days, 1 to 36500".into()),
-    }
-}
-
-fn quick(text: &str) -> Result<String, String> {
-    match text {
-        "y" => Ok("trusts the application's own timestamps".into()),
-        "n" => Ok("reads and compares everything".into()),
-        _ => Err("y or n".into()),
-    }
-}
-
-fn all_unless(text: &str, what: &str) -> String {
-    if text.is_empty() {
-        format!("all {what}")
-    } else {
-        format!("{} {what}", text.split([' ', ',']).filter(|word| !word.is_empty()).count())
+fn meaning(kind: &str) -> &'static str {
+    match kind {
+        "full" => "everything read and compared",
+        "differential" => "what changed since the last full",
+        "incremental" => "what changed since the last backup",
+        "database" => "the database alone",
+        "files" => "the files alone",
+        _ => "",
     }
 }
 
@@ -117,55 +246,60 @@ impl Component for Form {
         true
     }
 
-    fn input(&mut self, input: &Input, _: &Model) -> Outcome {
-        let last = self.fields.len();
-        if let Input::Key(Key { code, ctrl, .. }) = input {
-            match code {
-                Code::Esc => return Outcome::Close,
-                Code::Char('c') if *ctrl => return Outcome::Close,
-                Code::Enter if self.at == last => match self.first_fault() {
-                    None => return Outcome::Finish(Message::Act(Box::new((self.make)(self.draft())))),
-                    Some(fault) => self.at = fault,
-                },
-                Code::Down | Code::Tab | Code::Enter => self.at = (self.at + 1) % (last + 1),
-                Code::Up | Code::BackTab => self.at = (self.at + last) % (last + 1),
-                _ => {
-                    if let Some(field) = self.fields.get_mut(self.at) {
-                        field.line.input(input);
-                    }
+    fn input(&mut self, input: &Input, model: &Model) -> Outcome {
+        match input {
+            Input::Key(key) => return self.key(*key, model),
+            other => {
+                if let Some(line) = self.lines.get_mut(self.at) {
+                    line.input(other);
                 }
             }
-        } else if let Some(field) = self.fields.get_mut(self.at) {
-            field.line.input(input);
         }
         Outcome::Consumed
     }
 
-    fn view(&self, _: &Model, canvas: &mut Canvas<'_>) {
-        let width = 96.min(canvas.width().saturating_sub(2));
-        let mut window = canvas.centred(width, self.fields.len() as u16 + 7);
+    fn view(&self, model: &Model, canvas: &mut Canvas<'_>) {
+        let width = 100.min(canvas.width().saturating_sub(2));
+        let rows = u16::try_from(FIELDS.len()).unwrap_or(9);
+        let mut window = canvas.centred(width, rows + 9);
         let mut inside = window.dialog(&self.title);
         let room = (inside.width() / 2).saturating_sub(16);
-        for (at, field) in self.fields.iter().enumerate() {
-            let y = at as u16 + 1;
+        for (at, (name, label)) in FIELDS.iter().enumerate() {
+            let y = u16::try_from(at).unwrap_or(0);
             let focus = at == self.at;
-            inside.put_within(0, y, 14, field.label, if focus { Role::Strong } else { Role::Dim });
-            field.line.draw(&mut inside, 15, y, room, focus);
+            inside.put_within(0, y, 14, label, if focus { Role::Strong } else { Role::Dim });
+            if let Some(line) = self.lines.get(at) {
+                line.draw(&mut inside, 15, y, room, focus);
+            }
             let x = 15 + room + 2;
-            match (field.check)(field.line.text().trim()) {
-                Ok(meaning) => inside.put(x, y, &meaning, Role::Dim),
+            let end = inside.width();
+            match self.judge(*name, model) {
+                Ok(meaning) => inside.put_within(x, y, end.saturating_sub(x), &meaning, Role::Dim),
                 Err(fault) => {
-                    let sign = Sign::Critical.text(inside.unicode);
-                    inside.put(x, y, &format!("{sign} {fault}"), Role::Critical)
+                    let text = format!("{} {fault}", Sign::Critical.text(inside.unicode));
+                    inside.put_within(x, y, end.saturating_sub(x), &text, Role::Critical)
                 }
             };
         }
-        let y = self.fields.len() as u16 + 2;
-        inside.put(0, y, "[ Save ]", if self.at == self.fields.len() { Role::Button } else { Role::Text });
-        inside.line(
-            0,
-            y + 2,
-            &[(Role::Key, "Enter"), (Role::Dim, " next field, on Save saves   "), (Role::Key, "Esc"), (Role::Dim, " cancel")],
-        );
+        let end = inside.width();
+        for (line, label, text) in [(1, "next runs", self.runs(model)), (2, "covers", self.covers(model))] {
+            inside.put_within(0, rows + line, 10, label, Role::Dim);
+            // Five runs in 80 columns need all the room there is.
+            inside.put_within(11, rows + line, end.saturating_sub(11), &text, Role::Text);
+        }
+        if let Some(problem) = &self.problem {
+            let text = format!("{} {problem}", Sign::Critical.text(inside.unicode));
+            inside.put_within(0, rows + 3, end, &text, Role::Critical);
+        }
+        inside.put(0, rows + 4, "[ Save ]", if self.at == FIELDS.len() { Role::Button } else { Role::Text });
+        let keys = [
+            (Role::Key, "Enter"),
+            (Role::Dim, " next field, on Save saves   "),
+            (Role::Key, "Space"),
+            (Role::Dim, " choose   "),
+            (Role::Key, "Esc"),
+            (Role::Dim, " cancel"),
+        ];
+        inside.line(0, rows + 6, &keys);
     }
 }

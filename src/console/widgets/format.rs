@@ -48,26 +48,53 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// How long ago, or until when, to the minute: what changes on a screen without being asked changes once a minute.
+/// How long ago, or until when, in at most two units and never more than it is: to the minute, so that what changes on a screen
+/// without being asked changes once a minute.
 #[must_use]
 pub fn relative(now: Timestamp, time: Timestamp) -> String {
-    let seconds = now.as_second() - time.as_second();
-    let minutes = seconds.unsigned_abs() / 60;
-    let span = match minutes {
+    let span = now.duration_since(time);
+    let minutes = span.unsigned_abs().as_secs() / 60;
+    let told = match minutes {
         0 => return "now".to_owned(),
         1..60 => format!("{minutes}m"),
-        60..1440 => format!("{}h {}m", minutes / 60, minutes % 60),
-        1440..20_160 => format!("{}d {}h", minutes / 1440, minutes % 1440 / 60),
+        60..1440 => units(minutes / 60, "h", minutes % 60, "m"),
+        1440..144_000 => units(minutes / 1440, "d", minutes % 1440 / 60, "h"),
         _ => format!("{}d", minutes / 1440),
     };
-    if seconds < 0 { format!("in {span}") } else { span }
+    if span.is_negative() { format!("in {told}") } else { told }
+}
+
+fn units(large: u64, unit: &str, small: u64, of: &str) -> String {
+    if small == 0 { format!("{large}{unit}") } else { format!("{large}{unit} {small}{of}") }
+}
+
+/// How long ago, in a sentence: `1d 14h ago`, `in 2h 5m`, `now`.
+#[must_use]
+pub fn ago(now: Timestamp, time: Timestamp) -> String {
+    let relative = relative(now, time);
+    if relative == "now" || relative.starts_with("in ") { relative } else { format!("{relative} ago") }
+}
+
+/// A time without its seconds, for columns: `Nov 20 02:00`.
+#[must_use]
+pub fn day_time(time: Timestamp, utc: bool) -> String {
+    time.to_zoned(zone(utc)).strftime("%b %d %H:%M").to_string()
+}
+
+/// A day: `NOV 21`.
+#[must_use]
+pub fn day(time: Timestamp, utc: bool) -> String {
+    time.to_zoned(zone(utc)).strftime("%b %d").to_string().to_uppercase()
+}
+
+fn zone(utc: bool) -> TimeZone {
+    if utc { TimeZone::UTC } else { TimeZone::system() }
 }
 
 /// A time with its zone: `2026-11-20 02:00:00 UTC`.
 #[must_use]
 pub fn absolute(time: Timestamp, utc: bool) -> String {
-    let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
-    time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    time.to_zoned(zone(utc)).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// The header's clock: `20:41Z`, or `21:41` in local time.
@@ -99,11 +126,21 @@ mod tests {
     }
 
     #[test]
+    fn an_age_is_never_more_than_it_is() {
+        let at = |milliseconds| Timestamp::from_millisecond(milliseconds).unwrap();
+        assert_eq!(relative(at(60_100), at(900)), "now");
+        assert_eq!(relative(at(119_999), at(0)), "1m");
+        assert_eq!(relative(at(0), at(119_999)), "in 1m");
+    }
+
+    #[test]
     fn times_are_relative_to_the_minute() {
         let at = |second| Timestamp::from_second(second).unwrap();
         assert_eq!(relative(at(1000), at(990)), "now");
         assert_eq!(relative(at(10_000), at(400)), "2h 40m");
         assert_eq!(relative(at(0), at(720)), "in 12m");
+        assert_eq!(relative(at(86_400 * 20 + 3599), at(0)), "20d");
+        assert_eq!(ago(at(136_800), at(0)), "1d 14h ago");
         assert_eq!(clock(at(0), true), "00:00Z");
     }
 }

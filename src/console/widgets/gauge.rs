@@ -33,3 +33,15 @@ pub fn state(word: &str) -> (Sign, Role) {
         _ => (Sign::Idle, Role::Dim),
     }
 }
+
+/// The sign and the role of a day of the calendar: what the worst of its backups came to.
+#[must_use]
+pub fn day(word: &str) -> (Sign, Role) {
+    match word {
+        "done" => (Sign::Day, Role::Good),
+        "warned" => (Sign::Warning, Role::Warning),
+        "failed" => (Sign::Critical, Role::Critical),
+        "missed" => (Sign::Failed, Role::Critical),
+        _ => (Sign::Idle, Role::Dim),
+    }
+}

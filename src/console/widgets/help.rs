@@ -11,6 +11,7 @@ pub fn open(model: &Model) -> Chooser {
         .scopes()
         .into_iter()
         .flat_map(|scope| commands::all().filter(move |command| command.scope == scope))
+        .filter(|command| command.is_shown(model))
         .map(|command| Item::command(model, command))
         .collect();
     Chooser::new("Help: type to filter, Enter runs", items)

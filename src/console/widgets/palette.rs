@@ -133,8 +133,8 @@ impl Component for Chooser {
 
     fn view(&self, _: &Model, canvas: &mut Canvas<'_>) {
         let width = 100.min(canvas.width().saturating_sub(4));
-        let rows = SHOWN.min(usize::from(canvas.height().saturating_sub(6)));
-        let mut window = canvas.centred(width, u16::try_from(rows).unwrap_or(0) + 4);
+        let rows = SHOWN.min(self.items.len().max(1)).min(usize::from(canvas.height().saturating_sub(8)));
+        let mut window = canvas.centred(width, u16::try_from(rows).unwrap_or(0) + 6);
         let mut inside = window.dialog(self.title);
         let (inner, wide) = (inside.width(), inside.width() >= 70);
         let x = inside.put(0, 0, "> ", Role::Key);
@@ -153,6 +153,10 @@ impl Component for Chooser {
                 inside.highlight(y, Role::Selected);
             }
         }
+        // The line above has room for the beginning only.
+        if let Some(item) = self.found.get(self.cursor.at).and_then(|at| self.items.get(*at)) {
+            inside.paragraph(1, u16::try_from(rows).unwrap_or(0) + 2, &item.doc, Role::Text);
+        }
         if self.found.is_empty() {
             inside.put(12, 1, "nothing fits", Role::Dim);
         }
@@ -163,8 +167,10 @@ impl Component for Chooser {
 #[must_use]
 pub fn open(model: &Model) -> Chooser {
     let scopes = model.scopes();
-    let mut items: Vec<Item> =
-        commands::all().filter(|command| scopes.contains(&command.scope)).map(|command| Item::command(model, command)).collect();
+    let mut items: Vec<Item> = commands::all()
+        .filter(|command| scopes.contains(&command.scope) && command.is_shown(model))
+        .map(|command| Item::command(model, command))
+        .collect();
     items.sort_by_key(|item| !item.enabled);
     for (kind, screen) in [(ListKind::Configurations, Screen::Configurations), (ListKind::Backups, Screen::Backups)] {
         for row in &model.list(kind).rows {

@@ -111,14 +111,14 @@ impl Component for Prompt {
             let room = inside.width();
             shown.draw(&mut inside, 0, y + line, room, focus);
         }
+        inside.put(0, y + rows, self.note, Role::Critical);
         let keys = [
             (Role::Key, "Enter"),
             (Role::Dim, " done   "),
             (Role::Key, "Alt-Enter"),
             (Role::Dim, " new line   "),
             (Role::Key, "Esc"),
-            (Role::Dim, " cancel   "),
-            (Role::Critical, self.note),
+            (Role::Dim, " cancel"),
         ];
         inside.line(0, y + rows + 1, &keys);
     }

@@ -8,8 +8,8 @@ use crate::console::theme::Role;
 pub enum Room {
     /// This many columns of the terminal.
     Fixed(u16),
-    /// A share of what is left, at least this much.
-    Share(u16),
+    /// A share of what is left, and at least so many columns of the terminal.
+    Share(u16, u16),
 }
 
 /// A column.
@@ -21,28 +21,35 @@ pub struct Column {
     pub room: Room,
     /// Whether it is a number, that ends at its edge.
     pub right: bool,
-    /// The width of the table under which it is left out.
-    pub from: u16,
+    /// When it is left out because there is no room for all: the highest first, 0 never.
+    pub rank: u8,
 }
 
 impl Column {
     /// A column of text.
     #[must_use]
     pub const fn text(title: &'static str, room: Room) -> Self {
-        Self { title, room, right: false, from: 0 }
+        Self { title, room, right: false, rank: 0 }
     }
 
     /// A column of numbers.
     #[must_use]
     pub const fn number(title: &'static str, width: u16) -> Self {
-        Self { title, room: Room::Fixed(width), right: true, from: 0 }
+        Self { title, room: Room::Fixed(width), right: true, rank: 0 }
     }
 
-    /// Only in tables at least this wide.
+    /// Left out where there is no room for all columns; the highest rank goes first.
     #[must_use]
-    pub const fn from(mut self, width: u16) -> Self {
-        self.from = width;
+    pub const fn spare(mut self, rank: u8) -> Self {
+        self.rank = rank;
         self
+    }
+
+    /// The least room it is of use in.
+    fn least(&self) -> u16 {
+        match self.room {
+            Room::Fixed(width) | Room::Share(_, width) => width,
+        }
     }
 }
 
@@ -106,25 +113,50 @@ fn row_at(canvas: &mut Canvas<'_>, columns: &[Column], places: &[Option<(u16, u1
     }
 }
 
-/// Where each column stands and how wide it is; none for those left out. Two columns of the terminal lead, one stands between.
+/// The columns that lead every row: the cursor, the mark, a space.
+const LEAD: u16 = 3;
+/// The columns between two.
+const GAP: u16 = 2;
+
+/// Which columns are shown: all that fit, the spare ones of the highest rank left out first.
+fn shown(columns: &[Column], width: u16) -> Vec<bool> {
+    let mut shown = vec![true; columns.len()];
+    loop {
+        let kept = columns.iter().zip(&shown).filter(|(_, shown)| **shown);
+        let wanted: u16 = LEAD + kept.map(|(column, _)| column.least() + GAP).sum::<u16>();
+        let spare = (0..columns.len()).filter(|at| shown[*at] && columns[*at].rank > 0).max_by_key(|at| columns[*at].rank);
+        match spare {
+            Some(at) if wanted > width + GAP => shown[at] = false,
+            _ => return shown,
+        }
+    }
+}
+
+/// Where each column stands and how wide it is; none for those left out.
 fn places(columns: &[Column], width: u16) -> Vec<Option<(u16, u16)>> {
-    let shown = |column: &&Column| column.from <= width;
-    let fixed: u16 = columns.iter().filter(shown).map(|column| 2 + if let Room::Fixed(width) = column.room { width } else { 0 }).sum();
-    let shares: u16 = columns.iter().filter(shown).map(|column| if let Room::Share(share) = column.room { share } else { 0 }).sum();
-    let left = width.saturating_sub(fixed + 2);
-    let mut x = 3;
+    let shown = shown(columns, width);
+    let kept = || columns.iter().zip(&shown).filter(|(_, shown)| **shown).map(|(column, _)| column);
+    let taken: u16 = LEAD + kept().map(|column| column.least() + GAP).sum::<u16>();
+    let mut shares: u16 = kept().map(|column| if let Room::Share(share, _) = column.room { share } else { 0 }).sum();
+    let mut left = (width + GAP).saturating_sub(taken + 1);
+    let mut x = LEAD;
     columns
         .iter()
-        .map(|column| {
-            if column.from > width || x >= width {
+        .zip(&shown)
+        .map(|(column, shown)| {
+            if !shown || x >= width {
                 return None;
             }
             let wide = match column.room {
                 Room::Fixed(wide) => wide,
-                Room::Share(share) => u16::try_from(u32::from(left) * u32::from(share) / u32::from(shares.max(1))).unwrap_or(left),
+                Room::Share(share, least) => {
+                    let more = u16::try_from(u32::from(left) * u32::from(share) / u32::from(shares.max(1))).unwrap_or(left);
+                    (left, shares) = (left - more, shares - share);
+                    least + more
+                }
             };
             let place = (x, wide.min(width - x));
-            x = x.saturating_add(wide).saturating_add(2);
+            x = x.saturating_add(wide + GAP);
             Some(place)
         })
         .collect()
@@ -146,10 +178,19 @@ mod tests {
         let theme = Theme::fitting(Depth::Mono);
         let mut cursor = None;
         let mut canvas = Canvas::new(&mut buffer, &theme, true, &mut cursor);
-        draw(&mut canvas, &[Column::text("NAME", Room::Share(1))], 1_000_000, 500_000, |at| {
+        draw(&mut canvas, &[Column::text("NAME", Room::Share(1, 8))], 1_000_000, 500_000, |at| {
             asked.set(asked.get() + 1);
             (RowLook::default(), vec![(at.to_string(), Role::Text)])
         });
         assert_eq!(asked.get(), 10);
+    }
+
+    #[test]
+    fn what_can_be_spared_gives_way_before_a_name_is_cut() {
+        let columns = [Column::text("NAME", Room::Share(1, 12)), Column::number("SIZE", 8).spare(1), Column::number("AGE", 8).spare(2)];
+        let widths = |width| places(&columns, width).into_iter().map(|place| place.map(|(_, wide)| wide)).collect::<Vec<_>>();
+        assert_eq!(widths(40), [Some(16), Some(8), Some(8)]);
+        assert_eq!(widths(34), [Some(20), Some(8), None]);
+        assert_eq!(widths(20), [Some(16), None, None]);
     }
 }

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::catalog::{App, AuditOutcome, BackupFilter, BackupModel, BackupType, CopyState, JobKind, NewBackup, Origin, Role, Status};
+use crate::catalog::{
+    App, AuditOutcome, BackupFilter, BackupModel, BackupType, CopyState, JobKind, Level, NewBackup, Origin, Role, Status,
+};
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
@@ -23,10 +25,20 @@ use super::Engine;
 use super::access::host;
 use super::apps::Parts;
 use super::error::{Error, Result};
-use super::jobs::{Finish, JobRequest, Run};
+use super::jobs::{Asked, Finish, JobRequest, Run};
 use basis::Basis;
 use digests::{Digests, Fresh};
 use relation::Storing;
+
+/// The types of backup that can be made.
+pub const TYPES: [BackupType; 6] = [
+    BackupType::Full,
+    BackupType::Differential,
+    BackupType::Incremental,
+    BackupType::Database,
+    BackupType::Files,
+    BackupType::Configuration,
+];
 
 /// What is to be backed up, and why.
 #[derive(Clone, Debug)]
@@ -49,6 +61,8 @@ pub struct BackupRequest {
     pub new_base: bool,
     /// Whether it is protected at once.
     pub protect: bool,
+    /// The job that this backup does over.
+    pub replay_of: Option<String>,
 }
 
 impl BackupRequest {
@@ -65,6 +79,7 @@ impl BackupRequest {
             reason: None,
             new_base: false,
             protect: false,
+            replay_of: None,
         }
     }
 
@@ -77,10 +92,10 @@ impl BackupRequest {
         match self.kind {
             BackupType::Full | BackupType::Differential | BackupType::Incremental => Ok(Parts::ALL),
             BackupType::Database => Ok(Parts { database: true, files: false }),
-            BackupType::Files => Ok(Parts { database: false, files: true }),
+            BackupType::Files | BackupType::Configuration => Ok(Parts { database: false, files: true }),
             other => Err(Error::Usage {
                 why: format!("backups of the type {other} are not there yet"),
-                hint: "Use one of: full, differential, incremental, database, files.".into(),
+                hint: format!("Use one of: {}.", TYPES.map(|kind| kind.to_string()).join(", ")),
             }),
         }
     }
@@ -123,14 +138,20 @@ impl Engine {
     pub fn backup(&self, request: &BackupRequest) -> Result<BackupResult> {
         self.allow(Role::Operator, "backup", request.app.as_deref().unwrap_or(""))?;
         let parts = request.parts()?;
-        let app = self.app(request.app.as_deref())?;
+        let app = part_of(self.app(request.app.as_deref())?, request.kind)?;
         let job = JobRequest {
-            kind: JobKind::Backup,
             backup_type: Some(request.kind),
             origin: request.origin,
-            app: &app,
             configuration: request.configuration.clone(),
             reason: request.reason.clone(),
+            asked: Some(Asked {
+                modules: request.modules.clone(),
+                models: request.models.clone(),
+                new_base: request.new_base,
+                protect: request.protect,
+            }),
+            replay_of: request.replay_of.clone(),
+            ..JobRequest::new(JobKind::Backup, &app)
         };
         let made = self.run_job(&job, |run| Backing { engine: self, request, app: &app, run }.make(parts));
         if let Some(configuration) = &request.configuration {
@@ -165,6 +186,7 @@ impl Backing<'_> {
         let sources = self.engine.open_sources(self.app, parts)?;
         self.refuse_unknown_models(&sources)?;
         let mut basis = self.basis(&vault)?;
+        self.expect(&sources, &mut basis);
         let writer = vault.writer()?;
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
         let mut manifest = self.manifest(started);
@@ -205,6 +227,17 @@ impl Backing<'_> {
         Ok(Basis::among(vault.clone(), &newest.items, self.request.kind))
     }
 
+    /// Says how many records there will be: as many as there were, where the last backup had all of what is asked for now.
+    fn expect(&self, sources: &[Box<dyn Snapshot>], basis: &mut Basis) {
+        let covered = sources.iter().flat_map(|source| source.relations().iter().filter(|relation| self.request.covers(relation)));
+        let known: Option<u64> = covered.map(|relation| basis.of(relation).map(|record| record.rows)).sum();
+        if let Some(records) = known {
+            self.run.progress.expect(records);
+        }
+        let since = basis.parent().map_or_else(|| "as a new base".to_owned(), |parent| format!("since {parent}"));
+        self.run.log(Level::Info, &format!("{} of {}, {since}", self.request.kind, self.app.name));
+    }
+
     /// Writes every model of one source that is in scope; gives their digest caches, to be kept once the backup exists.
     fn source(
         &self,
@@ -219,9 +252,14 @@ impl Backing<'_> {
             self.run.progress.phase(&relation.name);
             let since = basis.of(relation);
             let (snapshot, progress) = (source, self.run.progress.as_ref());
-            let storing = Storing { snapshot, relation, writer, vault, digests, backup: &manifest.id, progress };
+            let proving = self.request.kind == BackupType::Full;
+            let storing = Storing { snapshot, relation, writer, vault, digests, backup: &manifest.id, proving, progress };
             let outcome = storing.store(since.as_ref())?;
             fresh.extend(outcome.fresh);
+            self.run.log(Level::Debug, &format!("{}: {} records", relation.name, outcome.record.rows));
+            for unread in &outcome.unread {
+                self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
+            }
             manifest.errors.extend(outcome.unread.into_iter().map(|unread| Missed {
                 model: unread.model,
                 what: unread.what,
@@ -248,7 +286,7 @@ impl Backing<'_> {
         Manifest {
             id: BackupId(self.engine.catalog().new_id()),
             app: self.app.name.clone(),
-            configuration: self.request.configuration.clone().unwrap_or_default(),
+            configuration: self.configuration_name(),
             kind: self.request.kind.to_string(),
             parent: None,
             origin: self.request.origin.to_string(),
@@ -271,6 +309,12 @@ impl Backing<'_> {
             home: None,
             other: std::collections::BTreeMap::new(),
         }
+    }
+
+    /// Readable on another machine, where the id means nothing.
+    fn configuration_name(&self) -> String {
+        let id = self.request.configuration.as_deref();
+        id.and_then(|id| self.engine.catalog().configuration(id).ok()).map(|configuration| configuration.name).unwrap_or_default()
     }
 
     fn finish_manifest(&self, manifest: &mut Manifest, figures: Figures) {
@@ -322,6 +366,8 @@ impl Backing<'_> {
             ..NewBackup::new(manifest.id.to_string(), &self.app.id, self.request.kind, status, started.into())
         })?;
         self.remember_copies(manifest, &copies)?;
+        // How full the locations are is news, not part of the backup: that it cannot be told fails nothing.
+        let _ = self.engine.vault(&self.app.vault).and_then(|vault| self.engine.note_locations(&vault));
         let result = BackupResult {
             job: self.run.id.clone(),
             backup: manifest.id.to_string(),
@@ -349,6 +395,28 @@ impl Backing<'_> {
         }
         Ok(())
     }
+}
+
+/// The app with those of its places only that a type is about: what else is missing or broken is then no obstacle.
+fn part_of(app: App, kind: BackupType) -> Result<App> {
+    let mut part = app;
+    let (nothing, what, flag) = match kind {
+        BackupType::Database => (part.database.is_none(), "database", "--database sqlite:PATH"),
+        BackupType::Files => {
+            part.config_paths.0.clear();
+            (part.files.is_empty(), "files", "--files DIR")
+        }
+        BackupType::Configuration => {
+            part.files.0.clear();
+            (part.config_paths.is_empty(), "configuration files", "--config PATH")
+        }
+        _ => return Ok(part),
+    };
+    if nothing {
+        let hint = format!("Name them: backstop app edit {} {flag}", part.name);
+        return Err(Error::Usage { why: format!("{} has no {what}", part.name), hint });
+    }
+    Ok(part)
 }
 
 #[allow(clippy::cast_precision_loss)]

@@ -52,6 +52,14 @@ pub struct Outcome {
     pub fresh: Option<Fresh>,
 }
 
+impl Outcome {
+    /// With the same rows, the cache that is there stays right.
+    fn keeping_cache_of(mut self, since: &RelationRecord) -> Self {
+        self.fresh = self.fresh.filter(|_| self.record.digest != since.digest);
+        self
+    }
+}
+
 /// A relation on its way into the vault.
 pub struct Storing<'a> {
     /// Where it is read.
@@ -66,6 +74,8 @@ pub struct Storing<'a> {
     pub digests: &'a Digests<'a>,
     /// The backup that is being made.
     pub backup: &'a BackupId,
+    /// Whether what the last backup holds is read itself, and so proved, where its digest cache would do: a full backup trusts nothing.
+    pub proving: bool,
     /// What is counted, and who may stop it.
     pub progress: &'a Progress,
 }
@@ -88,7 +98,17 @@ impl Storing<'_> {
     /// What the source or the vault says, and [`Error::Cancelled`].
     pub fn store(&self, since: Option<&RelationRecord>) -> Result<Outcome> {
         match since {
-            Some(record) if record.whole && record.relation.is_shaped_like(self.relation) && !outgrown(record) => self.compared(record),
+            Some(record) if record.whole && record.relation.is_shaped_like(self.relation) && !outgrown(record) => {
+                let begun = self.progress.read();
+                match self.compared(record) {
+                    // What is lost at every location cannot be built upon: it is stored again.
+                    Err(error) if is_loss(&error) => {
+                        self.progress.reached(begun.records, begun.bytes);
+                        self.base()
+                    }
+                    stored => stored,
+                }
+            }
             _ => self.base(),
         }
     }
@@ -100,24 +120,27 @@ impl Storing<'_> {
     }
 
     /// The cache is tried first. Where it turns out not to be what it said, the comparison is made again with the vault: what the
-    /// first one stored is found there by the second.
+    /// first one stored is found there by the second. Where packs are lost, only reading the vault tells what must be stored again.
     fn compared(&self, since: &RelationRecord) -> Result<Outcome> {
-        if let Some(cached) = self.digests.of(since) {
+        let mut cached = self.digests.of(since);
+        let mut kept = cached.is_some();
+        if self.proving || !self.writer.is_whole(since)? {
+            cached = None;
+        }
+        if let Some(cached) = cached {
             let (judge, begun) = (cached.judge(), self.progress.read());
             let entries = cached.entries().map(|entry| entry.map_err(Error::from));
             match self.changes(since, entries, Against::Cache) {
-                Ok(mut outcome) if judge.was_whole() => {
-                    // The same rows: the cache that is there stays right.
-                    outcome.fresh = outcome.fresh.filter(|_| outcome.record.digest != since.digest);
-                    return Ok(outcome);
-                }
+                Ok(outcome) if judge.was_whole() => return Ok(outcome.keeping_cache_of(since)),
                 Err(error) if !judge.was_broken() => return Err(error),
-                _ => self.progress.rewind(&begun),
+                _ => self.progress.reached(begun.records, begun.bytes),
             }
+            kept = false;
         }
         let rows = rows_of(self.vault, self.relation, &since.runs);
         let entries = rows.map(|row| row.map(digested).map_err(Error::from));
-        self.changes(since, entries, Against::Vault)
+        let outcome = self.changes(since, entries, Against::Vault)?;
+        Ok(if kept { outcome.keeping_cache_of(since) } else { outcome })
     }
 
     fn changes(
@@ -213,6 +236,11 @@ fn taken<'v>(
 fn digested(row: Row) -> (Key, RowDigest) {
     let digest = row.digest();
     (row.key, digest)
+}
+
+/// True where what the last backup stored cannot be read any more.
+fn is_loss(error: &Error) -> bool {
+    matches!(error, Error::Damage(_) | Error::Vault(vault::Error::Lost { .. } | vault::Error::Damaged { .. }))
 }
 
 /// True where the changes come to half of the base: a new base is cheaper from then on.

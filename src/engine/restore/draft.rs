@@ -181,7 +181,7 @@ impl<'l> Draft<'l> {
             let content: &dyn Content = if relation.kind == RelationKind::Files { &Glancing } else { &Looking };
             self.live(model).scan(&relation, content, &mut |row| {
                 seen += 1;
-                if seen % 1024 == 0 && !progress(Step { phase: "check", model: &relation.name, records: seen }) {
+                if seen % 1024 == 0 && !progress(Step { phase: "check", model: &relation.name, records: seen, compared: None }) {
                     return stop(&mut failure, Err(Error::Cancelled));
                 }
                 let met = self.claims.meet(&self.relations, &self.scratch, model, &row).map(|holds| {

@@ -244,7 +244,7 @@ impl<'t> Trees<'t> {
                 each(relation, &record)?;
                 records += 1;
                 // An entry may be large: each is told.
-                if !progress(Step { phase, model: &relation.name, records }) {
+                if !progress(Step { phase, model: &relation.name, records, compared: None }) {
                     return Err(Error::Cancelled);
                 }
             }

@@ -80,6 +80,8 @@ pub struct Step<'a> {
     pub model: &'a str,
     /// Records done in this phase of this model.
     pub records: u64,
+    /// What a preview found in the model, when its comparison has come to its end.
+    pub compared: Option<&'a plan::ModelPlan>,
 }
 
 /// Is told each step, every thousand records or so; answers false to cancel.

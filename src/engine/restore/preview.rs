@@ -187,7 +187,7 @@ fn compare(
     let mut emit = |difference: Difference| {
         take(draft, model, held.whole, &relation, &choices, difference)?;
         seen += 1;
-        let told = seen % 1024 != 0 || progress(Step { phase: "compare", model: &relation.name, records: seen });
+        let told = seen % 1024 != 0 || progress(Step { phase: "compare", model: &relation.name, records: seen, compared: None });
         if told { Ok(ControlFlow::Continue(())) } else { Err(Error::Cancelled) }
     };
     let unread = live.scan(&relation, &Looking, &mut |row| {
@@ -201,6 +201,9 @@ fn compare(
     let _ = comparison.finish(&mut emit)?;
     drop(comparison);
     draft.pulled[model] = pulled.get();
+    if !progress(Step { phase: "compare", model: &relation.name, records: seen, compared: Some(&draft.models[model]) }) {
+        return Err(Error::Cancelled);
+    }
     left_out.into_inner().tell(draft, &relation);
     if relation.kind == RelationKind::Files {
         return entries::leave_unread(draft, model, &unread);

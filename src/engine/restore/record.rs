@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::strategy::{Effect, State};
 use crate::rows::difference::{FieldChange, FieldKind};
-use crate::rows::{Class, Digest, Key, Large, Relation, Row, RowDigest, Value};
+use crate::rows::{Class, Digest, Key, Large, Relation, RelationKind, Row, RowDigest, Value};
 
 /// A record that differs, what is done to it, and both its sides in the live relation's columns.
 #[derive(Clone, Debug)]
@@ -126,11 +126,16 @@ pub fn key_from_json(relation: &Relation, json: &Json) -> Option<Key> {
         return Some(Key::of_row(RowDigest(bytes.to_be_bytes()), u32::try_from(ordinal).ok()?));
     }
     let columns = relation.key_columns();
+    // The bytes of a path are text whatever they are.
+    let value = |json: &Json| match (value_from_json(json)?, relation.kind) {
+        (Value::Blob(path), RelationKind::Files) => Some(Value::Text(path)),
+        (value, _) => Some(value),
+    };
     let values: Vec<Value> = match (json, columns) {
         (Json::Object(map), _) if !map.contains_key("base64") && !map.contains_key("real") => {
-            columns.iter().map(|&column| map.get(&relation.columns[column].name).and_then(value_from_json)).collect::<Option<_>>()?
+            columns.iter().map(|&column| map.get(&relation.columns[column].name).and_then(value)).collect::<Option<_>>()?
         }
-        (single, [_]) => vec![value_from_json(single)?],
+        (single, [_]) => vec![value(single)?],
         _ => return None,
     };
     Key::of(values.iter().zip(columns).map(|(value, &column)| (value, relation.columns[column].fold)))

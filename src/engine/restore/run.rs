@@ -193,7 +193,7 @@ impl<'r> Run<'r> {
             if record.is_touched() {
                 step(self, relation, &record)?;
                 records += 1;
-                if records % 256 == 0 && !(self.progress)(Step { phase, model: &relation.name, records }) {
+                if records % 256 == 0 && !(self.progress)(Step { phase, model: &relation.name, records, compared: None }) {
                     return Err(Error::Cancelled);
                 }
             }

@@ -53,7 +53,7 @@ fn take_back(draft: &mut Draft<'_>, safety: Safety<'_>, model: usize, relation: 
     let live = draft.live(model);
     safety.meet(live, relation, &mut |image, now| {
         seen += 1;
-        if seen % 1024 == 0 && !progress(Step { phase: "compare", model: &relation.name, records: seen }) {
+        if seen % 1024 == 0 && !progress(Step { phase: "compare", model: &relation.name, records: seen, compared: None }) {
             return Err(Error::Cancelled);
         }
         pulled += u64::from(image.before.is_some());

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::engine::apps::sqlite;
 use crate::engine::backup::definition;
 use crate::engine::error::{Doing, Error, Result};
+use crate::engine::latest::{Part, Wanted};
 use crate::engine::stored::StoredBackup;
 use crate::rows::{RelationDigest, RelationKind};
 use crate::sources::{Creator, files};
@@ -41,7 +42,9 @@ impl Engine {
     /// A target that exists, stored data that is damaged, and what the target says; nothing half-made is left.
     pub fn restore_to(&self, backup: &str, app: Option<&str>, targets: &[CopyTarget]) -> Result<CopyResult> {
         refuse_twice(targets)?;
-        let backup = self.restorable(Some(backup), app, None)?;
+        let mut parts = targets.iter().map(|target| if matches!(target, CopyTarget::Database(_)) { Part::Database } else { Part::Files });
+        let part = parts.next().filter(|first| parts.all(|part| part == *first));
+        let backup = self.restorable(Some(backup), app, &Wanted { part, ..Wanted::default() }, None)?;
         self.allow(Role::Admin, "restore to", &backup.app)?;
         let vault = self.vault(&self.catalog().app(&backup.app_id)?.vault)?;
         let stored = StoredBackup::new(vault.clone(), vault.manifest(&BackupId(backup.id.clone()))?);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use crate::catalog::{App, BackupType, Status};
+use crate::catalog::{App, BackupType, RestoreFilter, Status};
 use crate::clock::SystemClock;
 use crate::engine::apps::AppRequest;
 use crate::engine::backup::BackupRequest;
@@ -81,6 +81,21 @@ impl Scene {
         state
     }
 
+    /// Takes the catalog back to where the process of the last restore was at work, and is gone.
+    fn die(&self) -> String {
+        let restore = self.engine.catalog().restores_page(&RestoreFilter::default(), None, 100).unwrap().items;
+        let restore = restore.into_iter().max_by_key(|restore| restore.id.clone()).unwrap().id;
+        let sql = "UPDATE job SET status = 'running', pid = 1, process = 'gone', finished_at = NULL, message = NULL, restore_id = NULL
+                 WHERE id = (SELECT job_id FROM restore WHERE id = :id);
+             UPDATE plan SET state = 'open' WHERE id = (SELECT plan_id FROM restore WHERE id = :id);
+             DELETE FROM restore_change WHERE restore_id = :id;
+             UPDATE restore SET status = 'running', created = 0, updated = 0, skipped = 0, deleted = 0, undo_until = NULL,
+                 finished_at = NULL, duration_seconds = NULL, error = NULL WHERE id = :id";
+        let catalog = Connection::open(self.dir.path().join("home/catalog.db")).unwrap();
+        catalog.execute_batch(&sql.replace(":id", &format!("'{restore}'"))).unwrap();
+        restore
+    }
+
     fn request(only: Option<RelationKind>) -> PreviewRequest {
         let scope = Scope { only, ..Scope::default() };
         PreviewRequest { exact: true, scope, ..PreviewRequest::new(None, Strategy::Replace) }
@@ -114,12 +129,16 @@ fn crash_everywhere(only: Option<RelationKind>) -> (u32, u32) {
         crash_after(Some(steps));
         let result = scene.engine.restore(&plan.plan, None, &mut |_| true);
         let crashed = crash_after(None) == Some(0);
+        let restore = scene.die();
         drop(open(&scene.dir.path().join("home")));
-        // What only the database can decide waits for whoever opens the vault.
-        scene.engine.end_pending(&scene.app, &scene.engine.vault("main").unwrap()).unwrap();
+        // What only the database can decide waits for whoever has the vault open.
+        scene.engine.bury_the_dead().unwrap();
         let now = scene.state(with_database);
         assert!(now == spoiled || now == good, "after {steps} steps: {now:#?}");
         assert!(result.is_err() || now == good, "what was reported is there");
+        let judged = scene.engine.catalog().restore(&restore).unwrap();
+        let wanted = if now == good { Status::Completed } else { Status::Failed };
+        assert_eq!(judged.status, wanted, "after {steps} steps: {:?}", judged.error);
         assert!(Journals::held(scene.engine.home(), &scene.app.id).unwrap().pending().unwrap().is_empty());
         before += u32::from(now == spoiled);
         after += u32::from(now == good);

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use crate::catalog::{
-    App, AuditOutcome, JobKind, Kind, Level, NewRestore, Origin, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status, Time,
+    App, AuditOutcome, JobKind, Kind, Level, NewRestore, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status, Time,
 };
 use crate::engine::Engine;
 use crate::engine::apps::{Parts, sqlite};
 use crate::engine::error::{Error, Result};
 use crate::engine::jobs::{Finish, JobRequest, Run};
+use crate::engine::progress::Tally;
 use crate::engine::restore::entries::{self, Placed};
 use crate::engine::restore::plan::{Choice, EffectCounts, Plan, PlanSummary, Request};
 use crate::engine::restore::run::{self, Point};
@@ -64,14 +65,7 @@ impl Engine {
         }
         run::allow(&plan)?;
         let kind = if plan.undo { JobKind::Undo } else { JobKind::Restore };
-        let request = JobRequest {
-            kind,
-            backup_type: None,
-            origin: Origin::Manual,
-            app: &app,
-            configuration: None,
-            reason: reason.map(str::to_owned),
-        };
+        let request = JobRequest { reason: reason.map(str::to_owned), ..JobRequest::new(kind, &app) };
         let done = self.run_job(&request, |job| {
             self.end_pending(&app, &vault)?;
             Executing { engine: self, app: &app, vault: &vault, plan: &plan, job, reason }.execute(progress)
@@ -198,8 +192,14 @@ impl Executing<'_> {
             let safety = self.keep_safety(restore, spool, &lives)?;
             // The live snapshot ends here: the application's write lock is taken after.
             lives.retain(|source, _| self.is_tree(*source));
+            self.job.log(Level::Info, &format!("the safety record {safety} is kept; what it is about is written now"));
+            let effect = self.plan.effect();
+            // Each record is read again and then written.
+            self.job.progress.expect(2 * (effect.create + effect.update + effect.delete));
+            let mut tally = Tally::default();
             let mut told = |step: Step<'_>| {
-                self.job.progress.phase(step.phase);
+                self.job.progress.phase(&format!("{} {}", step.phase, step.model));
+                self.job.progress.reached(tally.add(step.phase, step.model, step.records), 0);
                 !self.job.progress.is_cancelled() && progress(step)
             };
             if entries::touched(self.plan).is_empty() {

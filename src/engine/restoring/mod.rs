@@ -15,7 +15,7 @@ mod trees;
 #[cfg(test)]
 mod crash_tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::catalog::{App, Backup, BackupFilter, Kind, NewPlan, Order, PlanState, Role};
+use crate::catalog::{App, Backup, Kind, NewPlan, PlanState, Role};
 use crate::rows::RelationKind;
 use crate::sources::{Identity, Snapshot};
 use crate::vault::{BackupId, Vault};
@@ -31,6 +31,7 @@ use crate::vault::{BackupId, Vault};
 use super::Engine;
 use super::apps::Parts;
 use super::error::{Doing, Error, Result};
+use super::latest::{Part, Wanted};
 use super::restore::plan::{Choice, OnBlocked, OnCollision, Plan, PlanSummary, Request, Scope};
 use super::restore::preview;
 use super::restore::spool::SpoolReader;
@@ -59,6 +60,8 @@ pub struct PreviewRequest {
     pub scope: Scope,
     /// Choices for records and fields.
     pub choices: Vec<Choice>,
+    /// Fields left out of the comparison, by model.
+    pub ignore: BTreeMap<String, BTreeSet<String>>,
     /// Collisions.
     pub collisions: OnCollision,
     /// Missing parents.
@@ -79,6 +82,7 @@ impl PreviewRequest {
             strategies: Vec::new(),
             scope: Scope::default(),
             choices: Vec::new(),
+            ignore: BTreeMap::new(),
             collisions: OnCollision::default(),
             blocked: OnBlocked::default(),
             exact: false,
@@ -124,6 +128,7 @@ impl Engine {
             strategies: request.strategies.iter().cloned().collect(),
             scope: request.scope.clone(),
             choices: request.choices.clone(),
+            ignore: request.ignore.clone(),
             collisions: request.collisions,
             blocked: request.blocked,
             exact: request.exact,
@@ -144,6 +149,31 @@ impl Engine {
         Ok(self.plan(plan)?.plan.summary())
     }
 
+    /// What a plan that was kept was asked for, and whether it takes back a restore.
+    ///
+    /// # Errors
+    /// As of [`Engine::plan_summary`].
+    pub fn plan_request(&self, plan: &str) -> Result<(Request, bool)> {
+        let kept = self.plan(plan)?.plan;
+        Ok((kept.request, kept.undo))
+    }
+
+    /// Drops a plan that nobody wants any more; its files go.
+    ///
+    /// # Errors
+    /// Not permitted, or it is not open.
+    pub fn discard_plan(&self, plan: &str) -> Result<()> {
+        let known = self.catalog().plan(&self.resolve(Kind::Plan, plan)?)?;
+        self.allow(Role::Operator, "restore preview", &known.app)?;
+        self.catalog().close_plan(&known.id, PlanState::Discarded)?;
+        let path = self.plan_path(&known.id);
+        for file in [path.with_extension("spool"), path] {
+            // A file that is left behind is named by nothing.
+            let _ = std::fs::remove_file(file);
+        }
+        Ok(())
+    }
+
     /// A page of a model's records that differ, as JSON: `after` records are passed over.
     ///
     /// # Errors
@@ -153,31 +183,28 @@ impl Engine {
         self.with_spool(&plan, &vault, |spool| Ok(plan.rows(spool, model, after, limit)?))
     }
 
-    /// The backup that `text` names: an id, its beginning, or `latest`: the newest that can be restored.
+    /// The backup that `text` names: an id, its beginning, or `latest`: the newest that covers what is wanted.
     ///
     /// # Errors
     /// There is none, or more than one is meant.
-    pub fn restorable(&self, text: Option<&str>, app: Option<&str>, until: Option<Timestamp>) -> Result<Backup> {
+    pub fn restorable(&self, text: Option<&str>, app: Option<&str>, wanted: &Wanted, until: Option<Timestamp>) -> Result<Backup> {
         match text {
             Some(text) if text != "latest" => Ok(self.catalog().backup(&self.resolve(Kind::Backup, text)?)?),
-            _ => self.newest(&self.app(app)?, until),
+            _ => self.latest(&self.app(app)?, wanted, until),
         }
     }
 
     fn backup_for(&self, request: &PreviewRequest) -> Result<Backup> {
-        self.restorable(request.backup.as_deref(), request.app.as_deref(), request.at)
-    }
-
-    fn newest(&self, app: &App, until: Option<Timestamp>) -> Result<Backup> {
-        // The filter's end is exclusive; a backup taken at the very moment counts.
-        let until = until.and_then(|time| time.checked_add(jiff::SignedDuration::from_millis(1)).ok()).map(Into::into);
-        let filter = BackupFilter { app_id: Some(app.id.clone()), until, order: Order::Descending, ..BackupFilter::default() };
-        let page = self.catalog().backups_page(&filter, None, 500)?;
-        page.items.into_iter().find(is_restorable).ok_or_else(|| Error::Unknown {
-            what: "backup to restore of",
-            name: app.name.clone(),
-            hint: format!("Make one: backstop backup --app {} --type full", app.name),
-        })
+        let scope = &request.scope;
+        let models = scope.models.iter().chain(scope.records.keys()).cloned().collect();
+        let part = match scope.only {
+            Some(RelationKind::Table) => Some(Part::Database),
+            Some(RelationKind::Files) => Some(Part::Files),
+            None if !scope.files.is_empty() && scope.models.is_empty() => Some(Part::Files),
+            None => None,
+        };
+        let wanted = Wanted { part, modules: scope.modules.clone(), models };
+        self.restorable(request.backup.as_deref(), request.app.as_deref(), &wanted, request.at)
     }
 
     fn scene(&self, app_id: &str, parts: Parts) -> Result<Scene> {
@@ -190,7 +217,9 @@ impl Engine {
     /// The sources as they are now; a folder that is gone is none of them, and its files show in the plan as what has no place.
     fn open_lives(&self, app: &App, parts: Parts) -> Result<Vec<Box<dyn Snapshot>>> {
         let mut there = app.clone();
-        there.files.0.retain(|root| std::path::Path::new(&root.path).try_exists().unwrap_or(true));
+        let is_there = |path: &str| std::path::Path::new(path).try_exists().unwrap_or(true);
+        there.files.0.retain(|root| is_there(&root.path));
+        there.config_paths.0.retain(|path| is_there(path.split_once('=').map_or(path, |(_, path)| path)));
         self.open_sources(&there, parts)
     }
 
@@ -298,12 +327,6 @@ fn one_name_each(side: &StoredSide) -> Result<()> {
 fn private(path: &std::path::Path) -> Result<File> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     made.doing(|| format!("writing {}", path.display()))
-}
-
-fn is_restorable(backup: &Backup) -> bool {
-    use crate::catalog::{BackupType, Status};
-    let stores = !matches!(backup.kind, BackupType::Safety | BackupType::Verification | BackupType::Export);
-    stores && matches!(backup.status, Status::Completed | Status::Partial) && backup.deleted_at.is_none()
 }
 
 fn same_word(strategy: Strategy) -> crate::catalog::Strategy {

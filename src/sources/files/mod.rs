@@ -40,6 +40,9 @@ pub struct Options {
     pub one_file_system: bool,
 }
 
+/// The module of configuration files.
+pub const CONFIGURATION: &str = "configuration";
+
 /// A tree of files, to be read.
 #[derive(Debug)]
 pub struct Tree {
@@ -48,6 +51,8 @@ pub struct Tree {
     definition: Definition,
     exclude: Exclude,
     one_file_system: bool,
+    /// The one name below the root that is read, where a single file is meant.
+    only: Option<Vec<u8>>,
 }
 
 impl Tree {
@@ -59,7 +64,25 @@ impl Tree {
         let root = beneath::real_folder(root)?;
         let exclude = Exclude::new(&options.exclude)?;
         let one_file_system = options.one_file_system;
-        Ok(Self { root, relations: [relation(label)], definition: Definition::default(), exclude, one_file_system })
+        Ok(Self { root, relations: [relation(label)], definition: Definition::default(), exclude, one_file_system, only: None })
+    }
+
+    /// What stands at `path`, a folder or a single file, as configuration: a module of its own.
+    ///
+    /// # Errors
+    /// As [`Tree::new`]; nothing stands there.
+    pub fn configuration(label: &str, path: &Path) -> Result<Self> {
+        let options = Options::default();
+        let is_file = std::fs::metadata(path).is_ok_and(|there| !there.is_dir());
+        let mut tree = match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) if is_file => {
+                let only = Some(std::os::unix::ffi::OsStrExt::as_bytes(name).to_vec());
+                Self { only, ..Self::new(label, folder, &options)? }
+            }
+            _ => Self::new(label, path, &options)?,
+        };
+        CONFIGURATION.clone_into(&mut tree.relations[0].module);
+        Ok(tree)
     }
 
     /// The folder it stands in.
@@ -71,7 +94,9 @@ impl Tree {
 
 impl Snapshot for Tree {
     fn identity(&self) -> Identity {
-        Identity { engine: "files".into(), place: self.root.to_string_lossy().into_owned(), marks: String::new() }
+        // Where a single file is meant, its folder is the place: names are put in place and taken away there.
+        let marks = self.only.as_deref().map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
+        Identity { engine: "files".into(), place: self.root.to_string_lossy().into_owned(), marks }
     }
 
     fn relations(&self) -> &[Relation] {

@@ -84,7 +84,11 @@ impl<'t> Walk<'t> {
         let device = rustix::fs::fstat(&fd).map_err(|source| failed(place.as_bytes(), source))?.st_dev;
         let mut walk = Self { tree, content, device, chain: Vec::new(), unread: Vec::new() };
         let mut names = walk.names_in(&fd, b"").map_err(|source| failed(place.as_bytes(), source))?;
-        names.push(ROOT.to_vec());
+        match &tree.only {
+            // The folder around a single file is not part of it.
+            Some(only) => names.retain(|name| name == only),
+            None => names.push(ROOT.to_vec()),
+        }
         walk.push(fd, Vec::new(), names);
         Ok(walk)
     }

@@ -12,6 +12,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::derived::{Virtual, recognise};
+use super::open::is_full;
 use super::schema;
 use super::values::{Bound, quoted, quoted_list};
 use crate::rows::{Relation, Row};
@@ -247,7 +248,11 @@ impl Creator for SqliteCreator {
             format!("INSERT INTO {}({columns}) VALUES ({places})", quoted(&relation.name))
         });
         let values = row.values.iter().map(|value| Bound::new(value, &relation.name, content)).collect::<Result<Vec<_>>>()?;
-        let said = |error: rusqlite::Error| Error::Unfit { model: relation.name.clone(), why: error.to_string() };
+        let path = &self.path;
+        let said = |error: rusqlite::Error| match is_full(&error) {
+            true => database(path, &error),
+            false => Error::Unfit { model: relation.name.clone(), why: error.to_string() },
+        };
         self.connection.prepare_cached(insert).and_then(|mut insert| insert.execute(params_from_iter(&values))).map(drop).map_err(said)
     }
 
@@ -300,5 +305,8 @@ fn stand_in(connection: &Connection, name: &str) -> rusqlite::Result<()> {
 }
 
 fn database(path: &Path, error: &rusqlite::Error) -> Error {
+    if is_full(error) {
+        return Error::Full { what: path.display().to_string() };
+    }
     Error::Database { what: path.display().to_string(), why: error.to_string() }
 }

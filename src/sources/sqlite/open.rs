@@ -42,9 +42,15 @@ pub fn said(what: &Path, waited: Duration, error: &rusqlite::Error) -> Error {
     let shown = what.display().to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Locked { what: shown, waited: waited.as_secs() },
+        _ if is_full(error) => Error::Full { what: shown },
         Some(ErrorCode::NotADatabase) => Error::NotA { what: shown, expected: EXPECTED, why: "it is encrypted or something else".into() },
         _ => Error::Database { what: shown, why: error.to_string() },
     }
+}
+
+/// True where SQLite could not write, be it only a temporary file to sort in: a limit of the process looks like a full disk.
+pub fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_WRITE)
 }
 
 /// Refuses what can be seen not to be a database without opening it.

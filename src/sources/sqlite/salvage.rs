@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
+use super::open::is_full;
 use super::values::quoted;
 
 /// Stretches beyond this many are given up: SQLite joins at most 500 queries into one.
@@ -43,9 +44,10 @@ pub struct Found {
     pub lost: Vec<(i64, i64)>,
 }
 
-/// True for an error that a damaged page makes.
+/// True for an error that a damaged page or a bad place of the disk makes; not where a temporary file could not be written.
 pub fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::SystemIoFailure))
+    let damaged = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::SystemIoFailure));
+    damaged && !is_full(error)
 }
 
 /// A stretch in people's words.

@@ -94,21 +94,52 @@ fn an_empty_mount_point_or_a_foreign_disk_is_never_written_to() {
 }
 
 #[test]
-fn a_manifest_waits_until_all_that_it_refers_to_is_there() {
+fn a_location_that_was_away_is_brought_along_by_the_next_backup() {
     let root = tempfile::tempdir().unwrap();
     let vault = create(folders(root.path(), &["a", "b"]));
     std::fs::rename(root.path().join("b"), root.path().join("away")).unwrap();
     let first = back_up(&vault, 1).unwrap();
     std::fs::rename(root.path().join("away"), root.path().join("b")).unwrap();
-    let second = back_up(&vault, 1).unwrap();
-    assert!(folder(root.path(), "b").list("backups").unwrap().is_empty());
     assert!(vault.status()[1].backlog_objects > 0);
-    let caught = vault.catch_up().unwrap();
-    assert!(caught.behind.is_empty() && caught.objects > 0, "{caught:?}");
+    let second = back_up(&vault, 2).unwrap();
     assert_eq!(vault.status()[1].backlog_objects, 0);
     let alone = open(folders(root.path(), &["b"])).unwrap();
     read_back(&alone, &first, 1).unwrap();
-    read_back(&alone, &second, 1).unwrap();
+    read_back(&alone, &second, 2).unwrap();
+}
+
+#[test]
+fn what_a_dead_backup_stored_is_not_stored_again() {
+    let root = tempfile::tempdir().unwrap();
+    let vault = create(folders(root.path(), &["a"]));
+    let pieces: Vec<Vec<u8>> = (0..40).map(|piece| noise(piece, 1 << 20)).collect();
+    let put = |writer: &Writer<'_>| pieces.iter().filter(|piece| writer.put(ChunkKind::Content, piece).unwrap().new).count();
+    let dead = vault.writer().unwrap();
+    assert_eq!(put(&dead), pieces.len());
+    drop(dead);
+    let again = open(folders(root.path(), &["a"])).unwrap();
+    let stored = put(&again.writer().unwrap());
+    assert!(stored < pieces.len(), "what had become a pack is there");
+}
+
+#[test]
+fn a_backup_that_relied_on_what_was_lost_meanwhile_does_not_count() {
+    let root = tempfile::tempdir().unwrap();
+    let vault = create(folders(root.path(), &["a"]));
+    back_up(&vault, 1).unwrap();
+    let writer = vault.writer().unwrap();
+    assert!(!writer.put(ChunkKind::Schema, b"{}").unwrap().new);
+    let photo = writer.keep(Class::Blob, &mut noise(1, 100_000).as_slice()).unwrap();
+    let tree = relation("media", RelationKind::Files);
+    let rows = vec![Row::new(&tree, vec![Value::text("photo.jpg"), Value::Large(photo)], 0)];
+    let definition = writer.put(ChunkKind::Schema, b"{}").unwrap().id;
+    let files = record(&writer, &vault, tree, rows).unwrap();
+    for pack in folder(root.path(), "a").list("packs").unwrap() {
+        std::fs::remove_file(root.path().join("a").join(pack.name)).unwrap();
+    }
+    let mut manifest = blank(vec![SourceRecord { identity: serde_json::json!({}), definition, relations: vec![files] }]);
+    assert!(matches!(writer.commit(&mut manifest), Err(Error::Incomplete { .. })));
+    assert_eq!(vault.backups().unwrap().len(), 1);
 }
 
 #[test]

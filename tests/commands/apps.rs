@@ -1,0 +1,105 @@
+//! Apps and configurations: configuration files, editing, names that are nearly right, presets.
+
+use crate::common::program::Place;
+use crate::common::terminal::Terminal;
+use crate::{back_up, school, sql, text, told};
+
+/// The school with a folder of configuration files and a single one.
+fn configured(place: &Place) {
+    place.protect("school", &school(place));
+    std::fs::create_dir_all(place.path("etc/conf.d")).unwrap();
+    std::fs::write(place.path("etc/conf.d/a.toml"), "a = 1").unwrap();
+    std::fs::write(place.path("etc/app.ini"), "[app]").unwrap();
+    std::fs::write(place.path("etc/other.ini"), "not ours").unwrap();
+    place.expect(0, &["app", "edit", "school", "--config", "etc/conf.d", "--config", "ini=etc/app.ini"]);
+}
+
+#[test]
+fn configuration_files_are_backed_up_alone_and_with_everything() {
+    let place = Place::new();
+    configured(&place);
+    let models = |backup: &str| {
+        let models = place.json(&["backups", "models", backup]);
+        models.as_array().unwrap().iter().map(|model| format!("{}/{}", text(&model["module"]), text(&model["model"]))).collect::<Vec<_>>()
+    };
+    let alone = back_up(&place, "configuration");
+    assert_eq!(models(&alone), ["configuration/conf.d", "configuration/ini"]);
+    assert!(models(&back_up(&place, "full")).contains(&"configuration/ini".to_owned()));
+    std::fs::write(place.path("etc/app.ini"), "[app]\nnew = 1").unwrap();
+    assert!(models(&back_up(&place, "incremental")).contains(&"configuration/conf.d".to_owned()));
+
+    let target = place.path("copy");
+    place.expect(0, &["restore", "to", "latest", "--target", target.to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(target.join("ini/app.ini")).unwrap(), "[app]\nnew = 1");
+    assert_eq!(std::fs::read_to_string(target.join("conf.d/a.toml")).unwrap(), "a = 1");
+    assert!(!target.join("ini/other.ini").exists());
+}
+
+#[test]
+fn a_type_that_the_app_has_nothing_of_is_refused_with_the_command_to_add_it() {
+    let place = Place::new();
+    place.protect("school", &school(&place));
+    for (kind, flag) in [("configuration", "--config"), ("files", "--files")] {
+        let err = told(&place, 2, &["backup", "--app", "school", "--type", kind]);
+        assert!(err.contains("school has no") && err.contains(&format!("app edit school {flag}")), "{err}");
+    }
+    let err = told(&place, 2, &["app", "edit", "school", "--config", "x=/etc/hostname", "--config", "x=/etc/passwd"]);
+    assert!(err.contains("label"), "{err}");
+    assert!(told(&place, 1, &["app", "edit", "school", "--config", "missing.ini"]).contains("missing.ini"));
+}
+
+#[test]
+fn an_app_is_edited_and_what_is_not_named_stays() {
+    let place = Place::new();
+    configured(&place);
+    let edited = place.json(&["app", "edit", "school", "--name", "academy"]);
+    assert_eq!(edited["name"], "academy");
+    assert_eq!(edited["config_paths"].as_array().unwrap().len(), 2);
+    assert_eq!(place.json(&["app", "edit", "academy", "--no-config"])["config_paths"].as_array().unwrap().len(), 0);
+    told(&place, 2, &["app", "edit", "academy", "--no-database"]);
+    assert!(place.json(&["app", "show", "academy"])["database"].is_string());
+}
+
+#[test]
+fn a_name_that_is_nearly_right_is_recognised() {
+    let place = Place::new();
+    place.protect("school", &school(&place));
+    assert!(told(&place, 2, &["backup", "--app", "shcool", "--type", "full"]).contains("did you mean school?"));
+    back_up(&place, "full");
+    assert!(told(&place, 1, &["backups", "rows", "latest", "hr_pupli"]).contains("Did you mean hr_pupil?"));
+    place.expect(0, &["config", "create", "nightly"]);
+    assert!(told(&place, 2, &["config", "show", "nigthly"]).contains("did you mean nightly?"));
+    assert!(!told(&place, 2, &["app", "show", "warehouse"]).contains("did you mean"));
+}
+
+#[test]
+fn a_configuration_begins_with_a_preset_and_says_how_it_fared() {
+    let place = Place::new();
+    place.protect("school", &school(&place));
+    let presets = place.json(&["config", "presets"]);
+    assert!(presets.as_array().unwrap().iter().any(|preset| preset["name"] == "nightly"), "{presets}");
+    let made = place.json(&["config", "create", "every-night", "--preset", "nightly", "--retention-days", "9"]);
+    assert_eq!((&made["type"], &made["schedule"], &made["retention_days"]), (&"full".into(), &"0 2 * * *".into(), &9.into()));
+    told(&place, 1, &["config", "create", "x", "--preset", "nothing-like-it"]);
+    place.json(&["backup", "--config", "every-night"]);
+    sql(&place, "DELETE FROM log");
+    place.json(&["backup", "--config", "every-night"]);
+    let stats = place.json(&["config", "stats", "every-night"]);
+    assert_eq!((&stats[0]["jobs"], &stats[0]["completed"], &stats[0]["failed"]), (&2.into(), &2.into(), &0.into()));
+    assert!(stats[0]["last_completed_at"].is_string());
+}
+
+#[test]
+fn on_a_terminal_a_configuration_is_asked_for() {
+    let place = Place::new();
+    place.protect("school", &school(&place));
+    told(&place, 2, &["config", "create"]);
+    let mut terminal = Terminal::start(&place.command(&["config", "create"]), 100, 30);
+    terminal.wait("Name of the configuration for school").keys("evening\r");
+    terminal.wait("preset").keys("\r");
+    terminal.wait("Type").keys("incremental\r");
+    terminal.wait("Schedule").keys("0 18 * * *\r");
+    assert_eq!(terminal.end(), 0);
+    let made = place.json(&["config", "show", "evening"]);
+    assert_eq!((&made["type"], &made["schedule"]), (&"incremental".into(), &"0 18 * * *".into()));
+}
