@@ -295,11 +295,12 @@ impl Catalog {
         self.change_backup(id, "UPDATE backup SET deleted_at = ?2 WHERE id = ?1", &None::<Time>)
     }
 
-    /// Notes that a backup was proven now, to this level.
+    /// Notes that a backup was verified now, to this level; what a higher level found stays.
     pub fn set_backup_verified(&self, id: &str, level: u8) -> Result<()> {
         let now = self.now();
         self.write(|change| {
-            let sql = "UPDATE backup SET verified_at = ?2, verified_level = ?3 WHERE id = ?1";
+            let sql = "UPDATE backup SET verified_at = iif(ifnull(verified_level, 0) > ?3, verified_at, ?2),
+                 verified_level = max(ifnull(verified_level, 0), ?3) WHERE id = ?1";
             super::found(change.execute(sql, params![id, now, level])?, Kind::Backup, id)
         })
     }

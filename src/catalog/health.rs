@@ -77,7 +77,8 @@ impl Reader {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT a.id, a.name,
-                     (SELECT max(verified_at) FROM backup WHERE app_id = a.id AND verified_at IS NOT NULL AND deleted_at IS NULL),
+                     (SELECT max(verified_at) FROM backup WHERE app_id = a.id AND verified_at IS NOT NULL AND deleted_at IS NULL
+                         AND verified_level >= 3),
                      (SELECT min(next_run_at) FROM configuration WHERE app_id = a.id AND enabled = 1 AND deleted_at IS NULL),
                      (SELECT count(*) FROM backup INDEXED BY backup_by_app WHERE app_id = a.id AND taken_at >= ?1 AND status = 'failed')
                  FROM app a WHERE a.removed_at IS NULL ORDER BY a.name",
@@ -142,6 +143,7 @@ impl Reader {
 fn last_good(connection: &Connection, app_id: &str) -> Result<Option<(String, Time)>> {
     let sql = "SELECT id, taken_at FROM backup INDEXED BY backup_good
          WHERE app_id = ?1 AND status = 'completed' AND deleted_at IS NULL AND type NOT IN ('tenant', 'export', 'verification', 'safety')
+         AND narrowed = 0 AND (type NOT IN ('files', 'configuration') OR (SELECT database FROM app WHERE id = ?1) IS NULL)
          ORDER BY taken_at DESC, id DESC LIMIT 1";
     Ok(connection.prepare_cached(sql)?.query_row([app_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }

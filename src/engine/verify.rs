@@ -11,6 +11,9 @@ use super::Engine;
 use super::error::{Error, Result};
 use super::jobs::{Finish, JobRequest};
 
+/// The level that reads everything back and compares it: what passed it is proven.
+pub const PROOF: u8 = 3;
+
 /// Hears what a verification looks at, and may stop it.
 pub type Watch<'a> = &'a mut dyn FnMut(&VerifyEvent) -> ControlFlow<()>;
 
@@ -202,10 +205,25 @@ impl Engine {
             };
             if let Some(location) = known.iter().find(|location| location.place == state.place) {
                 self.catalog().set_location_state(&location.id, &state.to_be_kept())?;
+                self.tell_of(&state)?;
             }
             states.push(state);
         }
         Ok(states)
+    }
+
+    /// A location that is behind is an alert until it has caught up.
+    fn tell_of(&self, state: &LocationState) -> Result<()> {
+        let kind = AlertType::LocationBehind;
+        let why = match &state.error {
+            Some(why) => format!("it cannot be used: {why}"),
+            None if state.backlog_objects > 0 => {
+                format!("it lacks {} objects ({} bytes) that another location has", state.backlog_objects, state.backlog_bytes)
+            }
+            None => return Ok(self.catalog().end_condition(kind, &state.name, None, "it holds all again").map(drop)?),
+        };
+        self.catalog().raise_alert(&RaiseAlert::new(kind, Severity::Warning, &state.name, why))?;
+        Ok(())
     }
 
     /// Verifies a vault, or what one backup needs, and heals what can heal. What is proven is noted, what is lost raises an alert.
@@ -257,6 +275,11 @@ impl Engine {
     fn verified(&self, name: &str, level: u8, backup: Option<&str>, job: Option<&str>, watch: Watch<'_>) -> Result<Verdict> {
         let vault = self.vault(name)?;
         let id = backup.map(|id| BackupId(id.to_owned()));
+        // Asked before: a backup that is made meanwhile was not looked at.
+        let proven = match &id {
+            Some(id) => vec![id.clone()],
+            None => vault.backups()?.into_iter().map(|backup| backup.id).collect(),
+        };
         let report = vault.verify(level, id.as_ref(), &mut |event: VerifyEvent| watch(&event))?;
         if report.stopped {
             return Err(Error::Cancelled);
@@ -278,10 +301,6 @@ impl Engine {
             bytes: report.bytes,
             findings: findings.collect(),
         };
-        let proven = match id {
-            Some(id) => vec![id],
-            None => vault.backups()?.into_iter().map(|backup| backup.id).collect(),
-        };
         self.remember_verdict(&verdict, &proven, job)?;
         Ok(verdict)
     }
@@ -295,7 +314,9 @@ impl Engine {
                     self.catalog().set_backup_verified(&id.0, verdict.level)?;
                 }
             }
-            self.catalog().end_condition(AlertType::IntegrityFailure, target, None, "a later verification found all whole")?;
+            if verdict.level >= PROOF {
+                self.catalog().end_condition(AlertType::IntegrityFailure, target, None, "a later verification found all whole")?;
+            }
         } else {
             let app_id = verdict.backup.as_deref().and_then(|id| self.catalog().backup(id).ok()).map(|backup| backup.app_id);
             self.catalog().raise_alert(&RaiseAlert {

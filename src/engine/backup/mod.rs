@@ -18,7 +18,7 @@ use crate::catalog::{
 };
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
-use crate::sources::Snapshot;
+use crate::sources::{Snapshot, Unread};
 use crate::vault::{BackupId, Committed, Figures, Manifest, Missed, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
 
 use super::Engine;
@@ -170,6 +170,18 @@ impl Engine {
     }
 }
 
+/// So many missed records and files of a model are named in the manifest, which has a bounded size; of more, their number.
+const MOST_NAMED: usize = 10_000;
+
+fn note_missed(errors: &mut Vec<Missed>, unread: Vec<Unread>) {
+    let more = unread.len().saturating_sub(MOST_NAMED);
+    let model = unread.first().map(|unread| unread.model.clone());
+    errors.extend(unread.into_iter().take(MOST_NAMED).map(|Unread { model, what, why }| Missed { model, what, why }));
+    if let Some(model) = model.filter(|_| more > 0) {
+        errors.push(Missed { model, what: format!("{more} more"), why: "they cannot be read either; the job's log names them".into() });
+    }
+}
+
 /// A backup on its way.
 struct Backing<'a> {
     engine: &'a Engine,
@@ -184,12 +196,15 @@ impl Backing<'_> {
         let vault = self.engine.vault(&self.app.vault)?;
         let started = self.engine.clock().now();
         let sources = self.engine.open_sources(self.app, parts)?;
+        // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold.
+        let taken = self.engine.clock().now();
         self.refuse_unknown_models(&sources)?;
         let mut basis = self.basis(&vault)?;
         self.expect(&sources, &mut basis);
         let writer = vault.writer()?;
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
-        let mut manifest = self.manifest(started);
+        let mut manifest = self.manifest(started, taken);
+        manifest.consistency = sources.iter().map(|source| source.consistency()).collect();
         let mut fresh = Vec::new();
         // Each is let go as soon as it is read: an application's log cannot be emptied under a reader.
         for source in sources {
@@ -207,7 +222,7 @@ impl Backing<'_> {
         let committed = writer.commit(&mut manifest)?;
         // A cache that cannot be put in its place is noticed to be behind, and the vault is read: no reason for a backup to fail.
         fresh.into_iter().for_each(|cache| drop(cache.keep()));
-        self.remember(&manifest, &committed, started)
+        self.remember(&manifest, &committed, (started, taken))
     }
 
     /// A model that is asked for and not there is a mistake, however many others are there.
@@ -261,11 +276,7 @@ impl Backing<'_> {
             for unread in &outcome.unread {
                 self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
             }
-            manifest.errors.extend(outcome.unread.into_iter().map(|unread| Missed {
-                model: unread.model,
-                what: unread.what,
-                why: unread.why,
-            }));
+            note_missed(&mut manifest.errors, outcome.unread);
             match relation.kind {
                 RelationKind::Table => manifest.figures.records += outcome.record.rows,
                 RelationKind::Files => manifest.figures.files += outcome.record.rows,
@@ -285,7 +296,7 @@ impl Backing<'_> {
         Ok(fresh)
     }
 
-    fn manifest(&self, started: Timestamp) -> Manifest {
+    fn manifest(&self, started: Timestamp, taken: Timestamp) -> Manifest {
         let (modules, models) = (self.request.modules.clone(), self.request.models.clone());
         let narrowed = !modules.is_empty() || !models.is_empty();
         let scope = Scope { modules, models, narrowed };
@@ -298,7 +309,7 @@ impl Backing<'_> {
             origin: self.request.origin.to_string(),
             started: rfc3339(started),
             finished: String::new(),
-            taken_at: rfc3339(started),
+            taken_at: rfc3339(taken),
             host: host(),
             tool: env!("CARGO_PKG_VERSION").into(),
             reason: self.request.reason.clone(),
@@ -332,7 +343,12 @@ impl Backing<'_> {
     }
 
     /// Tells the catalog, and gives the result.
-    fn remember(&self, manifest: &Manifest, committed: &Committed, started: Timestamp) -> Result<Finish<BackupResult>> {
+    fn remember(
+        &self,
+        manifest: &Manifest,
+        committed: &Committed,
+        (started, taken): (Timestamp, Timestamp),
+    ) -> Result<Finish<BackupResult>> {
         let status = if manifest.outcome == Outcome::Partial { Status::Partial } else { Status::Completed };
         let duration_seconds = self.engine.clock().now().duration_since(started).as_secs_f64();
         let mut warnings: Vec<String> =
@@ -369,7 +385,7 @@ impl Backing<'_> {
             reason: self.request.reason.clone(),
             operator: Some(self.engine.operator().to_owned()),
             models: models.collect(),
-            ..NewBackup::new(manifest.id.to_string(), &self.app.id, self.request.kind, status, started.into())
+            ..NewBackup::new(manifest.id.to_string(), &self.app.id, self.request.kind, status, taken.into())
         })?;
         self.remember_copies(manifest, &copies)?;
         // How full the locations are is news, not part of the backup: that it cannot be told fails nothing.
