@@ -194,7 +194,7 @@ fn what_a_process_that_died_left_in_the_scratch_folder_is_cleared_when_the_home_
     let held = scratch.join("private-held");
     fs::create_dir(&held).unwrap();
     let lock = fs::File::open(&held).unwrap();
-    lock.lock().unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
     drop(Place::open(&place.path("srv/home")));
     assert_eq!((left.exists(), held.exists()), (false, true));
     drop(lock);

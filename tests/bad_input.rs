@@ -203,7 +203,11 @@ fn a_full_disk_is_an_error_and_not_the_end_of_the_process() {
     let grow = "CREATE TABLE scan (id INTEGER PRIMARY KEY, page BLOB);
          WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 48) INSERT INTO scan SELECT i, randomblob(500000) FROM n";
     Connection::open(place.path("school.db")).unwrap().execute_batch(grow).unwrap();
-    // The catalog and its log fit, a pack does not.
+    // The catalog and its log fit, a copy for an application that would wait does not.
+    let (wrong, todo) = said_by(&mut on_a_full_disk(&place, 6 << 10, &FULL), 1);
+    assert!(wrong.contains("a copy of") && wrong.contains("scratch") && todo.contains("Make room"), "{wrong}");
+    // Without one, a pack does not.
+    Connection::open(place.path("school.db")).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
     let (wrong, todo) = said_by(&mut on_a_full_disk(&place, 6 << 10, &FULL), 1);
     assert!(wrong.contains("File too large") || wrong.contains("No space left"), "{wrong}");
     assert!(!todo.is_empty());
@@ -230,7 +234,7 @@ fn a_full_disk_is_an_error_and_not_the_end_of_the_process() {
 fn no_room_to_sort_in_is_not_taken_for_a_damaged_table() {
     let place = protected();
     // Without a key its rows are sorted outside memory.
-    let grow = "CREATE TABLE scan (page BLOB); WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 48) INSERT INTO scan SELECT randomblob(500000) FROM n";
+    let grow = "PRAGMA journal_mode = WAL; CREATE TABLE scan (page BLOB); WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 48) INSERT INTO scan SELECT randomblob(500000) FROM n";
     Connection::open(place.path("school.db")).unwrap().execute_batch(grow).unwrap();
     let (wrong, todo) = said_by(&mut on_a_full_disk(&place, 6 << 10, &FULL), 1);
     assert!(wrong.contains("the disk or the temporary folder is full") && todo.contains("TMPDIR"), "{wrong}");

@@ -38,7 +38,7 @@ where
         if self.last.as_ref().is_some_and(|last| *last >= row.key) {
             return Err(Damage::Order { relation: "the source".into() }.into());
         }
-        self.last = Some(row.key.clone());
+        row.key.remember_in(&mut self.last);
         self.delete_until(Some(&row.key), emit)?;
         let known = match &self.head {
             Some((key, known)) if *key == row.key => Some(*known),

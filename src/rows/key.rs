@@ -71,6 +71,14 @@ impl Key {
         &self.0
     }
 
+    /// Makes `last` this key; the bytes it has are used again, since that is done for every row.
+    pub fn remember_in(&self, last: &mut Option<Self>) {
+        match last {
+            Some(last) => last.0.clone_from(&self.0),
+            None => *last = Some(self.clone()),
+        }
+    }
+
     /// A key from bytes that [`Key::as_bytes`] gave.
     #[must_use]
     pub fn from_bytes(bytes: Vec<u8>) -> Self {

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
 /// What the names of such folders begin with: nothing else is ever cleared.
@@ -25,10 +26,10 @@ impl Private {
     pub fn new(scratch: &Path) -> io::Result<Self> {
         // Nobody clears between making the folder and holding it.
         let gate = File::open(scratch)?;
-        gate.lock_shared()?;
+        flock(&gate, FlockOperation::LockShared)?;
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(scratch)?;
         let held = File::open(folder.path())?;
-        held.lock()?;
+        flock(&held, FlockOperation::LockExclusive)?;
         Ok(Self { folder, _held: held })
     }
 
@@ -45,7 +46,7 @@ impl Private {
 /// What the file system says.
 pub fn clear(scratch: &Path) -> io::Result<()> {
     let gate = File::open(scratch)?;
-    if gate.try_lock().is_err() {
+    if flock(&gate, FlockOperation::NonBlockingLockExclusive).is_err() {
         // Somebody makes one just now; the next to come clears.
         return Ok(());
     }
@@ -56,7 +57,7 @@ pub fn clear(scratch: &Path) -> io::Result<()> {
         }
         // Gone meanwhile is as good as cleared.
         let Ok(folder) = File::open(entry.path()) else { continue };
-        if folder.try_lock().is_ok() {
+        if flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok() {
             fs::remove_dir_all(entry.path())?;
         }
     }

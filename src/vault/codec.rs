@@ -1,5 +1,10 @@
 //! How a chunk is packed before it is sealed: as it is, or by zstd.
 
+use std::cell::RefCell;
+use std::io;
+
+use zstd::bulk::{Compressor, Decompressor};
+
 use super::limits::{MAX_CHUNK, MIN_GAIN_PERCENT, ZSTD_LEVEL};
 
 /// How a chunk's bytes are packed.
@@ -24,10 +29,30 @@ impl Codec {
     }
 }
 
+thread_local! {
+    /// A context takes longer to make than a small chunk to pack: each thread keeps one of either kind.
+    static PACKING: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKING: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compress(plain: &[u8]) -> io::Result<Vec<u8>> {
+    PACKING.with_borrow_mut(|context| match context {
+        Some(context) => context.compress(plain),
+        None => context.insert(Compressor::new(ZSTD_LEVEL)?).compress(plain),
+    })
+}
+
+fn decompress(packed: &[u8], length: usize) -> io::Result<Vec<u8>> {
+    UNPACKING.with_borrow_mut(|context| match context {
+        Some(context) => context.decompress(packed, length),
+        None => context.insert(Decompressor::new()?).decompress(packed, length),
+    })
+}
+
 /// Packs `plain`; kept raw where compression gains less than 3 %.
 #[must_use]
 pub fn encode(plain: &[u8]) -> (Codec, Vec<u8>) {
-    match zstd::bulk::compress(plain, ZSTD_LEVEL) {
+    match compress(plain) {
         Ok(packed) if packed.len() * 100 <= plain.len() * (100 - MIN_GAIN_PERCENT) => (Codec::Zstd, packed),
         _ => (Codec::Raw, plain.to_vec()),
     }
@@ -41,7 +66,7 @@ pub fn decode(codec: Codec, packed: Vec<u8>, length: usize) -> Option<Vec<u8>> {
     }
     let plain = match codec {
         Codec::Raw => packed,
-        Codec::Zstd => zstd::bulk::decompress(&packed, length).ok()?,
+        Codec::Zstd => decompress(&packed, length).ok()?,
     };
     (plain.len() == length).then_some(plain)
 }

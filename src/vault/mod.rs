@@ -4,7 +4,7 @@
 //! final bytes before it counts; a chunk counts as present only while its pack is known to be whole; what is read is checked against
 //! the limits before anything is allocated, and against its name before it is believed. Uses [`crate::rows`]; the engine uses it.
 
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 mod chunker;
 mod codec;
@@ -23,6 +23,7 @@ mod reader;
 mod record;
 mod recovery;
 mod replicate;
+mod sealing;
 mod secret;
 mod setup;
 mod sites;
@@ -57,11 +58,11 @@ use sites::Sites;
 /// An open vault.
 pub struct Vault {
     id: VaultId,
-    keys: Keys,
+    keys: Arc<Keys>,
     /// Wrapped again for every key that is added.
     master: crypto::SealKey,
     clock: SharedClock,
-    sites: Sites,
+    sites: Arc<Sites>,
     index: RwLock<Index>,
     /// Tombstones, holds and releases that were opened already: they never change.
     records: Mutex<holds::Cache>,

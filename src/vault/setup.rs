@@ -127,16 +127,16 @@ impl Vault {
         must_differ(&[self.sites.all(), std::slice::from_ref(&location)].concat())?;
         let (_, slots, _) = read_slots(self.sites.all())?;
         found(location.as_ref(), self.id, rfc3339(self.clock.now()), &slots).map_err(|source| at(location.as_ref(), source))?;
-        self.sites.push(location);
+        self.sites = Arc::new(self.sites.with(location));
         self.sites.look();
         Ok(())
     }
 
     fn with(id: VaultId, master: &SealKey, locations: Locations, clock: SharedClock) -> Self {
-        let sites = Sites::new(id, locations);
+        let sites = Arc::new(Sites::new(id, locations));
         Self {
             id,
-            keys: Keys::derive(master),
+            keys: Arc::new(Keys::derive(master)),
             master: master.clone(),
             clock,
             sites,

@@ -22,7 +22,7 @@ pub(super) struct Sites {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     /// Why a location cannot be used, by its number.
     unusable: HashMap<usize, String>,
@@ -62,8 +62,11 @@ impl Sites {
         &self.all
     }
 
-    pub(super) fn push(&mut self, location: Arc<dyn Location>) {
-        self.all.push(location);
+    /// The same with one more location.
+    pub(super) fn with(&self, location: Arc<dyn Location>) -> Self {
+        let mut all = self.all.clone();
+        all.push(location);
+        Self { vault: self.vault, all, state: Mutex::new(self.state().clone()) }
     }
 
     /// How many locations must have a backup: all but one, at least one.

@@ -1,17 +1,15 @@
 //! Writing a backup: chunks into packs, packs and index to the locations, and the manifest last.
 
-use std::collections::{HashMap, HashSet};
 use std::io::Read;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Vault;
 use super::chunker::Chunker;
 use super::error::{Error, Result};
-use super::index::{Known, Listed};
-use super::limits::{FRAGMENT_ENTRIES, LIST_LENGTH, MAX_MANIFEST, PREVIOUS_WITHIN};
-use super::manifest::Manifest;
+use super::limits::{FRAGMENT_ENTRIES, LIST_LENGTH, MAX_CHUNK, MAX_MANIFEST, PREVIOUS_WITHIN};
+use super::manifest::{Manifest, RelationRecord};
 use super::names::BackupId;
-use super::pack::{ChunkKind, PackBuilder, PackKind, SealedChunk};
+use super::pack::ChunkKind;
+use super::sealing::Sealers;
 use super::sites::Presence;
 use crate::rows::{Class, Digest, Large, run};
 
@@ -52,26 +50,14 @@ pub struct Committed {
 pub struct Writer<'v> {
     vault: &'v Vault,
     chunker: Chunker,
-    state: Mutex<State>,
-}
-
-struct State {
-    data: PackBuilder,
-    meta: PackBuilder,
-    /// Chunks of this writer that no fragment names yet: at most a fragment's and two packs' worth.
-    pending: HashSet<Digest>,
-    finished: Vec<Listed>,
-    presence: Presence,
-    /// Packs of earlier backups that hold what this one needed no storing for.
-    relied_on: HashSet<Digest>,
-    figures: Figures,
-    /// Why a location is behind in this session.
-    failed: HashMap<usize, String>,
+    sealers: Sealers,
+    /// Whether packs that the index knows were at no location, or at too few, when this began.
+    lossy: bool,
 }
 
 impl std::fmt::Debug for Writer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("figures", &self.figures()).finish_non_exhaustive()
+        f.debug_struct("Writer").field("figures", &self.sealers.state().figures).finish_non_exhaustive()
     }
 }
 
@@ -92,47 +78,31 @@ impl Vault {
             // A backup that died left packs that no fragment names: what it stored is not stored again.
             self.index_unlisted()?;
         }
-        let state = State {
-            data: PackBuilder::new(PackKind::Data, self.id),
-            meta: PackBuilder::new(PackKind::Meta, self.id),
-            pending: HashSet::new(),
-            finished: Vec::new(),
-            presence,
-            relied_on: HashSet::new(),
-            figures: Figures::default(),
-            failed: HashMap::new(),
-        };
-        Ok(Writer { vault: self, chunker: Chunker::new(self.keys.chunker()), state: Mutex::new(state) })
+        let lossy = self.index().packs().iter().any(|pack| self.sites.copies(&presence, pack) < need);
+        let sealers = Sealers::start(self.keys.clone(), self.id, self.sites.clone(), presence)?;
+        Ok(Writer { vault: self, chunker: Chunker::new(self.keys.chunker()), sealers, lossy })
     }
 }
 
 impl Writer<'_> {
-    /// Keeps a chunk, unless the vault holds it whole already.
+    /// Keeps a chunk, unless the vault holds it whole already. It is packed by other threads; [`Writer::commit`] waits for them.
     ///
     /// # Errors
-    /// It is too large, or too few locations take its pack.
+    /// It is too large, or too few locations take its pack or an earlier one.
     pub fn put(&self, kind: ChunkKind, plain: &[u8]) -> Result<Put> {
+        if plain.len() > MAX_CHUNK {
+            return Err(Error::TooLarge { what: "a chunk".into(), size: plain.len() as u64, limit: MAX_CHUNK as u64 });
+        }
         let id = self.vault.keys.chunk_id(kind as u8, plain);
-        if self.count(kind, &id, plain.len() as u64) {
-            return Ok(Put { id, new: false });
-        }
-        // Compressing and sealing take the time: other threads do the same meanwhile.
-        let sealed = SealedChunk::new(&self.vault.keys, self.vault.id, id, kind, plain)?;
-        let mut state = self.state();
-        if !state.pending.insert(id) {
-            return Ok(Put { id, new: false });
-        }
-        let stored = state.builder(kind.pack()).add(&sealed);
-        state.figures.bytes_new += plain.len() as u64;
-        state.figures.bytes_stored += u64::from(stored);
-        state.figures.chunks_new += 1;
-        if state.builder(kind.pack()).is_full() {
-            self.finish_pack(&mut state, kind.pack())?;
-            if state.finished.iter().map(|pack| pack.entries.len()).sum::<usize>() >= FRAGMENT_ENTRIES {
-                self.finish_fragment(&mut state)?;
+        let new = self.claim(kind, id, plain.len() as u64);
+        if new {
+            self.sealers.give(id, kind, plain)?;
+            let listed = self.sealers.state().finished.iter().map(|pack| pack.entries.len()).sum::<usize>();
+            if listed >= FRAGMENT_ENTRIES {
+                self.finish_fragment()?;
             }
         }
-        Ok(Put { id, new: true })
+        Ok(Put { id, new })
     }
 
     /// Keeps content of any length and gives what stands for it in a row.
@@ -164,10 +134,13 @@ impl Writer<'_> {
         Ok(self.put(ChunkKind::List, &bytes)?.id)
     }
 
-    /// How much went in so far.
-    #[must_use]
-    pub fn figures(&self) -> Figures {
-        self.state().figures
+    /// How much went in so far; waits for what is being packed.
+    ///
+    /// # Errors
+    /// What packing met.
+    pub fn figures(&self) -> Result<Figures> {
+        self.sealers.settle()?;
+        Ok(self.sealers.state().figures)
     }
 
     /// Makes the backup exist: packs, then index, then the manifest, at every location that has all it refers to.
@@ -175,29 +148,29 @@ impl Writer<'_> {
     /// # Errors
     /// It refers to what is lost, or too few locations have it; it then does not count, and nothing else is harmed.
     pub fn commit(&self, manifest: &mut Manifest) -> Result<Committed> {
-        let mut state = self.state();
-        self.finish_pack(&mut state, PackKind::Data)?;
-        self.finish_pack(&mut state, PackKind::Meta)?;
-        self.finish_fragment(&mut state)?;
+        self.sealers.settle()?;
+        self.sealers.finish_packs()?;
+        self.finish_fragment()?;
         // Looked at anew: what another process removed, lost or found damaged meanwhile is noticed before the backup counts.
         self.vault.sites.look();
-        state.presence = self.vault.sites.presence()?;
-        self.must_be_stored(&state, manifest)?;
+        let mut presence = self.vault.sites.presence()?;
+        self.must_be_stored(&presence, manifest)?;
         let need = self.vault.sites.required();
-        let mut behind = self.vault.behind(&state.presence)?;
+        let mut behind = self.vault.behind(&presence)?;
+        let mut failed = self.sealers.state().failed.clone();
         if self.vault.sites.all().len() - behind.len() < need {
             // Each lacks something that another has: nothing can be committed before they caught up.
             self.vault.catch_up_objects(false)?;
-            state.presence = self.vault.sites.presence()?;
-            behind = self.vault.behind(&state.presence)?;
-            state.failed.clear();
+            presence = self.vault.sites.presence()?;
+            behind = self.vault.behind(&presence)?;
+            failed.clear();
         }
         manifest.previous = self.previous(&manifest.host)?;
         let bytes = manifest.seal(self.vault.sealer())?;
         let object = manifest.name().object();
         let mut locations = Vec::new();
         for (site, location) in self.vault.sites.all().iter().enumerate() {
-            let waits = state.failed.get(&site).or_else(|| behind.get(&site)).cloned();
+            let waits = failed.get(&site).or_else(|| behind.get(&site)).cloned();
             let outcome = waits.map_or_else(|| location.put(&object, &bytes).map_err(|error| error.to_string()), Err);
             locations.push((location.name().to_owned(), outcome));
         }
@@ -228,83 +201,48 @@ impl Writer<'_> {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts the bytes; true where the chunk needs no storing.
-    fn count(&self, kind: ChunkKind, id: &Digest, length: u64) -> bool {
-        let mut state = self.state();
+    /// Counts the bytes; true where the chunk must be stored, and whoever asked first stores it.
+    fn claim(&self, kind: ChunkKind, id: Digest, length: u64) -> bool {
+        let mut state = self.sealers.state();
         state.figures.bytes_in += length;
-        if state.pending.contains(id) {
-            return true;
+        if state.pending.contains(&id) {
+            return false;
         }
-        let pack = self.vault.present_in(&state.presence, kind, id);
-        state.relied_on.extend(pack);
-        pack.is_some()
+        if let Some(pack) = self.vault.present_in(&state.presence, kind, &id) {
+            state.relied_on.insert(pack);
+            return false;
+        }
+        state.pending.insert(id);
+        state.figures.bytes_new += length;
+        state.figures.chunks_new += 1;
+        true
     }
 
-    /// Checks the pack, writes it everywhere; a location that fails is behind from here on.
-    fn finish_pack(&self, state: &mut State, kind: PackKind) -> Result<()> {
-        let builder = std::mem::replace(state.builder(kind), PackBuilder::new(kind, self.vault.id));
-        if builder.is_empty() {
+    fn finish_fragment(&self) -> Result<()> {
+        let packs = std::mem::take(&mut self.sealers.state().finished);
+        if packs.is_empty() {
             return Ok(());
         }
-        let pack = builder.finish(&self.vault.keys)?;
-        let size = pack.bytes.len() as u64;
-        let known = Known { id: pack.id, kind, size };
-        for site in self.put_everywhere(state, &known.object(), &pack.bytes)? {
-            state.presence.add(site, pack.id, size);
-        }
-        state.finished.push(Listed { id: pack.id, kind, size, entries: pack.entries });
-        Ok(())
-    }
-
-    fn finish_fragment(&self, state: &mut State) -> Result<()> {
-        if state.finished.is_empty() {
-            return Ok(());
-        }
-        let (name, bytes) = self.vault.fragment(&state.finished)?;
-        self.put_everywhere(state, &name, &bytes)?;
-        let packs = std::mem::take(&mut state.finished);
-        packs.iter().flat_map(|pack| &pack.entries).for_each(|entry| {
-            state.pending.remove(&entry.chunk);
-        });
+        let (name, bytes) = self.vault.fragment(&packs)?;
+        self.sealers.put_everywhere(&name, &bytes)?;
+        let chunks: Vec<Digest> = packs.iter().flat_map(|pack| &pack.entries).map(|entry| entry.chunk).collect();
+        // The index knows them before they are pending no longer: a chunk is never thought to be new in between.
         self.vault.index_mut().take(name, packs);
+        let mut state = self.sealers.state();
+        chunks.iter().for_each(|chunk| {
+            state.pending.remove(chunk);
+        });
         Ok(())
-    }
-
-    /// The locations that took it; an error where they are too few.
-    fn put_everywhere(&self, state: &mut State, name: &str, bytes: &[u8]) -> Result<Vec<usize>> {
-        let mut took = Vec::new();
-        for (site, location) in self.vault.sites.usable() {
-            if state.failed.contains_key(&site) {
-                continue;
-            }
-            match location.put(name, bytes) {
-                Ok(()) => took.push(site),
-                Err(error) => {
-                    state.failed.insert(site, error.to_string());
-                }
-            }
-        }
-        let need = self.vault.sites.required();
-        if took.len() >= need {
-            return Ok(took);
-        }
-        let named = |(site, why): (&usize, &String)| (self.vault.sites.all()[*site].name().to_owned(), why.clone());
-        let reasons = state.failed.iter().map(named).chain(self.vault.sites.reasons()).collect();
-        Err(Error::NotDurable { have: took.len(), need, reasons })
     }
 
     /// Every chunk that the manifest names must be there; where packs are lost, every segment too, and none of them may be one
     /// that this backup relied on.
-    fn must_be_stored(&self, state: &State, manifest: &Manifest) -> Result<()> {
-        let (vault, presence) = (self.vault, &state.presence);
+    fn must_be_stored(&self, presence: &Presence, manifest: &Manifest) -> Result<()> {
+        let vault = self.vault;
         let held = |kind, chunk: &Digest| vault.places(kind, chunk).iter().any(|(pack, _)| vault.sites.copies(presence, pack) > 0);
         let lost: Vec<Digest> =
             vault.index().packs().iter().filter(|pack| vault.sites.copies(presence, pack) == 0).map(|pack| pack.id).collect();
-        if lost.iter().any(|pack| state.relied_on.contains(pack)) {
+        if lost.iter().any(|pack| self.sealers.state().relied_on.contains(pack)) {
             return Err(Error::Incomplete { model: "what an earlier backup had stored, and was lost while this one ran".into() });
         }
         for source in &manifest.sources {
@@ -313,19 +251,37 @@ impl Writer<'_> {
             }
             for record in &source.relations {
                 let incomplete = || Error::Incomplete { model: record.relation.name.clone() };
-                for run in &record.runs {
-                    if !run.index.iter().all(|chunk| held(ChunkKind::Index, chunk)) {
-                        return Err(incomplete());
-                    }
-                    if !lost.is_empty() {
-                        for segment in run::Segments::new(vault, run) {
-                            held(ChunkKind::Segment, &segment?.chunk).then_some(()).ok_or_else(incomplete)?;
-                        }
+                self.are_held(record, !lost.is_empty(), &held)?.then_some(()).ok_or_else(incomplete)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// True where all that the runs of `record` name was in whole packs when this writer began.
+    ///
+    /// # Errors
+    /// An index cannot be read.
+    pub fn is_whole(&self, record: &RelationRecord) -> Result<bool> {
+        let (vault, state) = (self.vault, self.sealers.state());
+        let held = |kind, chunk: &Digest| vault.present_in(&state.presence, kind, chunk).is_some();
+        self.are_held(record, self.lossy, &held)
+    }
+
+    /// Whether the index of every run is held; where packs are lost, every segment too.
+    fn are_held(&self, record: &RelationRecord, lossy: bool, held: &dyn Fn(ChunkKind, &Digest) -> bool) -> Result<bool> {
+        for run in &record.runs {
+            if !run.index.iter().all(|chunk| held(ChunkKind::Index, chunk)) {
+                return Ok(false);
+            }
+            if lossy {
+                for segment in run::Segments::new(self.vault, run) {
+                    if !held(ChunkKind::Segment, &segment?.chunk) {
+                        return Ok(false);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// This host's newest record: a chain that shows removed ones.
@@ -341,15 +297,6 @@ impl Writer<'_> {
             }
         }
         Ok(None)
-    }
-}
-
-impl State {
-    fn builder(&mut self, kind: PackKind) -> &mut PackBuilder {
-        match kind {
-            PackKind::Data => &mut self.data,
-            PackKind::Meta => &mut self.meta,
-        }
     }
 }
 

@@ -64,11 +64,11 @@ fn an_app_is_edited_and_what_is_not_named_stays() {
 fn a_name_that_is_nearly_right_is_recognised() {
     let place = Place::new();
     place.protect("school", &school(&place));
-    assert!(told(&place, 2, &["backup", "--app", "shcool", "--type", "full"]).contains("did you mean school?"));
+    assert!(told(&place, 2, &["backup", "--app", "shcool", "--type", "full"]).contains("did you mean 'school'?"));
     back_up(&place, "full");
-    assert!(told(&place, 1, &["backups", "rows", "latest", "hr_pupli"]).contains("Did you mean hr_pupil?"));
+    assert!(told(&place, 2, &["backups", "rows", "latest", "hr_pupli"]).contains("Did you mean hr_pupil?"));
     place.expect(0, &["config", "create", "nightly"]);
-    assert!(told(&place, 2, &["config", "show", "nigthly"]).contains("did you mean nightly?"));
+    assert!(told(&place, 2, &["config", "show", "nigthly"]).contains("did you mean 'nightly'?"));
     assert!(!told(&place, 2, &["app", "show", "warehouse"]).contains("did you mean"));
 }
 

@@ -77,7 +77,7 @@ fn a_preview_is_narrowed_to_models_modules_records_and_fields() {
     assert_eq!(effect(&["--strategy", "replace", "--record", "hr_pupil:2", "--record", "hr_pupil:35"]), [1, 1, 0]);
     assert_eq!(effect(&["--row", "hr_pupil:2=backup", "--row", "hr_pupil:31=live"]), [9, 2, 0]);
     assert_eq!(effect(&["--strategy", "replace", "--field", "hr_pupil:2:mark=live"]), [10, 5, 0]);
-    for wrong in [["--ignore", "hr_pupil:nothing"], ["--record", "hr_nobody:1"], ["--row", "hr_pupil:x=backup"]] {
+    for wrong in [["--ignore", "hr_pupil:nothing"], ["--record", "hr_nobody:1"], ["--row", "hr_nobody:1=backup"]] {
         assert!(!told(&place, 2, &["restore", "preview", &backup, wrong[0], wrong[1]]).is_empty());
     }
     for later in [["--where", "hr_pupil:id = 1"], ["--tenant", "1"], ["--equal", "semantic"]] {

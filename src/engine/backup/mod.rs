@@ -6,6 +6,7 @@
 
 pub mod basis;
 pub mod definition;
+pub mod digests;
 pub mod relation;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::catalog::{
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
-use crate::vault::{BackupId, Committed, Manifest, Missed, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
+use crate::vault::{BackupId, Committed, Figures, Manifest, Missed, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
 
 use super::Engine;
 use super::access::host;
@@ -26,6 +27,7 @@ use super::apps::Parts;
 use super::error::{Error, Result};
 use super::jobs::{Asked, Finish, JobRequest, Run};
 use basis::Basis;
+use digests::{Digests, Fresh};
 use relation::Storing;
 
 /// The types of backup that can be made.
@@ -186,10 +188,12 @@ impl Backing<'_> {
         let mut basis = self.basis(&vault)?;
         self.expect(&sources, &mut basis);
         let writer = vault.writer()?;
+        let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
         let mut manifest = self.manifest(started);
+        let mut fresh = Vec::new();
         // Each is let go as soon as it is read: an application's log cannot be emptied under a reader.
         for source in sources {
-            self.source(source.as_ref(), &mut basis, &vault, &writer, &mut manifest)?;
+            fresh.extend(self.source(source.as_ref(), &mut basis, (&vault, &writer, &digests), &mut manifest)?);
         }
         if manifest.relations().next().is_none() {
             return Err(Error::Usage {
@@ -199,8 +203,10 @@ impl Backing<'_> {
         }
         self.run.progress.phase("committing");
         manifest.parent = basis.parent();
-        self.finish_manifest(&mut manifest, &writer);
+        self.finish_manifest(&mut manifest, writer.figures()?);
         let committed = writer.commit(&mut manifest)?;
+        // A cache that cannot be put in its place is noticed to be behind, and the vault is read: no reason for a backup to fail.
+        fresh.into_iter().for_each(|cache| drop(cache.keep()));
         self.remember(&manifest, &committed, started)
     }
 
@@ -233,14 +239,24 @@ impl Backing<'_> {
         self.run.log(Level::Info, &format!("{} of {}, {since}", self.request.kind, self.app.name));
     }
 
-    /// Writes every model of one source that is in scope.
-    fn source(&self, source: &dyn Snapshot, basis: &mut Basis, vault: &Vault, writer: &Writer<'_>, manifest: &mut Manifest) -> Result<()> {
+    /// Writes every model of one source that is in scope; gives their digest caches, to be kept once the backup exists.
+    fn source(
+        &self,
+        source: &dyn Snapshot,
+        basis: &mut Basis,
+        (vault, writer, digests): (&Vault, &Writer<'_>, &Digests<'_>),
+        manifest: &mut Manifest,
+    ) -> Result<Vec<Fresh>> {
         let mut relations = Vec::new();
+        let mut fresh = Vec::new();
         for relation in source.relations().iter().filter(|relation| self.request.covers(relation)) {
             self.run.progress.phase(&relation.name);
             let since = basis.of(relation);
             let (snapshot, progress) = (source, self.run.progress.as_ref());
-            let outcome = Storing { snapshot, relation, writer, vault, progress }.store(since.as_ref())?;
+            let proving = self.request.kind == BackupType::Full;
+            let storing = Storing { snapshot, relation, writer, vault, digests, backup: &manifest.id, proving, progress };
+            let outcome = storing.store(since.as_ref())?;
+            fresh.extend(outcome.fresh);
             self.run.log(Level::Debug, &format!("{}: {} records", relation.name, outcome.record.rows));
             for unread in &outcome.unread {
                 self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
@@ -266,7 +282,7 @@ impl Backing<'_> {
             let definition = definition::store(writer, source)?;
             manifest.sources.push(SourceRecord { identity, definition, relations });
         }
-        Ok(())
+        Ok(fresh)
     }
 
     fn manifest(&self, started: Timestamp) -> Manifest {
@@ -307,8 +323,7 @@ impl Backing<'_> {
         id.and_then(|id| self.engine.catalog().configuration(id).ok()).map(|configuration| configuration.name).unwrap_or_default()
     }
 
-    fn finish_manifest(&self, manifest: &mut Manifest, writer: &Writer<'_>) {
-        let figures = writer.figures();
+    fn finish_manifest(&self, manifest: &mut Manifest, figures: Figures) {
         manifest.figures.bytes_read = self.run.progress.read().bytes;
         manifest.figures.bytes_new = figures.bytes_new;
         manifest.figures.bytes_stored = figures.bytes_stored;

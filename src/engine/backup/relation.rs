@@ -1,18 +1,21 @@
 //! One relation into the vault: read in key order, compared with what the last backup holds, written as a run.
 //!
-//! Memory: one open segment and its encoding, one segment a run of the previous side; nothing grows with the table.
+//! One thread reads the source, another digests, compares and encodes; the vault's own threads compress and seal. Memory: a few
+//! batches of rows, one open segment and its encoding, one segment a run of the previous side; nothing grows with the table.
 
 use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, sync_channel};
 
+use super::digests::{Digests, Fresh, Growing};
 use crate::engine::error::{Error, Result};
 use crate::engine::progress::Progress;
 use crate::engine::stored::rows_of;
 use crate::rows::changes::Changes;
 use crate::rows::merge;
 use crate::rows::run::{Run, RunKind, RunReader, RunWriter};
-use crate::rows::{Change, Relation, RelationDigest, Row, RowDigest};
+use crate::rows::{Digest, Key, Relation, RelationDigest, Row, RowDigest};
 use crate::sources::{Snapshot, Unread};
-use crate::vault::{self, RelationRecord, Vault, Writer};
+use crate::vault::{self, BackupId, RelationRecord, Vault, Writer};
 
 /// At most this many change runs upon a base; then they are folded into one (DESIGN, Rows).
 const MOST_CHANGE_RUNS: usize = 8;
@@ -20,12 +23,41 @@ const MOST_CHANGE_RUNS: usize = 8;
 /// Tables smaller than this get a new base only when as many rows changed: a base of a few rows costs nothing.
 const SMALL: u64 = 64;
 
+/// Rows go from the reading thread to the comparing one in batches of about this many bytes, or this many rows.
+const BATCH_WEIGHT: usize = 256 << 10;
+const BATCH_ROWS: usize = 1024;
+/// Batches that may wait between the two.
+const BATCHES: usize = 4;
+
+/// What a relation was compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// Nothing: it is a new base.
+    Nothing,
+    /// The digest cache, which proved to be right.
+    Cache,
+    /// What the vault holds.
+    Vault,
+}
+
 /// What became of a relation.
 pub struct Outcome {
     /// What the manifest says of it.
     pub record: RelationRecord,
     /// What could not be read.
     pub unread: Vec<Unread>,
+    /// What it was compared with.
+    pub against: Against,
+    /// Its digest cache, which is kept once the backup exists; `None` where the one that is there stays right, or none could be written.
+    pub fresh: Option<Fresh>,
+}
+
+impl Outcome {
+    /// With the same rows, the cache that is there stays right.
+    fn keeping_cache_of(mut self, since: &RelationRecord) -> Self {
+        self.fresh = self.fresh.filter(|_| self.record.digest != since.digest);
+        self
+    }
 }
 
 /// A relation on its way into the vault.
@@ -38,8 +70,25 @@ pub struct Storing<'a> {
     pub writer: &'a Writer<'a>,
     /// Where the last backup is read.
     pub vault: &'a Vault,
+    /// The digest caches.
+    pub digests: &'a Digests<'a>,
+    /// The backup that is being made.
+    pub backup: &'a BackupId,
+    /// Whether what the last backup holds is read itself, and so proved, where its digest cache would do: a full backup trusts nothing.
+    pub proving: bool,
     /// What is counted, and who may stop it.
     pub progress: &'a Progress,
+}
+
+/// Takes the rows that were read, on a thread of its own.
+type Take<'t> = dyn FnMut(Row, RowDigest) -> Result<()> + Send + 't;
+
+/// What a pass over the source gave.
+struct Scanned {
+    unread: Vec<Unread>,
+    rows: u64,
+    digest: Digest,
+    fresh: Option<Fresh>,
 }
 
 impl Storing<'_> {
@@ -50,9 +99,13 @@ impl Storing<'_> {
     pub fn store(&self, since: Option<&RelationRecord>) -> Result<Outcome> {
         match since {
             Some(record) if record.whole && record.relation.is_shaped_like(self.relation) && !outgrown(record) => {
-                match self.changes(record) {
+                let begun = self.progress.read();
+                match self.compared(record) {
                     // What is lost at every location cannot be built upon: it is stored again.
-                    Err(error) if is_loss(&error) => self.base(),
+                    Err(error) if is_loss(&error) => {
+                        self.progress.reached(begun.records, begun.bytes);
+                        self.base()
+                    }
                     stored => stored,
                 }
             }
@@ -62,22 +115,50 @@ impl Storing<'_> {
 
     fn base(&self) -> Result<Outcome> {
         let mut run = RunWriter::measuring(self.writer, self.relation, RunKind::Base, &self.vault.boundary_key());
-        let (unread, digest) = self.scan(&mut |row, _| Ok(run.push(Change::Upsert(row))?))?;
-        Ok(self.outcome(vec![run.finish()?], unread, &digest))
+        let scanned = self.scan(&mut |row, digest| Ok(run.push_digested(row, digest)?))?;
+        Ok(self.outcome(vec![run.finish()?], scanned, Against::Nothing))
     }
 
-    fn changes(&self, since: &RelationRecord) -> Result<Outcome> {
-        let previous = rows_of(self.vault, self.relation, &since.runs).map(|row| row.map(|row| (row.key.clone(), row.digest())));
+    /// The cache is tried first. Where it turns out not to be what it said, the comparison is made again with the vault: what the
+    /// first one stored is found there by the second. Where packs are lost, only reading the vault tells what must be stored again.
+    fn compared(&self, since: &RelationRecord) -> Result<Outcome> {
+        let mut cached = self.digests.of(since);
+        let mut kept = cached.is_some();
+        if self.proving || !self.writer.is_whole(since)? {
+            cached = None;
+        }
+        if let Some(cached) = cached {
+            let (judge, begun) = (cached.judge(), self.progress.read());
+            let entries = cached.entries().map(|entry| entry.map_err(Error::from));
+            match self.changes(since, entries, Against::Cache) {
+                Ok(outcome) if judge.was_whole() => return Ok(outcome.keeping_cache_of(since)),
+                Err(error) if !judge.was_broken() => return Err(error),
+                _ => self.progress.reached(begun.records, begun.bytes),
+            }
+            kept = false;
+        }
+        let rows = rows_of(self.vault, self.relation, &since.runs);
+        let entries = rows.map(|row| row.map(digested).map_err(Error::from));
+        let outcome = self.changes(since, entries, Against::Vault)?;
+        Ok(if kept { outcome.keeping_cache_of(since) } else { outcome })
+    }
+
+    fn changes(
+        &self,
+        since: &RelationRecord,
+        previous: impl Iterator<Item = Result<(Key, RowDigest)>> + Send,
+        against: Against,
+    ) -> Result<Outcome> {
         let mut changes = Changes::new(previous);
         let mut run = self.change_run(&since.runs);
-        let (unread, digest) = self.scan(&mut |row, digest| Ok(changes.live(row, digest, &mut |change| run.push(change))?))?;
+        let scanned = self.scan(&mut |row, digest| changes.live(row, digest, &mut |change| run.push(change)))?;
         changes.finish(&mut |change| run.push(change))?;
         let run = run.finish()?;
         let mut runs = if since.runs.len() > MOST_CHANGE_RUNS { self.fold(&since.runs)? } else { since.runs.clone() };
         if run.rows + run.deletes > 0 {
             runs.push(run);
         }
-        Ok(self.outcome(runs, unread, &digest))
+        Ok(self.outcome(runs, scanned, against))
     }
 
     /// Puts the change runs of the last backup together into one; the base is neither read nor written. (This backup's own run cannot
@@ -93,33 +174,68 @@ impl Storing<'_> {
         RunWriter::new(self.writer, self.relation, RunKind::Change, &self.vault.boundary_key(), target)
     }
 
-    fn outcome(&self, runs: Vec<Run>, unread: Vec<Unread>, digest: &RelationDigest) -> Outcome {
-        let (rows, digest) = digest.finish();
-        Outcome { record: RelationRecord { relation: self.relation.clone(), runs, rows, digest, whole: unread.is_empty() }, unread }
+    fn outcome(&self, runs: Vec<Run>, scanned: Scanned, against: Against) -> Outcome {
+        let Scanned { unread, rows, digest, fresh } = scanned;
+        let whole = unread.is_empty();
+        let record = RelationRecord { relation: self.relation.clone(), runs, rows, digest, whole };
+        Outcome { record, unread, against, fresh: fresh.filter(|_| whole) }
     }
 
-    /// Pushes the rows to `each`, counts them and digests them in their order.
-    fn scan(&self, each: &mut dyn FnMut(Row, RowDigest) -> Result<()>) -> Result<(Vec<Unread>, RelationDigest)> {
-        let mut digest = RelationDigest::default();
-        let mut stopped = None;
-        let unread = self.snapshot.scan(self.relation, self.writer, &mut |row| {
-            let row_digest = row.digest();
-            digest.push(row_digest);
-            self.progress.record(row.weight() as u64);
-            let taken = if self.progress.is_cancelled() { Err(Error::Cancelled) } else { each(row, row_digest) };
-            match taken {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    stopped = Some(error);
-                    ControlFlow::Break(())
+    /// Pushes the rows to `take` on another thread, counts them, digests them in their order and writes their cache.
+    fn scan(&self, take: &mut Take<'_>) -> Result<Scanned> {
+        let cache = self.digests.begin(self.relation, self.backup);
+        std::thread::scope(|scope| {
+            let (to, batches) = sync_channel(BATCHES);
+            let taking = std::thread::Builder::new().name("comparing".into()).spawn_scoped(scope, move || taken(&batches, take, cache));
+            let taking = taking.map_err(|error| Error::from(vault::Error::from(error)))?;
+            let (mut batch, mut weight) = (Vec::new(), 0);
+            let unread = self.snapshot.scan(self.relation, self.writer, &mut |row| {
+                let bytes = row.weight();
+                self.progress.record(bytes as u64);
+                batch.push(row);
+                weight += bytes;
+                if batch.len() < BATCH_ROWS && weight < BATCH_WEIGHT {
+                    return ControlFlow::Continue(());
                 }
+                weight = 0;
+                let goes_on = !self.progress.is_cancelled() && to.send(std::mem::take(&mut batch)).is_ok();
+                if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            // Nobody takes it where the other side failed, which it tells below.
+            let _ = to.send(batch);
+            drop(to);
+            let (digest, cache) = taking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            if self.progress.is_cancelled() {
+                return Err(Error::Cancelled);
             }
-        });
-        match stopped {
-            Some(error) => Err(error),
-            None => Ok((unread?, digest)),
-        }
+            let unread = unread?;
+            let (rows, digest) = digest.finish();
+            // The cache is a shortcut: a backup does without it.
+            let fresh = cache.and_then(|cache| cache.finish(rows, digest).ok());
+            Ok(Scanned { unread, rows, digest, fresh })
+        })
     }
+}
+
+/// The other side of a scan.
+fn taken<'v>(
+    batches: &Receiver<Vec<Row>>,
+    take: &mut Take<'_>,
+    mut cache: Option<Growing<'v>>,
+) -> Result<(RelationDigest, Option<Growing<'v>>)> {
+    let mut seen = RelationDigest::default();
+    for row in batches.iter().flatten() {
+        let digest = row.digest();
+        seen.push(digest);
+        cache = cache.and_then(|mut cache| cache.push(&row.key, digest).is_ok().then_some(cache));
+        take(row, digest)?;
+    }
+    Ok((seen, cache))
+}
+
+fn digested(row: Row) -> (Key, RowDigest) {
+    let digest = row.digest();
+    (row.key, digest)
 }
 
 /// True where what the last backup stored cannot be read any more.

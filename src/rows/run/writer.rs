@@ -9,7 +9,7 @@ use crate::rows::row::compared_digest;
 use crate::rows::schema::Relation;
 use crate::rows::segment::{self, CELLS_MAX};
 use crate::rows::value::Digest;
-use crate::rows::{Change, Damage, Row};
+use crate::rows::{Change, Damage, Row, RowDigest};
 
 /// A segment ends here whatever its keys say: rows 64 times as heavy as those that the target was made for would fill the memory.
 const SEGMENT_WEIGHT_MAX: usize = 4 << 20;
@@ -22,7 +22,11 @@ pub struct RunWriter<'a, S: Store + ?Sized> {
     relation: &'a Relation,
     boundary_key: [u8; 32],
     cutter: Option<Cutter>,
+    /// What came before the target was known, with what stands for it in a segment's digest.
+    unmeasured: Vec<(Change, Mark)>,
     waiting: Vec<Change>,
+    /// The marks of what waits, one after the other.
+    marks: Vec<u8>,
     weight: usize,
     last: Option<Key>,
     segments: Vec<SegmentRef>,
@@ -49,7 +53,9 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
             relation,
             boundary_key: *boundary_key,
             cutter: None,
+            unmeasured: Vec::new(),
             waiting: Vec::new(),
+            marks: Vec::new(),
             weight: 0,
             last: None,
             segments: Vec::new(),
@@ -70,18 +76,34 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
     /// # Errors
     /// A key out of order, a row that is not one of the relation, or what storing met.
     pub fn push(&mut self, change: Change) -> Result<(), S::Error> {
+        let mark = match &change {
+            Change::Upsert(row) => mark(1, row.digest().0),
+            Change::Delete(key) => mark(0, Digest::of(key.as_bytes()).0),
+        };
+        self.push_marked(change, mark)
+    }
+
+    /// Takes the next row, whose digest ([`Row::digest`]) is known already: it is not computed again.
+    ///
+    /// # Errors
+    /// As [`RunWriter::push`].
+    pub fn push_digested(&mut self, row: Row, digest: RowDigest) -> Result<(), S::Error> {
+        self.push_marked(Change::Upsert(row), mark(1, digest.0))
+    }
+
+    fn push_marked(&mut self, change: Change, mark: Mark) -> Result<(), S::Error> {
         self.check(&change)?;
         match &change {
             Change::Upsert(_) => self.run.rows += 1,
             Change::Delete(_) => self.run.deletes += 1,
         }
-        self.last = Some(change.key().clone());
+        change.key().remember_in(&mut self.last);
         if self.cutter.is_some() {
-            return self.append(change);
+            return self.append(change, &mark);
         }
         self.weight += weight(&change);
-        self.waiting.push(change);
-        if self.weight >= SEGMENT_WEIGHT || self.waiting.len() >= TARGET_MAX as usize {
+        self.unmeasured.push((change, mark));
+        if self.weight >= SEGMENT_WEIGHT || self.unmeasured.len() >= TARGET_MAX as usize {
             self.measured()?;
         }
         Ok(())
@@ -107,10 +129,10 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
     }
 
     fn measured(&mut self) -> Result<(), S::Error> {
-        self.aim(target_for(self.weight.div_ceil(self.waiting.len().max(1))));
+        self.aim(target_for(self.weight.div_ceil(self.unmeasured.len().max(1))));
         self.weight = 0;
-        for change in std::mem::take(&mut self.waiting) {
-            self.append(change)?;
+        for (change, mark) in std::mem::take(&mut self.unmeasured) {
+            self.append(change, &mark)?;
         }
         Ok(())
     }
@@ -128,8 +150,9 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         }
     }
 
-    fn append(&mut self, change: Change) -> Result<(), S::Error> {
+    fn append(&mut self, change: Change, mark: &Mark) -> Result<(), S::Error> {
         self.weight += weight(&change);
+        self.marks.extend_from_slice(mark);
         let mut ends = self.cutter.as_mut().is_some_and(|cutter| cutter.ends_after(change.key()));
         self.waiting.push(change);
         let cells = (self.waiting.len() + 1) * self.relation.columns.len();
@@ -139,6 +162,8 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
 
     fn end_segment(&mut self) -> Result<(), S::Error> {
         let changes = std::mem::take(&mut self.waiting);
+        let digest = Digest::of(&self.marks);
+        self.marks.clear();
         self.weight = 0;
         let (Some(first), Some(last)) = (changes.first(), changes.last()) else {
             return Ok(());
@@ -151,7 +176,7 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         let (first, last) = (first.key().clone(), last.key().clone());
         self.segments_weight += first.as_bytes().len() + last.as_bytes().len() + 70;
         let ends = self.index_cutter.ends_after(&last) || self.segments_weight >= SEGMENT_WEIGHT_MAX;
-        self.segments.push(SegmentRef { first, last, rows: changes.len() as u64, chunk, digest: digest(&changes) });
+        self.segments.push(SegmentRef { first, last, rows: changes.len() as u64, chunk, digest });
         if ends { self.end_index() } else { Ok(()) }
     }
 
@@ -188,13 +213,11 @@ fn is_keyed(relation: &Relation, row: &Row) -> bool {
     }
 }
 
-fn digest(changes: &[Change]) -> Digest {
-    let mut hasher = blake3::Hasher::new();
-    for change in changes {
-        match change {
-            Change::Upsert(row) => hasher.update(&[1]).update(&row.digest().0),
-            Change::Delete(key) => hasher.update(&[0]).update(&Digest::of(key.as_bytes()).0[..16]),
-        };
-    }
-    Digest(*hasher.finalize().as_bytes())
+/// What stands for a change in its segment's digest: 1 and the row's digest, or 0 and the beginning of the key's hash.
+type Mark = [u8; 17];
+
+fn mark<const N: usize>(kind: u8, digest: [u8; N]) -> Mark {
+    let mut mark = [kind; 17];
+    mark[1..].copy_from_slice(&digest[..16]);
+    mark
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, OpenFlags, ffi};
 
-use super::open::{Opened, begin, beside, connect, said};
+use super::open::{Opened, begin, beside, connect, is_full, said};
 use super::salvage::is_damage;
 use crate::sources::private::Private;
 use crate::sources::{Error, Result};
@@ -34,7 +34,9 @@ pub fn let_go(opened: Opened, path: &Path, wait: Duration, scratch: &Path) -> Re
     match pages(&opened.connection, scratch) {
         Ok(Some(connection)) => Ok(Opened { connection, copy: None }),
         Ok(None) => Err(Error::Locked { what: path.display().to_string(), waited: wait.as_secs() }),
-        Err(Stopped::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => Err(no_room(path, scratch, bytes)),
+        Err(Stopped::Sqlite(error)) if is_full(&error) => {
+            Err(Error::Full { what: format!("a copy of {} in {}", path.display(), scratch.display()) })
+        }
         Err(Stopped::Sqlite(error)) if is_damage(&error) => Ok(opened),
         Err(Stopped::Sqlite(error)) => Err(failed(error)),
         Err(Stopped::Io(source)) => Err(Error::Io { what: scratch.display().to_string(), source }),

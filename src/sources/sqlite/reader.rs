@@ -220,7 +220,7 @@ impl Pass<'_> {
         {
             return self.out_of_order(&row);
         }
-        self.last = Some(row.key.clone());
+        row.key.remember_in(&mut self.last);
         Ok((self.each)(row))
     }
 

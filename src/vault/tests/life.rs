@@ -176,6 +176,7 @@ fn long_content_is_cut_and_comes_back_whole() {
     let writer = vault.writer().unwrap();
     let content = noise(9, 40 << 20);
     let large = writer.keep(Class::Blob, &mut content.as_slice()).unwrap();
+    assert!(writer.figures().unwrap().bytes_new >= 40 << 20, "everything given is packed");
     assert!(large.chunks.len() > 10 && folder(root.path(), "a").list("packs").unwrap().len() == 2);
     let definition = writer.put(ChunkKind::Schema, b"{}").unwrap().id;
     let source = SourceRecord { identity: serde_json::Value::Null, definition, relations: vec![] };
@@ -222,5 +223,19 @@ fn many_threads_may_put_at_once() {
             });
         }
     });
-    assert_eq!(writer.figures().chunks_new, 50);
+    assert_eq!(writer.figures().unwrap().chunks_new, 50);
+}
+
+#[test]
+fn what_other_threads_could_not_keep_stops_the_backup() {
+    let root = tempfile::tempdir().unwrap();
+    let vault = create(folders(root.path(), &["a"]));
+    let writer = vault.writer().unwrap();
+    std::fs::remove_dir_all(root.path().join("a")).unwrap();
+    std::fs::write(root.path().join("a"), "no folder").unwrap();
+    let put = (0..40).try_for_each(|seed| writer.put(ChunkKind::Content, &noise(seed, 1 << 20)).map(drop));
+    let definition = writer.put(ChunkKind::Schema, b"{}").map(|put| put.id);
+    assert!(put.is_err() || definition.is_err() || writer.figures().is_err(), "two packs were full and could not be written");
+    let source = SourceRecord { identity: serde_json::Value::Null, definition: Digest([0; 32]), relations: vec![] };
+    assert!(writer.commit(&mut blank(vec![source])).is_err());
 }

@@ -1,0 +1,264 @@
+//! The digest cache: keys and row digests of a relation as its newest backup has it, so that changes are found without reading the vault.
+//!
+//! It is only ever a shortcut. A cache that is missing, damaged, a backup behind or of something else is noticed, and the vault is read
+//! instead: its head must name the app, the relation with its columns and key, and the digest that the backup has; each block is sealed
+//! under its number; and what all blocks together gave must have that digest. It names the backup that it was written for as well, but
+//! is good for every backup with the same rows: an unchanged table's cache is not written anew.
+//!
+//! ```text
+//! cache = block… head length          block = length[4] sealed (see rows::cache)          head = sealed JSON          length = 4 bytes
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::rows::cache::{Blocks, Entries};
+use crate::rows::{Damage, Digest, Key, Relation, RelationDigest, RowDigest};
+use crate::vault::{BackupId, RelationRecord, Vault};
+
+/// The largest head that is read.
+const HEAD_MAX: u64 = 64 << 10;
+
+/// What a cache says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    app: String,
+    /// BLAKE3 of the relation's columns and key: the rows' keys depend on them.
+    relation: Digest,
+    /// The backup that it was written for.
+    backup: BackupId,
+    digest: Digest,
+    rows: u64,
+    blocks: u64,
+    /// Tells its blocks from those of every other cache.
+    id: String,
+}
+
+/// The caches of one app.
+pub struct Digests<'v> {
+    vault: &'v Vault,
+    folder: PathBuf,
+    app: String,
+}
+
+impl<'v> Digests<'v> {
+    /// The caches of the app with this id, in `folder`; they are sealed by `vault`.
+    #[must_use]
+    pub fn new(vault: &'v Vault, folder: &Path, app: &str) -> Self {
+        Self { vault, folder: folder.join(app), app: app.into() }
+    }
+
+    /// The cache of what `record` says, where there is one.
+    #[must_use]
+    pub fn of(&self, record: &RelationRecord) -> Option<Cached<'v>> {
+        let mut file = File::open(self.path(&record.relation)).ok()?;
+        let head = self.head(&file).filter(|head| {
+            head.app == self.app && head.relation == described(&record.relation) && head.digest == record.digest && head.rows == record.rows
+        })?;
+        file.seek(SeekFrom::Start(0)).ok()?;
+        Some(Cached { vault: self.vault, head, file, verdict: Arc::default() })
+    }
+
+    /// Begins the cache of `relation` for the backup that is being made. `None` where it cannot be written: a backup does without it.
+    #[must_use]
+    pub fn begin(&self, relation: &Relation, backup: &BackupId) -> Option<Growing<'v>> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).ok()?;
+        let file = tempfile::Builder::new().prefix("unfinished-").tempfile_in(&self.folder).ok()?;
+        let (file, path) = file.into_parts();
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).ok()?;
+        let head = Head {
+            app: self.app.clone(),
+            relation: described(relation),
+            backup: backup.clone(),
+            digest: Digest([0; 32]),
+            rows: 0,
+            blocks: 0,
+            id: u128::from_le_bytes(id).to_string(),
+        };
+        Some(Growing { vault: self.vault, head, blocks: Blocks::default(), file: BufWriter::new(file), path, to: self.path(relation) })
+    }
+
+    fn head(&self, file: &File) -> Option<Head> {
+        let end = file.metadata().ok()?.len().checked_sub(4)?;
+        let mut length = [0; 4];
+        file.read_exact_at(&mut length, end).ok()?;
+        let length = u64::from(u32::from_le_bytes(length));
+        let at = end.checked_sub(length).filter(|_| length <= HEAD_MAX)?;
+        let mut sealed = vec![0; usize::try_from(length).ok()?];
+        file.read_exact_at(&mut sealed, at).ok()?;
+        serde_json::from_slice(&self.vault.open_sealed("digest cache", &sealed).ok()?).ok()
+    }
+
+    fn path(&self, relation: &Relation) -> PathBuf {
+        let name = blake3::hash(format!("{:?} {}", relation.kind, relation.name).as_bytes()).to_hex();
+        self.folder.join(&name[..32])
+    }
+}
+
+/// The group that people see a relation in is no part of what its rows mean.
+fn described(relation: &Relation) -> Digest {
+    let shape = Relation { module: String::new(), ..relation.clone() };
+    Digest::of(serde_json::json!(shape).to_string().as_bytes())
+}
+
+fn about_block(id: &str, number: u64) -> String {
+    format!("digests {id} {number}")
+}
+
+/// What came of reading a cache.
+#[derive(Debug, Default)]
+struct Verdict {
+    whole: AtomicBool,
+    broken: AtomicBool,
+}
+
+/// A cache that says it is the right one.
+pub struct Cached<'v> {
+    vault: &'v Vault,
+    head: Head,
+    file: File,
+    verdict: Arc<Verdict>,
+}
+
+/// Tells, once its entries were read, whether they were what they said.
+#[derive(Clone, Debug)]
+pub struct Judge(Arc<Verdict>);
+
+impl Judge {
+    /// True once all was read and has the digest of the relation.
+    #[must_use]
+    pub fn was_whole(&self) -> bool {
+        self.0.whole.load(Ordering::Relaxed)
+    }
+
+    /// True once something was read that cannot be right.
+    #[must_use]
+    pub fn was_broken(&self) -> bool {
+        self.0.broken.load(Ordering::Relaxed)
+    }
+}
+
+impl<'v> Cached<'v> {
+    /// Who will know whether it was right.
+    #[must_use]
+    pub fn judge(&self) -> Judge {
+        Judge(self.verdict.clone())
+    }
+
+    /// Its keys and digests in key order; one that is damaged ends with an error.
+    pub fn entries(self) -> impl Iterator<Item = Result<(Key, RowDigest), Damage>> + Send + use<'v> {
+        let Self { vault, head, file, verdict } = self;
+        let mut file = BufReader::with_capacity(1 << 18, file);
+        let id = head.id.clone();
+        let blocks = (0..head.blocks).map(move |number| {
+            let sealed = block(&mut file).map_err(|_| Damage::Short { what: "digest cache" })?;
+            vault.open_sealed(&about_block(&id, number), &sealed).map_err(|_| Damage::Form { what: "seal of the digest cache" })
+        });
+        Checked { entries: Entries::new(blocks), seen: RelationDigest::default(), head, verdict }
+    }
+}
+
+/// Nothing is allocated for a length that lies.
+fn block(file: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    file.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length);
+    let mut sealed = Vec::new();
+    file.take(u64::from(length)).read_to_end(&mut sealed)?;
+    if sealed.len() as u64 == u64::from(length) { Ok(sealed) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Passes entries on and judges them.
+struct Checked<B> {
+    entries: Entries<B>,
+    seen: RelationDigest,
+    head: Head,
+    verdict: Arc<Verdict>,
+}
+
+impl<B: Iterator<Item = Result<Vec<u8>, Damage>>> Iterator for Checked<B> {
+    type Item = Result<(Key, RowDigest), Damage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.entries.next();
+        match &next {
+            Some(Ok((_, digest))) => self.seen.push(*digest),
+            None if self.seen.finish() == (self.head.rows, self.head.digest) => self.verdict.whole.store(true, Ordering::Relaxed),
+            Some(Err(_)) | None => self.verdict.broken.store(true, Ordering::Relaxed),
+        }
+        next
+    }
+}
+
+/// A cache being written. Dropped, it leaves nothing behind.
+pub struct Growing<'v> {
+    vault: &'v Vault,
+    head: Head,
+    blocks: Blocks,
+    file: BufWriter<File>,
+    path: tempfile::TempPath,
+    to: PathBuf,
+}
+
+/// A cache that takes its place once its backup exists.
+pub struct Fresh {
+    path: tempfile::TempPath,
+    to: PathBuf,
+}
+
+impl Fresh {
+    /// Puts it in the place of the one before. It is not flushed: what a crash leaves torn is noticed.
+    ///
+    /// # Errors
+    /// What the file system says; the one before then stays, and is noticed to be behind.
+    pub fn keep(self) -> io::Result<()> {
+        self.path.persist(self.to).map_err(|error| error.error)
+    }
+}
+
+impl Growing<'_> {
+    /// Takes the next row in key order.
+    ///
+    /// # Errors
+    /// It cannot be sealed or written.
+    pub fn push(&mut self, key: &Key, digest: RowDigest) -> io::Result<()> {
+        match self.blocks.push(key.clone(), digest) {
+            Some(block) => self.write(&block),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends it: it reflects what `record` says.
+    ///
+    /// # Errors
+    /// It cannot be sealed or written.
+    pub fn finish(mut self, rows: u64, digest: Digest) -> io::Result<Fresh> {
+        if let Some(block) = self.blocks.finish() {
+            self.write(&block)?;
+        }
+        (self.head.rows, self.head.digest) = (rows, digest);
+        let head = self.vault.seal("digest cache", &serde_json::to_vec(&self.head)?).map_err(io::Error::other)?;
+        self.file.write_all(&head)?;
+        self.file.write_all(&length(&head)?)?;
+        self.file.flush()?;
+        Ok(Fresh { path: self.path, to: self.to })
+    }
+
+    fn write(&mut self, block: &[u8]) -> io::Result<()> {
+        let sealed = self.vault.seal(&about_block(&self.head.id, self.head.blocks), block).map_err(io::Error::other)?;
+        self.head.blocks += 1;
+        self.file.write_all(&length(&sealed)?)?;
+        self.file.write_all(&sealed)
+    }
+}
+
+fn length(bytes: &[u8]) -> io::Result<[u8; 4]> {
+    u32::try_from(bytes.len()).map(u32::to_le_bytes).map_err(io::Error::other)
+}

@@ -1,0 +1,192 @@
+//! The digest cache is only ever a shortcut: damaged, behind, of something else or gone, the same backup is made.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use backstop::catalog::BackupType;
+use backstop::clock::SystemClock;
+use backstop::engine::apps::{AppRequest, Parts};
+use backstop::engine::backup::BackupRequest;
+use backstop::engine::backup::digests::Digests;
+use backstop::engine::backup::relation::{Against, Storing};
+use backstop::engine::progress::Progress;
+use backstop::engine::vaults::VaultRequest;
+use backstop::engine::{Engine, Home, Passphrases, Result};
+use backstop::rows::{Digest, Run};
+use backstop::vault::{BackupId, RelationRecord, Secret};
+use rusqlite::Connection;
+
+struct Known;
+
+impl Passphrases for Known {
+    fn passphrase(&self, _vault: &str) -> Result<Secret> {
+        Ok(Secret::new("a passphrase for tests only".into()))
+    }
+}
+
+/// Two apps on one database with two tables of the same rows; both were backed up whole.
+struct Place {
+    folder: tempfile::TempDir,
+    engine: Engine,
+}
+
+const TABLES: &str = "
+    CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT, price REAL);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)
+        INSERT INTO item SELECT i, 'item ' || i * 7919 % 9001, i / 4.0 FROM n;
+    CREATE TABLE twin(id INTEGER PRIMARY KEY, name TEXT, price REAL);
+    INSERT INTO twin SELECT * FROM item;";
+const SCATTERED: &str = "UPDATE item SET name = 'changed ' || name WHERE id % 97 = 3; DELETE FROM item WHERE id % 501 = 8;
+    INSERT INTO item(name) VALUES ('new');";
+const SCATTERED_AGAIN: &str = "UPDATE item SET price = price + 1 WHERE id % 89 = 5; DELETE FROM item WHERE id % 401 = 9;
+    UPDATE twin SET price = price + 1 WHERE id % 89 = 5; INSERT INTO item(name) VALUES ('newer');";
+
+/// What a relation became in the vault: two that are equal name the same chunks.
+type Stored = (Vec<Run>, u64, Digest);
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::open(Home::at(folder.path().join("home")), Arc::new(SystemClock), Box::new(Known)).unwrap();
+        let place = Self { folder, engine };
+        place.sql(TABLES);
+        let (locations, passphrase) = ([place.text("vault")], Secret::new("a passphrase for tests only".into()));
+        place.engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).unwrap();
+        for name in ["shop", "other"] {
+            let database = Some(format!("sqlite:{}", place.text("shop.db")));
+            place.engine.add_app(&AppRequest { name: name.into(), database, ..AppRequest::default() }).unwrap();
+            place.back_up(name, BackupType::Full);
+        }
+        place
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn sql(&self, sql: &str) {
+        Connection::open(self.text("shop.db")).unwrap().execute_batch(sql).unwrap();
+    }
+
+    fn back_up(&self, app: &str, kind: BackupType) -> BackupId {
+        BackupId(self.engine.backup(&BackupRequest::new(Some(app.into()), kind)).unwrap().backup)
+    }
+
+    fn record(&self, backup: &BackupId, relation: &str) -> RelationRecord {
+        let manifest = self.engine.vault("main").unwrap().manifest(backup).unwrap();
+        manifest.relations().find(|record| record.relation.name == relation).unwrap().clone()
+    }
+
+    /// Where the app's caches are.
+    fn cache_folder(&self, app: &str) -> PathBuf {
+        self.engine.home().cache().join(&self.engine.app(Some(app)).unwrap().id)
+    }
+
+    /// The file of a relation's cache.
+    fn cache(&self, app: &str, relation: &str) -> PathBuf {
+        let name = blake3::hash(format!("Table {relation}").as_bytes()).to_hex();
+        let path = self.cache_folder(app).join(&name[..32]);
+        assert!(path.exists(), "{relation} of {app} has a cache");
+        path
+    }
+
+    /// Stores `item` as the next backup would, upon `since`.
+    fn store(&self, since: &BackupId) -> (Stored, Against) {
+        let (vault, app) = (self.engine.vault("main").unwrap(), self.engine.app(Some("shop")).unwrap());
+        let sources = self.engine.open_sources(&app, Parts::ALL).unwrap();
+        let snapshot = sources[0].as_ref();
+        let relation = snapshot.relations().iter().find(|relation| relation.name == "item").unwrap();
+        let (writer, progress, next) = (vault.writer().unwrap(), Progress::default(), BackupId("next".into()));
+        let digests = Digests::new(&vault, &self.engine.home().cache(), &app.id);
+        let storing = Storing {
+            snapshot,
+            relation,
+            writer: &writer,
+            vault: &vault,
+            digests: &digests,
+            backup: &next,
+            proving: false,
+            progress: &progress,
+        };
+        let outcome = storing.store(Some(&self.record(since, "item"))).unwrap();
+        assert_eq!(progress.read().records, outcome.record.rows, "what is read twice counts once");
+        ((outcome.record.runs, outcome.record.rows, outcome.record.digest), outcome.against)
+    }
+}
+
+#[test]
+fn whatever_became_of_the_cache_the_same_backup_is_made() {
+    let place = Place::new();
+    let path = place.cache("shop", "item");
+    let behind = fs::read(&path).unwrap();
+    place.sql(SCATTERED);
+    let since = place.back_up("shop", BackupType::Incremental);
+    place.back_up("other", BackupType::Incremental);
+    let whole = fs::read(&path).unwrap();
+    let another_app = fs::read(place.cache("other", "item")).unwrap();
+    let another_table = fs::read(place.cache("shop", "twin")).unwrap();
+    place.sql(SCATTERED_AGAIN);
+
+    fs::remove_file(&path).unwrap();
+    let (wanted, against) = place.store(&since);
+    assert_eq!(against, Against::Vault);
+    let changes = wanted.0.last().unwrap();
+    assert!(wanted.0.len() == 3 && changes.rows > 80 && changes.deletes > 15, "{changes:?}");
+
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(place.store(&since), (wanted.clone(), Against::Cache), "a cache that is right");
+
+    let mut wrong: Vec<(String, Vec<u8>)> = vec![
+        ("behind".into(), behind),
+        ("of another app".into(), another_app),
+        ("of another table".into(), another_table),
+        ("empty".into(), Vec::new()),
+    ];
+    for at in [0, 5, 40, whole.len() / 3, whole.len() / 2, whole.len() - 200, whole.len() - 1] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        wrong.push((format!("flipped at {at}"), flipped));
+    }
+    for length in [3, whole.len() / 2, whole.len() - 1] {
+        wrong.push((format!("cut to {length}"), whole[..length].to_vec()));
+    }
+    for (what, bytes) in wrong {
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(place.store(&since), (wanted.clone(), Against::Vault), "{what}");
+    }
+}
+
+#[test]
+fn blocks_that_changed_places_are_noticed() {
+    let place = Place::new();
+    let path = place.cache("shop", "item");
+    let whole = fs::read(&path).unwrap();
+    let length = |at: usize| 4 + u32::from_le_bytes(whole[at..at + 4].try_into().unwrap()) as usize;
+    let (first, second) = (length(0), length(length(0)));
+    let swapped = [&whole[first..first + second], &whole[..first], &whole[first + second..]].concat();
+    let dropped = [&whole[..first], &whole[first + second..]].concat();
+    let since = place.back_up("shop", BackupType::Incremental);
+    assert_eq!(place.store(&since).1, Against::Cache);
+    for bytes in [swapped, dropped] {
+        assert_ne!(bytes, whole);
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(place.store(&since).1, Against::Vault);
+    }
+}
+
+#[test]
+fn the_next_backup_makes_a_lost_cache_anew_and_a_table_that_did_not_change_keeps_its_own() {
+    let place = Place::new();
+    let (item, twin) = (place.cache("shop", "item"), place.cache("shop", "twin"));
+    let (item_before, twin_before) = (fs::read(&item).unwrap(), fs::read(&twin).unwrap());
+    place.sql(SCATTERED);
+    fs::remove_file(&item).unwrap();
+    let since = place.back_up("shop", BackupType::Incremental);
+    assert_ne!(fs::read(&item).unwrap(), item_before);
+    assert_eq!(fs::read(&twin).unwrap(), twin_before);
+    assert_eq!(place.store(&since).1, Against::Cache);
+    let left: Vec<_> = fs::read_dir(place.cache_folder("shop")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "nothing unfinished stays: {left:?}");
+}
