@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backstop::catalog::BackupType;
-use backstop::clock::SystemClock;
+use backstop::catalog::{BackupType, JobFilter, JobKind, PlanState, Role, Status};
+use backstop::clock::{Clock, ManualClock, SystemClock};
 use backstop::engine::apps::AppRequest;
 use backstop::engine::backup::BackupRequest;
+use backstop::engine::jobs::JobRequest;
 use backstop::engine::restore::strategy::Strategy;
 use backstop::engine::restoring::{CopyTarget, PreviewRequest};
 use backstop::engine::vaults::VaultRequest;
@@ -40,9 +41,13 @@ fn ends(path: &Path, ending: &str) -> bool {
 impl Place {
     /// Chinook, protected, in a vault with two locations, with one full backup.
     fn protected() -> Self {
+        Self::at(Arc::new(SystemClock))
+    }
+
+    fn at(clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(chinook(), folder.path().join("chinook.db")).unwrap();
-        let engine = Engine::open(Home::at(folder.path().join("home")), Arc::new(SystemClock), Box::new(Known)).unwrap();
+        let engine = Engine::open(Home::at(folder.path().join("home")), clock, Box::new(Known)).unwrap();
         let place = Self { folder, engine };
         let locations = [place.path("one"), place.path("two")];
         let passphrase = Secret::new("a passphrase for tests only".into());
@@ -204,4 +209,102 @@ fn tables_in_a_group_are_restored_like_any_other() {
     restored.sort();
     before.sort();
     assert_eq!(restored, before);
+}
+
+impl Place {
+    fn count(&self, table: &str) -> i64 {
+        let connection = Connection::open(self.path("chinook.db")).unwrap();
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), (), |row| row.get(0)).unwrap()
+    }
+
+    fn plan(&self) -> backstop::engine::restore::plan::PlanSummary {
+        self.engine.preview(&PreviewRequest::new(None, Strategy::Replace), &mut going).unwrap()
+    }
+}
+
+#[test]
+fn two_who_run_one_plan_at_once_execute_it_once() {
+    let place = Place::protected();
+    place.sql("CREATE TABLE log(line TEXT); INSERT INTO log VALUES ('one'), ('two')");
+    place.back_up(BackupType::Full);
+    place.sql("DELETE FROM log");
+    let plan = place.plan().plan;
+    let done = std::thread::scope(|scope| {
+        let both = [(); 2].map(|()| scope.spawn(|| place.engine.restore(&plan, None, &mut going).is_ok()));
+        both.map(|one| one.join().unwrap())
+    });
+    assert_eq!(done.iter().filter(|done| **done).count(), 1);
+    assert_eq!(place.count("log"), 2);
+    assert_eq!(place.engine.catalog().plan(&plan).unwrap().state, PlanState::Executed);
+}
+
+#[test]
+fn what_was_cancelled_says_so_raises_no_alert_and_can_be_run_again() {
+    let place = Place::protected();
+    place.sql("UPDATE Track SET Composer = 'spoiled'");
+    let plan = place.plan().plan;
+    let error = place.engine.restore(&plan, None, &mut |_| false).unwrap_err();
+    assert!(error.to_string().contains("cancelled"), "{error}");
+    let filter = JobFilter { kind: Some(JobKind::Restore), ..JobFilter::default() };
+    assert_eq!(place.engine.catalog().jobs_page(&filter, None, 9).unwrap().items[0].status, Status::Cancelled);
+    assert!(place.engine.catalog().open_alerts(9).unwrap().is_empty());
+    place.engine.restore(&plan, None, &mut going).unwrap();
+}
+
+#[test]
+fn work_that_panics_fails_its_job_and_keeps_no_other_from_its_turn() {
+    let place = Place::protected();
+    let app = place.engine.app(None).unwrap();
+    let request = JobRequest::new(JobKind::Verify, &app);
+    let error = place.engine.run_job::<()>(&request, |_| panic!("out of luck")).unwrap_err();
+    assert!(error.to_string().contains("out of luck"), "{error}");
+    let filter = JobFilter { kind: Some(JobKind::Verify), ..JobFilter::default() };
+    let job = &place.engine.catalog().jobs_page(&filter, None, 9).unwrap().items[0];
+    assert_eq!((job.status, job.error.as_deref()), (Status::Failed, Some(error.to_string().as_str())));
+    assert_eq!(place.engine.running_here(), 0);
+    place.back_up(BackupType::Full);
+}
+
+#[test]
+fn a_restore_is_taken_back_until_its_safety_record_goes() {
+    let clock = Arc::new(ManualClock::new("2026-11-21T02:00:00Z".parse().unwrap()));
+    let place = Place::at(clock.clone());
+    place.sql(SPOIL);
+    let done = place.engine.restore(&place.plan().plan, None, &mut going).unwrap();
+    clock.advance(jiff::SignedDuration::from_hours(24 * 30 + 1));
+    let refused = place.engine.preview_undo(&done.restore, Vec::new(), &mut going).unwrap_err();
+    assert!(refused.to_string().contains("until 2026-12-21"), "{refused}");
+    clock.set("2026-12-20T02:00:00Z".parse().unwrap());
+    place.engine.undo(&done.restore, Vec::new(), None, &mut going).unwrap();
+}
+
+#[test]
+fn an_undo_that_was_planned_twice_is_done_once() {
+    let place = Place::protected();
+    place.sql(SPOIL);
+    let done = place.engine.restore(&place.plan().plan, None, &mut going).unwrap();
+    let plans = [(); 2].map(|()| place.engine.preview_undo(&done.restore, Vec::new(), &mut going).unwrap().plan);
+    place.engine.restore(&plans[0], None, &mut going).unwrap();
+    let refused = place.engine.restore(&plans[1], None, &mut going).unwrap_err();
+    assert!(refused.to_string().contains("taken back"), "{refused}");
+}
+
+#[test]
+fn who_only_looks_sees_figures_and_no_records_of_a_plan() {
+    let place = Place::protected();
+    place.sql("DELETE FROM InvoiceLine WHERE InvoiceId = 7; DELETE FROM Invoice WHERE InvoiceId = 7");
+    let mut request = PreviewRequest::new(None, Strategy::Replace);
+    request.scope.models.insert("InvoiceLine".into());
+    let plan = place.engine.preview(&request, &mut going).unwrap();
+    assert!(plan.findings.iter().any(|finding| !finding.keys.is_empty()), "the plan itself names them");
+    let known = place.engine.catalog().plan(&plan.plan).unwrap().summary.0;
+    assert!(known["findings"].as_array().unwrap().iter().all(|finding| finding["keys"] == serde_json::json!([])), "{known}");
+    let backup = place.engine.catalog().backup(&plan.backup).unwrap();
+    place.engine.catalog().set_operator("somebody else", Role::Admin).unwrap();
+    place.engine.catalog().set_operator(place.engine.operator(), Role::Viewer).unwrap();
+    let denied = |error: Error| assert!(matches!(error, Error::Denied { .. }), "{error}");
+    denied(place.engine.plan_summary(&plan.plan).unwrap_err());
+    denied(place.engine.plan_request(&plan.plan).unwrap_err());
+    denied(place.engine.plan_rows(&plan.plan, "InvoiceLine", 0, 9).unwrap_err());
+    denied(place.engine.stored_rows(&backup, "Invoice", 9).unwrap_err());
 }

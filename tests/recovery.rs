@@ -66,7 +66,7 @@ impl Interrupted {
     fn kill(&self, restore: &str) {
         let sql = "UPDATE job SET status = 'running', pid = 1, process = 'gone', finished_at = NULL, message = NULL, restore_id = NULL
                  WHERE id = (SELECT job_id FROM restore WHERE id = :id);
-             UPDATE plan SET state = 'open' WHERE id = (SELECT plan_id FROM restore WHERE id = :id);
+             UPDATE plan SET state = 'executing' WHERE id = (SELECT plan_id FROM restore WHERE id = :id);
              UPDATE restore SET undone_by = NULL WHERE undone_by = :id;
              DELETE FROM restore_change WHERE restore_id = :id;
              UPDATE restore SET status = 'running', created = 0, updated = 0, skipped = 0, deleted = 0, undo_until = NULL,

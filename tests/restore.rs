@@ -456,6 +456,110 @@ fn a_changed_schema_blocks_its_model() {
     assert_eq!(json["summary"]["total_records"], 10, "{json:#}");
 }
 
+#[test]
+fn text_and_a_blob_of_the_same_bytes_come_back_as_what_each_was() {
+    let database = Database::new("CREATE TABLE t(id INTEGER PRIMARY KEY, a, b); INSERT INTO t VALUES (1, 'one', 'two')");
+    let stored = Memory::of(&database);
+    database.run("UPDATE t SET a = printf('%.20000c', 'z'), b = CAST(printf('%.20000c', 'z') AS BLOB)");
+    let before = database.image();
+    let planned = plan(&database, &stored, request(Strategy::Replace));
+    let safety = planned.safety(&database);
+    planned.execute(&database, &stored, |_| Ok(())).unwrap();
+    planned.undone(&database, &safety, vec![]).execute(&database, &safety.0, |_| Ok(())).unwrap();
+    assert_eq!(database.ask("SELECT count(*) FROM t WHERE typeof(a) = 'text' AND typeof(b) = 'blob'"), 1);
+    assert_eq!(database.image(), before);
+}
+
+#[test]
+fn a_column_added_since_is_neither_an_edit_nor_taken_back() {
+    let (database, stored) = shop();
+    let planned = plan(&database, &stored, request(Strategy::Replace));
+    let safety = planned.safety(&database);
+    planned.execute(&database, &stored, |_| Ok(())).unwrap();
+    database.run("ALTER TABLE customer ADD c DEFAULT 0; UPDATE customer SET name = 'Benno' WHERE id = 2");
+    let refused = planned.undone(&database, &safety, vec![]).plan;
+    let edited = refused.findings.iter().find(|finding| finding.message.contains("changed since")).unwrap();
+    assert_eq!((edited.count, refused.is_safe()), (1, false), "{:?}", refused.findings);
+    let back = Choice { model: "customer".into(), key: serde_json::json!({"id": 2}), field: None, side: Side::Backup };
+    planned.undone(&database, &safety, vec![back]).execute(&database, &safety.0, |_| Ok(())).unwrap();
+    assert_eq!(database.ask("SELECT count(*) FROM customer WHERE id = 2 AND name IS NULL AND c = 0"), 1);
+    assert_eq!(database.ask("SELECT count(*) FROM customer WHERE c IS NULL"), 0);
+}
+
+#[test]
+fn a_restore_is_judged_by_the_columns_that_it_knew() {
+    let (database, stored) = shop();
+    let planned = plan(&database, &stored, request(Strategy::Replace));
+    let safety = planned.safety(&database);
+    planned.execute(&database, &stored, |_| Ok(())).unwrap();
+    database.run("ALTER TABLE customer ADD c DEFAULT 0");
+    assert_eq!(judge(Safety { before: &safety.0, after: &safety.1 }, &[&database.snapshot()]).unwrap(), Verdict::Committed);
+}
+
+#[test]
+fn parents_that_would_lose_columns_are_not_taken_along() {
+    let (database, stored) = shop();
+    database.run("DROP TRIGGER watch; ALTER TABLE customer DROP COLUMN name");
+    let mut narrow = Request { blocked: OnBlocked::Parents, ..request(Strategy::Merge) };
+    narrow.scope.models.insert("orders".into());
+    let plan = plan(&database, &stored, narrow).plan;
+    assert_eq!((plan.models[0].create, plan.is_safe()), (0, false));
+    assert!(plan.findings.iter().any(|finding| finding.model == "customer" && finding.message.contains("name")), "{:?}", plan.findings);
+}
+
+fn logged(lines: &str) -> (Database, Memory) {
+    let database = Database::new("CREATE TABLE log(line TEXT)");
+    database.run(&format!("INSERT INTO log VALUES {lines}"));
+    let stored = Memory::of(&database);
+    (database, stored)
+}
+
+#[test]
+fn one_of_two_equal_rows_comes_back_and_goes_again() {
+    for deleted in [1, 2] {
+        let (database, stored) = logged("('one'), ('one')");
+        database.run(&format!("DELETE FROM log WHERE rowid = {deleted}"));
+        let planned = plan(&database, &stored, request(Strategy::Replace));
+        let safety = planned.safety(&database);
+        planned.execute(&database, &stored, |_| Ok(())).unwrap();
+        assert_eq!(database.ask("SELECT count(*) FROM log WHERE line = 'one'"), 2);
+        assert_eq!(judge(Safety { before: &safety.0, after: &safety.1 }, &[&database.snapshot()]).unwrap(), Verdict::Committed);
+        planned.undone(&database, &safety, vec![]).execute(&database, &safety.0, |_| Ok(())).unwrap();
+        assert_eq!(database.ask("SELECT count(*) FROM log WHERE line = 'one'"), 1);
+    }
+}
+
+#[test]
+fn equal_rows_too_many_are_deleted_and_one_that_went_meanwhile_stops_it() {
+    let (database, stored) = logged("('one')");
+    database.run("INSERT INTO log VALUES ('one'), ('one')");
+    let exact = || Request { exact: true, ..request(Strategy::Replace) };
+    let planned = plan(&database, &stored, exact());
+    for meanwhile in [1, 3] {
+        database.run(&format!("DELETE FROM log WHERE rowid = {meanwhile}"));
+        let error = planned.execute(&database, &stored, |_| Ok(())).unwrap_err();
+        assert!(matches!(error, Error::Stale { .. }), "{error}");
+        assert_eq!(database.ask("SELECT count(*) FROM log"), 2);
+        database.run(&format!("INSERT INTO log(rowid, line) VALUES ({meanwhile}, 'one')"));
+    }
+    let safety = planned.safety(&database);
+    assert_eq!(planned.execute(&database, &stored, |_| Ok(())).unwrap().records_deleted, 2);
+    assert_eq!(database.ask("SELECT count(*) FROM log"), 1);
+    planned.undone(&database, &safety, vec![]).execute(&database, &safety.0, |_| Ok(())).unwrap();
+    assert_eq!(database.ask("SELECT count(*) FROM log"), 3);
+}
+
+#[test]
+fn equal_rows_that_came_back_meanwhile_are_not_put_back_once_more() {
+    let (database, stored) = logged("('one'), ('one')");
+    database.run("DELETE FROM log");
+    let planned = plan(&database, &stored, request(Strategy::Replace));
+    database.run("INSERT INTO log VALUES ('one')");
+    let error = planned.execute(&database, &stored, |_| Ok(())).unwrap_err();
+    assert!(matches!(error, Error::Stale { .. }), "{error}");
+    assert_eq!(database.ask("SELECT count(*) FROM log"), 1);
+}
+
 /// A tree of which the folder `locked` and the file `secret` cannot be read.
 struct Locked(Tree);
 

@@ -96,11 +96,11 @@ impl Catalog {
         self.plan(&new.id)
     }
 
-    /// Closes an open plan; refused when it is not open any more, so that no plan is executed twice.
+    /// Closes a plan that is open or being executed; what is being executed cannot be discarded.
     pub fn close_plan(&self, id: &str, state: PlanState) -> Result<()> {
         let now = self.now();
         self.write(|change| {
-            let sql = "UPDATE plan SET state = ?2, changed_at = ?3 WHERE id = ?1 AND state = 'open'";
+            let sql = "UPDATE plan SET state = ?2, changed_at = ?3 WHERE id = ?1 AND (state = 'open' OR (state = 'executing' AND ?2 <> 'discarded'))";
             if change.execute(sql, params![id, state, now])? == 1 {
                 return Ok(());
             }

@@ -1,10 +1,10 @@
 //! The restore log: what was restored, by whom and why, and what it changed in each model.
 
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::page::List;
 use super::record::{Json, Record, record};
-use super::{Catalog, Cursor, Error, Kind, Listed, Order, Page, Reader, Result, Status, Time};
+use super::{Catalog, Cursor, Error, Kind, Listed, Order, Page, PlanState, Reader, Result, Status, Time};
 
 record! {
     /// One entry of the restore log.
@@ -201,16 +201,30 @@ fn interrupted() -> String {
     )
 }
 
+/// Open plans alone are taken, and by one: whoever comes second finds it otherwise.
+fn take_plan(change: &Connection, plan: &str, now: Time) -> Result<()> {
+    let sql = "UPDATE plan SET state = 'executing', changed_at = ?2 WHERE id = ?1 AND state = 'open'";
+    if change.execute(sql, params![plan, now])? == 1 {
+        return Ok(());
+    }
+    let state: Option<String> = change.query_row("SELECT state FROM plan WHERE id = ?1", [plan], |row| row.get(0)).optional()?;
+    let state = state.ok_or_else(|| Error::NotFound { kind: Kind::Plan, text: plan.to_owned() })?;
+    Err(Error::WrongState { kind: Kind::Plan, id: plan.to_owned(), state })
+}
+
 fn restore(connection: &Connection, id: &str) -> Result<Restore> {
     let sql = format!("SELECT {} FROM restore r JOIN app a ON a.id = r.app_id WHERE r.id = ?1", Restore::COLUMNS);
     super::one(connection, &sql, id)?.ok_or_else(|| Error::NotFound { kind: Kind::Restore, text: id.to_owned() })
 }
 
 impl Catalog {
-    /// Begins an entry of the restore log, running.
+    /// Begins an entry of the restore log, running; its plan is being executed from here on. A plan that is not open is refused.
     pub fn add_restore(&self, new: &NewRestore) -> Result<Restore> {
         let (id, now) = (self.new_id(), self.now());
         self.write(|change| {
+            if let Some(plan) = &new.plan {
+                take_plan(change, plan, now)?;
+            }
             change.execute(
                 "INSERT INTO restore (id, job_id, plan_id, app_id, backup_id, mode, status, operator, reason, scope, target, undo_of, started_at)
                  VALUES (:id, :job, :plan, :app_id, :backup, :mode, 'running', :operator, :reason, :scope, :target, :undo_of, :now)",
@@ -240,7 +254,8 @@ impl Catalog {
         })
     }
 
-    /// Ends an entry of the restore log; an undo that wrote also marks the restore it took back.
+    /// Ends an entry of the restore log; an undo that wrote also marks the restore it took back. The plan was executed where it
+    /// wrote, and is open again where nothing was changed.
     pub fn finish_restore(&self, id: &str, outcome: &RestoreOutcome) -> Result<Restore> {
         let now = self.now();
         let sum = |count: fn(&RestoreChange) -> u64| outcome.changes.iter().map(count).sum::<u64>();
@@ -267,7 +282,13 @@ impl Catalog {
                     counts.deleted
                 ])?;
             }
-            if matches!(outcome.status, Status::Completed | Status::Partial) {
+            let wrote = matches!(outcome.status, Status::Completed | Status::Partial);
+            change.execute(
+                "UPDATE plan SET state = ?2, changed_at = ?3
+                 WHERE id = (SELECT plan_id FROM restore WHERE id = ?1) AND state = 'executing'",
+                params![id, if wrote { PlanState::Executed } else { PlanState::Open }, now],
+            )?;
+            if wrote {
                 change.execute("UPDATE restore SET undone_by = ?1 WHERE id = (SELECT undo_of FROM restore WHERE id = ?1)", [id])?;
             }
             restore(change, id)
@@ -358,6 +379,28 @@ mod tests {
         home.catalog.finish_restore(&id, &outcome(Status::Failed)).unwrap();
         assert_eq!(home.catalog.interrupted_restores().unwrap(), []);
         assert!(home.catalog.note_restore(&id, "too late").is_err());
+    }
+
+    #[test]
+    fn a_plan_belongs_to_one_restore_and_is_open_again_where_nothing_was_changed() {
+        use crate::catalog::{NewPlan, Strategy};
+        let home = Home::new();
+        let app = home.app("school");
+        let (id, backup, path, summary) = (home.catalog.new_id(), "b".to_owned(), "plans/x".to_owned(), serde_json::json!({}));
+        let plan = NewPlan { id: id.clone(), backup, app_id: app.clone(), strategy: Strategy::Merge, path, summary, operator: None };
+        home.catalog.add_plan(&plan).unwrap();
+        let execute = || home.catalog.add_restore(&NewRestore { plan: Some(id.clone()), ..new(&app, None) });
+        let state = || home.catalog.plan(&id).unwrap().state;
+        let first = execute().unwrap().id;
+        assert_eq!(state(), PlanState::Executing);
+        assert!(matches!(execute(), Err(Error::WrongState { kind: Kind::Plan, .. })));
+        assert!(home.catalog.close_plan(&id, PlanState::Discarded).is_err(), "it is being executed");
+        home.catalog.finish_restore(&first, &outcome(Status::Cancelled)).unwrap();
+        assert_eq!(state(), PlanState::Open);
+        let second = execute().unwrap().id;
+        home.catalog.finish_restore(&second, &outcome(Status::Partial)).unwrap();
+        assert_eq!(state(), PlanState::Executed);
+        assert!(execute().is_err());
     }
 
     #[test]

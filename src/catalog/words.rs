@@ -271,6 +271,8 @@ words! {
     PlanState, "state of a plan" {
         /// It can be executed.
         Open = "open",
+        /// A restore executes it.
+        Executing = "executing",
         /// It was executed.
         Executed = "executed",
         /// Nobody wants it any more.

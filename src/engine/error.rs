@@ -21,6 +21,12 @@ pub enum Error {
     /// A restore said no.
     #[error(transparent)]
     Restore(#[from] restore::Error),
+    /// A job's work panicked.
+    #[error("a fault in Backstop itself stopped the work: {what}")]
+    Broken {
+        /// What the panic said.
+        what: String,
+    },
     /// Stored rows do not decode.
     #[error("the stored rows are damaged: {0}")]
     Damage(#[from] Damage),
@@ -94,6 +100,7 @@ impl Explain for Error {
             Self::Damage(_) => Some("Look at what is lost: backstop vault verify --level 3".into()),
             Self::Denied { needed, .. } => Some(format!("Ask somebody with the role {needed}.")),
             Self::Unknown { hint, .. } | Self::Refused { hint, .. } | Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Broken { .. } => Some("Try again; where it comes again, it is worth a report with the job's log.".into()),
             Self::Cancelled | Self::Io { .. } => None,
         }
     }
@@ -107,7 +114,7 @@ impl Explain for Error {
             Self::Denied { .. } | Self::Refused { .. } => Status::Refused,
             Self::Usage { .. } => Status::Usage,
             Self::Cancelled => Status::Interrupted,
-            Self::Unknown { .. } | Self::Damage(_) | Self::Io { .. } => Status::Failed,
+            Self::Unknown { .. } | Self::Broken { .. } | Self::Damage(_) | Self::Io { .. } => Status::Failed,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! that another process asked for, and ends with the job. A job whose process is gone is found when an engine opens.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::error::Explain;
 
 use super::error::{Error, Result};
 use super::progress::Progress;
-use super::{Engine, lock};
+use super::{Engine, lock, restore};
 
 /// How often progress is written and a cancellation is looked for.
 const BEAT: Duration = Duration::from_millis(500);
@@ -129,9 +130,10 @@ impl Engine {
                     watched.beat();
                 }
             });
-            let ended = work(&run);
+            // A panic would leave the job running under a process that lives, and every later one of the app waiting for it.
+            let ended = catch_unwind(AssertUnwindSafe(|| work(&run)));
             drop(done);
-            ended
+            ended.unwrap_or_else(|panic| Err(Error::Broken { what: told_by(panic.as_ref()) }))
         });
         lock(&self.inner.running).remove(&run.id);
         match ended {
@@ -197,7 +199,13 @@ impl Engine {
             ..catalog::Outcome::new(finish.status)
         };
         let status = outcome.status;
-        self.catalog().finish_job(&run.claim, &outcome)?;
+        if let Err(error) = self.finish(run, &outcome) {
+            // A restore that committed is done, whatever the catalog says of it.
+            if !matches!(request.kind, JobKind::Restore | JobKind::Undo) {
+                return Err(error.into());
+            }
+            run.log(Level::Warning, &format!("the end of the job could not be noted: {error}"));
+        }
         if request.kind == JobKind::Backup {
             self.end_failures(request, status)?;
         }
@@ -206,15 +214,21 @@ impl Engine {
 
     /// Ends the job as failed or cancelled; whatever else goes wrong on the way, `error` is what the caller gets.
     fn end_badly(&self, run: &Run, request: &JobRequest<'_>, error: Error) -> Error {
-        let cancelled = matches!(error, Error::Cancelled);
+        let cancelled = matches!(error, Error::Cancelled | Error::Restore(restore::Error::Cancelled));
         let status = if cancelled { Status::Cancelled } else { Status::Failed };
         run.log(Level::Error, &error.to_string());
         let outcome = catalog::Outcome { error: Some(error.to_string()), hint: error.hint(), ..catalog::Outcome::new(status) };
-        let _ = self.catalog().finish_job(&run.claim, &outcome);
+        let _ = self.finish(run, &outcome);
         if !cancelled {
             let _ = self.raise_job_failure(&run.id, request, &error.to_string());
         }
         error
+    }
+
+    /// Ends the job in the catalog; a catalog that was busy is asked once more, since a job that never ends holds up all others.
+    fn finish(&self, run: &Run, outcome: &catalog::Outcome) -> catalog::Result<()> {
+        let finish = || self.catalog().finish_job(&run.claim, outcome).map(drop);
+        finish().or_else(|_| finish())
     }
 
     /// Raises the alert of a job that failed.
@@ -254,6 +268,12 @@ impl Run {
             Ok(false) | Err(_) => {}
         }
     }
+}
+
+/// What a panic says of itself.
+fn told_by(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it does not say why".to_owned())
 }
 
 /// This process, told apart from a later one with the same pid by when it started.

@@ -9,13 +9,14 @@ pub mod private;
 pub mod sqlite;
 pub mod url;
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Explain, Status};
-use crate::rows::{Class, Fold, Large, Relation, Row, Value};
+use crate::rows::{Class, Fold, Large, Relation, Row, RowDigest, Value};
 
 /// What went wrong with a source.
 #[derive(Debug, thiserror::Error)]
@@ -322,6 +323,11 @@ pub trait Writer {
     /// # Errors
     /// What the database says.
     fn read(&mut self, relation: &Relation, like: &Row) -> Result<Option<Row>>;
+    /// Adds to each digest in `found` the rows whose compared values have it.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn count(&mut self, relation: &Relation, found: &mut HashMap<RowDigest, u64>) -> Result<()>;
     /// Inserts a row; its hidden rowid is used where it is free.
     ///
     /// # Errors

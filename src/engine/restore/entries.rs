@@ -12,10 +12,11 @@ use super::draft::Draft;
 use super::findings::{Finding, Level};
 use super::plan::{EffectCounts, Plan};
 use super::record::{Record, key_json};
+use super::safety::{Named, name_of};
 use super::spool::SpoolReader;
 use super::strategy::Effect;
 use super::{Error, Progress, Result, Step};
-use crate::rows::{Digest, Large, Relation, RelationKind, Row, Value};
+use crate::rows::{Large, Relation, RelationKind, Row, Value};
 use crate::sources::files::relation::{path_of, shown};
 use crate::sources::files::{Applied, Apply, Left, Operation, Sealed};
 use crate::sources::{Content, Glancing, Looking, Resolve, Snapshot, Unread};
@@ -60,16 +61,16 @@ pub(super) fn keep(
     spool: &mut SpoolReader<'_>,
     (model, relation): (usize, &Relation),
     live: &dyn Snapshot,
-    wanted: &HashSet<Digest>,
+    wanted: &HashSet<Named>,
     content: &dyn Content,
-    kept: &mut HashMap<Digest, Large>,
+    kept: &mut HashMap<Named, Large>,
 ) -> Result<()> {
     let large = |row: &Row| row.values.iter().find_map(|value| if let Value::Large(large) = value { Some(large.clone()) } else { None });
     spool.each(model, &mut |record| {
         let Some((row, lost)) = record.live.as_ref().and_then(|row| Some((row, large(row)?))).filter(|_| record.is_touched()) else {
             return Ok(true);
         };
-        if !wanted.contains(&lost.content) || kept.contains_key(&lost.content) {
+        if !wanted.contains(&name_of(&lost)) || kept.contains_key(&name_of(&lost)) {
             return Ok(true);
         }
         // Where only owner, mode or time differ, the vault has it already.
@@ -81,7 +82,7 @@ pub(super) fn keep(
         let Some(found) = found else {
             return Err(Error::Stale { count: 1, records: vec![named(relation, &record)] });
         };
-        kept.insert(found.content, found);
+        kept.insert(name_of(&found), found);
         Ok(true)
     })
 }

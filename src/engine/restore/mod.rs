@@ -11,6 +11,7 @@ pub mod draft;
 pub mod entries;
 pub mod findings;
 pub mod judge;
+mod keyless;
 pub mod plan;
 pub mod preview;
 pub mod record;

@@ -1,7 +1,7 @@
 //! The preview: a backup compared with the live data, as a plan. Nothing is touched.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::ops::ControlFlow;
 
@@ -48,18 +48,30 @@ pub fn preview(
         return Err(Error::NoFile { glob });
     }
     let (live_relations, sources) = (draft.relations.clone(), draft.sources.clone());
-    let mut parents = |model: usize, key: &Key| missing_parents(stored, lives[sources[model]], &live_relations[model], key);
-    draft.finish(false, &mut parents, to, seal, progress)
+    let mut told: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
+    let mut parents = |model: usize, key: &Key| {
+        let live = &live_relations[model];
+        let Some(held) = stored.relations().iter().find(|held| held.relation.name == live.name) else { return Ok(Vec::new()) };
+        let misfits = told.entry(model).or_insert_with(|| misfits(held, live, false));
+        if misfits.iter().any(|finding| finding.level == Level::Blocking) {
+            return Ok(Vec::new());
+        }
+        missing_parents(stored, held, lives[sources[model]], live, key)
+    };
+    let mut plan = draft.finish(false, &mut parents, to, seal, progress)?;
+    for finding in told.into_values().flatten() {
+        if !plan.findings.contains(&finding) {
+            plan.findings.push(finding);
+        }
+    }
+    plan.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    Ok(plan)
 }
 
 /// The record with this key, from the backup; of a tree also the folders it lies in that are not there, the nearest first.
-fn missing_parents(stored: &dyn Stored, live: &dyn Snapshot, relation: &Relation, key: &Key) -> Result<Vec<Record>> {
+fn missing_parents(stored: &dyn Stored, held: &StoredRelation, live: &dyn Snapshot, relation: &Relation, key: &Key) -> Result<Vec<Record>> {
     let mut parents = Vec::new();
-    let Some(held) = stored.relations().iter().find(|held| held.relation.name == relation.name) else { return Ok(parents) };
     let projection = Projection::new(&held.relation, relation);
-    if projection.key_changed() {
-        return Ok(parents);
-    }
     let mut next = Some(key.clone());
     while let Some(key) = next.take() {
         let Some(row) = stored.find(&relation.name, &key)?.map(|row| projection.project(row)).transpose()? else { break };
@@ -112,8 +124,15 @@ fn another_source(draft: &mut Draft<'_>) {
 
 /// Whether the backup's rows can be put into the live model; findings say why not.
 fn fits(draft: &mut Draft<'_>, held: &StoredRelation, model: usize) -> bool {
-    let live = draft.relations[model].clone();
-    let projection = Projection::new(&held.relation, &live);
+    let found = misfits(held, &draft.relations[model], draft.request.exact);
+    let fit = found.iter().all(|finding| finding.level != Level::Blocking);
+    draft.findings.extend(found);
+    fit
+}
+
+/// What stands between the backup's rows and the live model.
+fn misfits(held: &StoredRelation, live: &Relation, exact: bool) -> Vec<Finding> {
+    let projection = Projection::new(&held.relation, live);
     let name = &live.name;
     let mut blocking = Vec::new();
     if projection.key_changed() {
@@ -130,20 +149,20 @@ fn fits(draft: &mut Draft<'_>, held: &StoredRelation, model: usize) -> bool {
             needed.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ")
         ));
     }
-    if draft.request.exact && !held.whole {
+    if exact && !held.whole {
         blocking.push("the backup does not hold all of it, so exact cannot tell what to delete".to_owned());
     }
+    let mut found = Vec::new();
     if !other.is_empty() {
         let message = format!(
             "columns newer than the backup keep their values, and are NULL in records put back: {}",
             other.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ")
         );
-        draft.findings.push(Finding::new(Level::Warning, name, message, "Fill them in afterwards."));
+        found.push(Finding::new(Level::Warning, name, message, "Fill them in afterwards."));
     }
-    let fit = blocking.is_empty();
     let remedy = "Leave the model out, or restore a whole copy beside it (restore to).";
-    draft.findings.extend(blocking.into_iter().map(|message| Finding::new(Level::Blocking, name, message, remedy)));
-    fit
+    found.extend(blocking.into_iter().map(|message| Finding::new(Level::Blocking, name, message, remedy)));
+    found
 }
 
 fn cannot_be_put_back(draft: &mut Draft<'_>, held: &StoredRelation) {

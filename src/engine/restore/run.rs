@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::findings::Level;
+use super::keyless::{self, When};
 use super::plan::{EffectCounts, Plan};
 use super::record::{Record, key_json};
 use super::safety::same;
@@ -114,6 +115,7 @@ pub fn prepare(
     for &model in &order {
         run.pass(spool, model, "verify", Run::verify)?;
     }
+    run.count_equals(spool, &order, When::After)?;
     run.counts(&order)?;
     let skipped = order.iter().map(|&model| plan.models[model].skip).sum();
     let EffectCounts { create, update, delete, .. } = run.done;
@@ -162,7 +164,28 @@ impl<'r> Run<'r> {
                 Ok(())
             })?;
         }
-        if count == 0 { Ok(()) } else { Err(Error::Stale { count, records }) }
+        if count > 0 {
+            return Err(Error::Stale { count, records });
+        }
+        self.count_equals(spool, order, When::Before)
+    }
+
+    /// Rows without a key are as many as the plan says.
+    fn count_equals(&mut self, spool: &mut SpoolReader<'_>, order: &[usize], when: When) -> Result<()> {
+        for &model in order {
+            if !self.touches(model) {
+                continue;
+            }
+            let wrong = keyless::miscounted(self.plan, spool, model, self.writer.as_mut(), when)?;
+            let Some(first) = wrong.first() else { continue };
+            let model = self.plan.relations[model].name.clone();
+            if when == When::After {
+                return Err(Error::Mismatch { model, what: format!("there are not as many records like {first} as the plan says") });
+            }
+            let records = wrong.iter().take(10).map(|digest| format!("{model} {}", serde_json::json!({"digest": digest.to_string()})));
+            return Err(Error::Stale { count: wrong.len() as u64, records: records.collect() });
+        }
+        Ok(())
     }
 
     /// Whether the record is now as `expected`. One without a key is found by its rowid, which a new one has yet to get.

@@ -30,7 +30,15 @@ pub struct Image {
 pub struct Images<'a, 's> {
     plan: &'a Plan,
     spool: RefCell<&'a mut SpoolReader<'s>>,
-    kept: HashMap<Digest, Large>,
+    kept: HashMap<Named, Large>,
+}
+
+/// What names a large value: text and a blob of the same bytes are two.
+pub(super) type Named = (Class, Digest);
+
+/// The name of a large value.
+pub(super) fn name_of(large: &Large) -> Named {
+    (large.class, large.content)
 }
 
 impl<'a, 's> Images<'a, 's> {
@@ -45,10 +53,10 @@ impl<'a, 's> Images<'a, 's> {
             spool.each(model, &mut |record| {
                 let rows =
                     [&record.live, &record.result()].into_iter().flatten().filter(|_| record.is_touched()).cloned().collect::<Vec<_>>();
-                wanted.extend(rows.iter().flat_map(|row| &row.values).filter_map(absent).map(|large| large.content));
+                wanted.extend(rows.iter().flat_map(|row| &row.values).filter_map(absent).map(name_of));
                 Ok(true)
             })?;
-            wanted.retain(|digest| !kept.contains_key(digest));
+            wanted.retain(|name| !kept.contains_key(name));
             if wanted.is_empty() {
                 continue;
             }
@@ -59,7 +67,7 @@ impl<'a, 's> Images<'a, 's> {
             }
             let keeping = Keeping { wanted: &wanted, content, kept: RefCell::new(&mut kept) };
             live.scan(relation, &keeping, &mut |_| ControlFlow::Continue(()))?;
-            if let Some(digest) = wanted.iter().find(|digest| !kept.contains_key(*digest)) {
+            if let Some((_, digest)) = wanted.iter().find(|name| !kept.contains_key(*name)) {
                 return Err(Error::Stale { count: 1, records: vec![format!("{} (the large value {digest})", relation.name)] });
             }
         }
@@ -91,7 +99,7 @@ impl<'a, 's> Images<'a, 's> {
         let whole = |row: Option<Row>| {
             row.map(|mut row| {
                 for value in &mut row.values {
-                    if let Some(kept) = absent(value).and_then(|large| self.kept.get(&large.content)) {
+                    if let Some(kept) = absent(value).and_then(|large| self.kept.get(&name_of(large))) {
                         *value = Value::Large(kept.clone());
                     }
                 }
@@ -112,19 +120,19 @@ fn absent(value: &Value) -> Option<&Large> {
 
 /// Keeps the wanted ones among the large values that pass; each is spooled once, since only its digest tells.
 struct Keeping<'k> {
-    wanted: &'k HashSet<Digest>,
+    wanted: &'k HashSet<Named>,
     content: &'k dyn Content,
-    kept: RefCell<&'k mut HashMap<Digest, Large>>,
+    kept: RefCell<&'k mut HashMap<Named, Large>>,
 }
 
 impl Content for Keeping<'_> {
     fn keep(&self, class: Class, value: &mut dyn Read) -> std::io::Result<Large> {
         let mut spool = tempfile::spooled_tempfile(8 << 20);
         let seen = Looking.keep(class, &mut Tee { from: value, to: &mut spool })?;
-        if self.wanted.contains(&seen.content) && !self.kept.borrow().contains_key(&seen.content) {
+        if self.wanted.contains(&name_of(&seen)) && !self.kept.borrow().contains_key(&name_of(&seen)) {
             spool.seek(SeekFrom::Start(0))?;
             let large = self.content.keep(class, &mut spool)?;
-            self.kept.borrow_mut().insert(seen.content, large);
+            self.kept.borrow_mut().insert(name_of(&seen), large);
         }
         Ok(seen)
     }
@@ -241,9 +249,15 @@ fn peek(rows: &mut Side<'_>) -> Result<Option<Key>> {
 /// Whether two rows are the same where people look: hidden columns left out.
 #[must_use]
 pub fn same(relation: &Relation, one: Option<&Row>, other: Option<&Row>) -> bool {
+    same_in(relation.visible(), one, other)
+}
+
+/// Whether two rows are the same in these columns.
+#[must_use]
+pub fn same_in(columns: impl IntoIterator<Item = usize>, one: Option<&Row>, other: Option<&Row>) -> bool {
     match (one, other) {
         (None, None) => true,
-        (Some(one), Some(other)) => relation.visible().all(|column| one.values[column].same(&other.values[column])),
+        (Some(one), Some(other)) => columns.into_iter().all(|column| one.values[column].same(&other.values[column])),
         _ => false,
     }
 }

@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::findings::{Finding, Level, records};
 use super::plan::{Plan, Request};
 use super::record::{Record, key_json, key_of_choice};
-use super::safety::{Image, Safety, same};
+use super::safety::{Image, Safety, same_in};
 use super::spool::Cipher;
 use super::strategy::{Effect, Side, State};
 use super::{Error, Progress, Result, Step};
@@ -42,12 +42,26 @@ pub fn preview(
             draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, "Restore from a backup instead."));
             continue;
         }
-        take_back(&mut draft, safety, model, &live_relation, progress)?;
+        if !projection.live_only().is_empty() {
+            let newer = projection.live_only().join(", ");
+            let message = format!("columns newer than the restore keep their values, and are NULL in records put back: {newer}");
+            draft.findings.push(Finding::new(Level::Warning, &relation.name, message, "Fill them in afterwards."));
+        }
+        let compared: Vec<usize> = projection.compared().collect();
+        take_back(&mut draft, safety, (model, &live_relation), &compared, progress)?;
     }
     draft.finish(true, &mut |_, _| Ok(Vec::new()), to, seal, progress)
 }
 
-fn take_back(draft: &mut Draft<'_>, safety: Safety<'_>, model: usize, relation: &Relation, progress: &mut Progress<'_>) -> Result<()> {
+/// Takes the records of a model back in the columns that the restore knew; others are not its business.
+fn take_back(
+    draft: &mut Draft<'_>,
+    safety: Safety<'_>,
+    (model, relation): (usize, &Relation),
+    compared: &[usize],
+    progress: &mut Progress<'_>,
+) -> Result<()> {
+    let same = |one: Option<&Row>, other: Option<&Row>| same_in(compared.iter().copied(), one, other);
     let chosen = choices(&draft.request, relation)?;
     let (mut seen, mut edited, mut keys, mut pulled) = (0, 0, Vec::new(), 0);
     let live = draft.live(model);
@@ -57,11 +71,11 @@ fn take_back(draft: &mut Draft<'_>, safety: Safety<'_>, model: usize, relation: 
             return Err(Error::Cancelled);
         }
         pulled += u64::from(image.before.is_some());
-        if same(relation, now.as_ref(), image.before.as_ref()) {
+        if same(now.as_ref(), image.before.as_ref()) {
             draft.models[model].identical += u64::from(image.before.is_some());
             return Ok(());
         }
-        let as_left = same(relation, now.as_ref(), image.after.as_ref());
+        let as_left = same(now.as_ref(), image.after.as_ref());
         let choice = chosen.get(&image.key).copied();
         if !as_left && choice.is_none() {
             edited += 1;
@@ -70,7 +84,7 @@ fn take_back(draft: &mut Draft<'_>, safety: Safety<'_>, model: usize, relation: 
             }
         }
         let back = if as_left { choice != Some(Side::Live) } else { choice == Some(Side::Backup) };
-        match way_back(relation, image, now, back) {
+        match way_back(compared, image, now, back) {
             Some(record) => draft.add(model, &record),
             None => Ok(()),
         }
@@ -94,14 +108,15 @@ fn choices(request: &Request, relation: &Relation) -> Result<BTreeMap<Key, Side>
 }
 
 /// The record that takes an image back where it is taken back; none where the record is gone on both sides.
-fn way_back(relation: &Relation, image: Image, now: Option<Row>, back: bool) -> Option<Record> {
+fn way_back(compared: &[usize], image: Image, now: Option<Row>, back: bool) -> Option<Record> {
     let (state, effect, fields) = match (&image.before, &now) {
         (None, None) => return None,
         (Some(_), None) => (State::New, Effect::Create, Vec::new()),
         (None, Some(_)) => (State::LiveOnly, Effect::Delete, Vec::new()),
         (Some(before), Some(now)) => {
-            let fields: Vec<FieldChange> = relation
-                .visible()
+            let fields: Vec<FieldChange> = compared
+                .iter()
+                .copied()
                 .filter(|&column| !before.values[column].same(&now.values[column]))
                 .map(|column| FieldChange { column, kind: FieldKind::of(&before.values[column], &now.values[column]) })
                 .collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use crate::catalog::{
-    App, AuditOutcome, JobKind, Kind, Level, NewRestore, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status, Time,
+    self, App, AuditOutcome, JobKind, Kind, Level, NewRestore, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status, Time,
 };
 use crate::engine::Engine;
 use crate::engine::apps::{Parts, sqlite};
@@ -60,8 +60,7 @@ impl Engine {
         self.allow(Role::Admin, "restore run", &app.name)?;
         self.judge_the_dead()?;
         if state != PlanState::Open {
-            let hint = "Preview again: a new plan shows what is there now.".to_owned();
-            return Err(Error::Refused { why: format!("the plan {} is {state}", plan.request.plan), hint });
+            return Err(not_open(&plan.request.plan, state.as_str()));
         }
         run::allow(&plan)?;
         let kind = if plan.undo { JobKind::Undo } else { JobKind::Restore };
@@ -75,8 +74,12 @@ impl Engine {
             Err(error) => (AuditOutcome::Failed, Some(error.to_string())),
         };
         let action = if plan.undo { "restore undo" } else { "restore run" };
-        self.audit(action, &plan.request.backup, Some(&app.name), outcome, reason.or(told.as_deref()))?;
-        done
+        let audited = self.audit(action, &plan.request.backup, Some(&app.name), outcome, reason.or(told.as_deref()));
+        let mut done = done?;
+        if let Err(error) = audited {
+            done.warnings.push(format!("the audit trail could not be written: {error}"));
+        }
+        Ok(done)
     }
 
     /// Plans the way back from a restore.
@@ -92,6 +95,9 @@ impl Engine {
         }
         if let Some(by) = &restore.undone_by {
             return Err(refused(format!("the restore {} was taken back by {by} already", restore.id)));
+        }
+        if let Some(until) = restore.undo_until.filter(|until| until.timestamp() < self.clock().now()) {
+            return Err(refused(format!("the restore {} could be taken back until {until}", restore.id)));
         }
         let Some(safety) = restore.safety_backup.as_deref() else {
             return Err(refused(format!("the restore {} changed nothing", restore.id)));
@@ -139,12 +145,16 @@ impl Executing<'_> {
         let started = self.engine.clock().now();
         let restore = self.begin()?;
         match self.write(&restore, progress) {
-            Ok(written) => {
+            Ok(mut written) => {
                 let seconds = self.engine.clock().now().duration_since(started).as_secs_f64();
                 let status = if written.warnings.is_empty() { Status::Completed } else { Status::Partial };
                 let error = Some(written.warnings.join("; ")).filter(|text| !text.is_empty());
-                self.end(&restore, status, &written, Some(seconds), error)?;
-                self.engine.catalog().close_plan(&self.plan.request.plan, PlanState::Executed)?;
+                let end = || self.end(&restore, status, &written, Some(seconds), error.clone());
+                // What is committed is done, whatever the catalog says of it.
+                if let Err(error) = end().or_else(|_| end()) {
+                    let later = "the next command on this home judges it by its records";
+                    written.warnings.push(format!("the restore log could not be written: {error}; {later}"));
+                }
                 written.warnings.iter().for_each(|warning| self.job.log(Level::Warning, warning));
                 let result = result(&restore, status, written, seconds);
                 let message =
@@ -154,19 +164,28 @@ impl Executing<'_> {
             Err(error) => {
                 let cancelled = matches!(error, Error::Cancelled | Error::Restore(crate::engine::restore::Error::Cancelled));
                 let status = if cancelled { Status::Cancelled } else { Status::Failed };
-                self.end(&restore, status, &Written::default(), None, Some(error.to_string()))?;
-                if matches!(error, Error::Restore(crate::engine::restore::Error::Stale { .. })) {
-                    self.engine.catalog().close_plan(&self.plan.request.plan, PlanState::Stale)?;
+                let stale = matches!(error, Error::Restore(crate::engine::restore::Error::Stale { .. }));
+                let closed = if stale { self.engine.catalog().close_plan(&self.plan.request.plan, PlanState::Stale) } else { Ok(()) };
+                let ended = self.end(&restore, status, &Written::default(), None, Some(error.to_string()));
+                // Why it failed is more than that this could not be noted: its entry stays running, and is judged.
+                if let Some(unnoted) = closed.map_err(Error::from).and(ended).err() {
+                    self.job.log(Level::Warning, &unnoted.to_string());
                 }
                 Err(error)
             }
         }
     }
 
+    /// The entry in the restore log, and with it the plan: nobody else executes it from here on.
     fn begin(&self) -> Result<Restore> {
         let undo_of = self.plan.undo.then(|| self.vault.manifest(&crate::vault::BackupId(self.plan.request.backup.clone())));
         let undo_of = undo_of.transpose()?.and_then(|manifest| manifest.safety);
-        Ok(self.engine.catalog().add_restore(&NewRestore {
+        let original = undo_of.as_deref().map(|original| self.engine.catalog().restore(original)).transpose()?;
+        if let Some((original, by)) = original.and_then(|original| Some((original.id, original.undone_by?))) {
+            let hint = "Look at the restore log: backstop restores list".to_owned();
+            return Err(Error::Refused { why: format!("the restore {original} was taken back by {by} already"), hint });
+        }
+        let begun = self.engine.catalog().add_restore(&NewRestore {
             job: Some(self.job.id.clone()),
             plan: Some(self.plan.request.plan.clone()),
             app_id: self.app.id.clone(),
@@ -177,7 +196,11 @@ impl Executing<'_> {
             scope: serde_json::to_value(&self.plan.request.scope).unwrap_or_default(),
             target: None,
             undo_of,
-        })?)
+        });
+        begun.map_err(|error| match error {
+            catalog::Error::WrongState { kind: Kind::Plan, id, state } => not_open(&id, &state),
+            other => other.into(),
+        })
     }
 
     /// Keeps the safety record, then writes. A plan that touches nothing writes nothing.
@@ -234,7 +257,11 @@ impl Executing<'_> {
             self.job.log(Level::Warning, &error.to_string());
         }
         self.job.progress.phase("putting files in place");
-        let (placed, failed) = staging.finish(spool)?;
+        let (placed, failed) = match staging.finish(spool) {
+            Ok(finished) => finished,
+            // The database has committed, and the names have changed or the next engine changes them.
+            Err(error) => (Placed::default(), Some(format!("they could not be read back: {error}"))),
+        };
         let mut warnings: Vec<String> = placed.left.iter().map(|left| format!("{}: {}", left.what, left.why)).collect();
         let unnamed = placed.missed - placed.left.len() as u64;
         if unnamed > 0 {
@@ -339,6 +366,11 @@ impl Executing<'_> {
         self.engine.catalog().finish_restore(&restore.id, &outcome)?;
         Ok(())
     }
+}
+
+fn not_open(plan: &str, state: &str) -> Error {
+    let hint = "Preview again: a new plan shows what is there now.".to_owned();
+    Error::Refused { why: format!("the plan {plan} is {state}"), hint }
 }
 
 /// Large values from the vault.

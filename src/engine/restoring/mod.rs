@@ -146,7 +146,7 @@ impl Engine {
     /// # Errors
     /// No such plan, and what reading it met.
     pub fn plan_summary(&self, plan: &str) -> Result<PlanSummary> {
-        Ok(self.plan(plan)?.plan.summary())
+        Ok(self.plan_to_read(plan)?.plan.summary())
     }
 
     /// What a plan that was kept was asked for, and whether it takes back a restore.
@@ -154,7 +154,7 @@ impl Engine {
     /// # Errors
     /// As of [`Engine::plan_summary`].
     pub fn plan_request(&self, plan: &str) -> Result<(Request, bool)> {
-        let kept = self.plan(plan)?.plan;
+        let kept = self.plan_to_read(plan)?.plan;
         Ok((kept.request, kept.undo))
     }
 
@@ -179,7 +179,7 @@ impl Engine {
     /// # Errors
     /// No such plan or model, and what reading it met.
     pub fn plan_rows(&self, plan: &str, model: &str, after: u64, limit: usize) -> Result<Vec<serde_json::Value>> {
-        let Kept { plan, vault, .. } = self.plan(plan)?;
+        let Kept { plan, vault, .. } = self.plan_to_read(plan)?;
         self.with_spool(&plan, &vault, |spool| Ok(plan.rows(spool, model, after, limit)?))
     }
 
@@ -240,16 +240,25 @@ impl Engine {
         let mut file = private(&path)?;
         file.write_all(&sealed).and_then(|()| file.sync_all()).doing(io)?;
         let summary = plan.summary();
+        // The catalog is in the clear: which records they are stands in the sealed plan alone.
+        let mut known = summary.clone();
+        known.findings.iter_mut().for_each(|finding| finding.keys.clear());
         self.catalog().add_plan(&NewPlan {
             id: request.plan.clone(),
             backup: request.backup.clone(),
             app_id: scene.app.id.clone(),
             strategy: same_word(request.strategy),
             path: format!("plans/{}.plan", request.plan),
-            summary: serde_json::to_value(&summary).map_err(std::io::Error::from).doing(io)?,
+            summary: serde_json::to_value(&known).map_err(std::io::Error::from).doing(io)?,
             operator: Some(self.operator().to_owned()),
         })?;
         Ok(summary)
+    }
+
+    /// The plan that `text` names, for whoever may read records: a plan shows them.
+    fn plan_to_read(&self, text: &str) -> Result<Kept> {
+        self.allow(Role::Operator, "restore preview", text)?;
+        self.plan(text)
     }
 
     /// The plan that `text` names, with what it belongs to.

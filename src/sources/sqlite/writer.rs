@@ -3,7 +3,7 @@
 //! A cascade would delete children that nobody previewed, so foreign keys are off and checked by hand: what is violated
 //! now and was not before is a violation. The journal mode is left alone and the log is never checkpointed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::open;
 use super::reader::{Cell, cells};
 use super::schema::{Schema, Table};
 use super::values::{Bound, collation, equals, quoted, quoted_list};
-use crate::rows::{Column, KeyKind, Relation, Row, Value, row::compared_digest};
+use crate::rows::{Column, KeyKind, Relation, Row, RowDigest, Value, row::compared_digest};
 use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
 
 /// Above this many violations from before, they are only counted: 1 M numbers take about 20 MiB.
@@ -106,17 +106,17 @@ impl SqliteWriter {
         }
     }
 
-    /// The live row that `like` names: by its key; without one, where its rowid still holds the same values, else by them.
+    /// The live row that `like` names: by its key; without one, where its rowid still holds the same values: an equal row elsewhere
+    /// is another one. The values alone name it only where no rowid can be named.
     fn find(&self, relation: &Relation, like: &Row) -> Result<Option<Row>> {
         let table = self.table(relation)?;
         if let Some(place) = Place::by_key(table, relation, like) {
             return self.select(relation, &place);
         }
         let same = |row: &Row| compared_digest(relation, &row.values) == compared_digest(relation, &like.values);
-        if let Some(place) = Place::by_rowid(relation, like)
-            && let Some(row) = self.select(relation, &place)?.filter(same)
-        {
-            return Ok(Some(row));
+        if relation.columns.iter().any(Column::is_hidden) {
+            let Some(place) = Place::by_rowid(relation, like) else { return Ok(None) };
+            return Ok(self.select(relation, &place)?.filter(same));
         }
         Ok(self.select(relation, &Place::by_values(relation, like))?.filter(same))
     }
@@ -281,6 +281,23 @@ impl Writer for SqliteWriter {
     fn read(&mut self, relation: &Relation, like: &Row) -> Result<Option<Row>> {
         let ordinal = like.key.whole_row().map_or(0, |(_, ordinal)| ordinal);
         Ok(self.find(relation, like)?.map(|row| Row::new(relation, row.values, ordinal)))
+    }
+
+    fn count(&mut self, relation: &Relation, found: &mut HashMap<RowDigest, u64>) -> Result<()> {
+        let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
+        let said = |error: rusqlite::Error| self.said(&relation.name, &error);
+        let mut statement = self.connection.prepare(&format!("SELECT {columns} FROM {}", quoted(&relation.name))).map_err(said)?;
+        let mut rows = statement.query(()).map_err(said)?;
+        while let Some(row) = rows.next().map_err(said)? {
+            let values = cells(row, relation.columns.len(), &Looking).map_err(|error| match error {
+                Cell::Sqlite(error) => said(error),
+                Cell::Content(source) => Error::Io { what: relation.name.clone(), source },
+            })?;
+            if let Some(count) = found.get_mut(&compared_digest(relation, &values)) {
+                *count += 1;
+            }
+        }
+        Ok(())
     }
 
     fn insert(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
