@@ -72,7 +72,14 @@ fn on_call_from_the_alert_to_its_end(#[case] columns: u16, #[case] rows: u16) {
     shop.place.expect(1, &["backup", "--config", "nightly"]);
 
     let mut console = shop.console(columns, rows);
-    console.wait("is at risk").keys("6").wait("acknowledge").wait("▸  ▲ backup failure").keys("\r").wait("WHAT TO DO").wait("does not exist");
+    console
+        .wait("is at risk")
+        .keys("6")
+        .wait("acknowledge")
+        .wait("▸  ▲ backup failure")
+        .keys("\r")
+        .wait("WHAT TO DO")
+        .wait("does not exist");
     console.keys("a").wait("acknowledged");
     std::fs::rename(&away, &shop.database).unwrap();
     console.keys("r").wait("y ").keys("y").wait("completed");
