@@ -308,3 +308,15 @@ fn who_only_looks_sees_figures_and_no_records_of_a_plan() {
     denied(place.engine.plan_rows(&plan.plan, "InvoiceLine", 0, 9).unwrap_err());
     denied(place.engine.stored_rows(&backup, "Invoice", 9).unwrap_err());
 }
+
+#[test]
+fn a_backup_that_the_catalog_never_heard_of_is_listed_again_by_the_next() {
+    let place = Place::protected();
+    let unnoted = place.back_up(BackupType::Incremental).backup;
+    // As after a crash between the manifest and the catalog's note.
+    place.engine.catalog().forget_backup(&unnoted).unwrap();
+    let next = place.back_up(BackupType::Incremental).backup;
+    let found = place.engine.catalog().backup(&unnoted).unwrap();
+    assert_eq!((found.app.as_str(), found.kind), ("chinook", BackupType::Incremental));
+    assert_eq!(place.engine.catalog().backup(&next).unwrap().parent.as_deref(), Some(unnoted.as_str()), "and serves");
+}

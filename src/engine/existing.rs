@@ -40,6 +40,9 @@ struct Places {
     config: BTreeMap<String, String>,
 }
 
+/// How many backups that the catalog does not know are looked at before a backup.
+const UNNOTED_LOOKED_AT: usize = 16;
+
 impl Engine {
     /// Opens a vault that exists, makes it known under `name`, and brings its backups into the catalog.
     ///
@@ -100,6 +103,25 @@ impl Engine {
         let adopted = self.catalog().edit_app(&app.id, &self.app_to_be(request, app.vault_id.clone())?)?;
         self.audit("app adopt", &adopted.name, Some(&adopted.name), AuditOutcome::Done, None)?;
         Ok(adopted)
+    }
+
+    /// Takes in the backups of an app that this host made and the catalog never heard of: the process died, or the catalog could
+    /// not be written, between the manifest and its note. The newest are looked at; another host's are left to that host.
+    pub(super) fn take_in_unnoted(&self, app: &App, vault: &Vault) -> Result<Vec<BackupId>> {
+        let unknown = |id: &BackupId| matches!(self.catalog().backup(&id.0), Err(crate::catalog::Error::NotFound { .. }));
+        let newest = vault.backups()?.into_iter().rev().map(|listed| listed.id);
+        let mut taken = Vec::new();
+        for id in newest.filter(unknown).take(UNNOTED_LOOKED_AT) {
+            let Ok(manifest) = vault.manifest(&id) else { continue };
+            if manifest.app == app.name && manifest.host == super::access::host() {
+                self.record(&manifest, app, vault)?;
+                for location in self.whole_locations(vault)? {
+                    self.catalog().set_backup_copy(&id.0, &location, CopyState::Present)?;
+                }
+                taken.push(id);
+            }
+        }
+        Ok(taken)
     }
 
     /// Reads the manifests of a vault, one at a time, into the catalog.

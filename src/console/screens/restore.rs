@@ -58,6 +58,10 @@ fn breadcrumb(model: &Model, canvas: &mut Canvas<'_>) {
     if walk.step == Step::What {
         canvas.put(1, 1, "Which backup? Enter takes it; / narrows the list.", Role::Dim);
     }
+    if let Some((restore, app)) = &walk.undo {
+        canvas.put(3, 1, &format!("{app}: taking back the restore {restore}"), Role::Dim);
+        return;
+    }
     let Some(backup) = walk.backup.as_ref().filter(|_| walk.step != Step::What) else { return };
     let taken = backup.taken_at.map(|at| format!(", {} ({})", format::absolute(at, model.utc), format::ago(model.now, at)));
     let mut of = format!("{}{}", backup.app, taken.unwrap_or_default());
@@ -234,14 +238,15 @@ fn verdict(walk: &Walk, canvas: &mut Canvas<'_>) {
             (Sign::Warning, Role::Warning, "Choices were made since this comparison. r compares again.".into())
         }
         (Some(plan), _, _) => {
+            let can = if walk.undo.is_some() { "be taken back" } else { "be restored" };
             let warnings = plan.findings.iter().filter(|finding| finding.level == "warning").count();
             if !plan.safe_to_restore {
-                (Sign::Critical, Role::Critical, "Cannot be restored like this: see the findings. Nothing has been touched.".into())
+                (Sign::Critical, Role::Critical, format!("Cannot {can} like this: see the findings. Nothing has been touched."))
             } else if warnings > 0 {
                 let word = if warnings == 1 { "warning" } else { "warnings" };
-                (Sign::Warning, Role::Warning, format!("Can be restored, with {warnings} {word}. Nothing has been touched."))
+                (Sign::Warning, Role::Warning, format!("Can {can}, with {warnings} {word}. Nothing has been touched."))
             } else {
-                (Sign::Good, Role::Good, "Can be restored. Nothing has been touched.".into())
+                (Sign::Good, Role::Good, format!("Can {can}. Nothing has been touched."))
             }
         }
         (None, None, None) => (Sign::Idle, Role::Dim, "Nothing was compared. r compares.".into()),
@@ -284,19 +289,10 @@ fn result(walk: &Walk, canvas: &mut Canvas<'_>) {
                 y += 1;
             }
             if let Some(safety) = &done.safety_backup {
-                canvas.line(
-                    1,
-                    y + 1,
-                    &[
-                        (Role::Text, "The safety backup "),
-                        (Role::Dim, safety),
-                        (Role::Text, " holds what was there before; "),
-                        (Role::Key, "u"),
-                        (Role::Text, " undoes this."),
-                    ],
-                );
+                canvas.line(1, y + 1, &[(Role::Key, "u"), (Role::Text, " undoes this: what was there before is kept.")]);
+                canvas.line(1, y + 2, &[(Role::Text, "safety backup  "), (Role::Dim, safety)]);
             }
-            canvas.put(1, y + 2, &format!("backstop restores show {}", done.restore), Role::Dim);
+            canvas.put(1, y + 3, &format!("backstop restores show {}", done.restore), Role::Dim);
         }
         Some(Err(problem)) => {
             let sign = Sign::Critical.text(canvas.unicode);

@@ -18,8 +18,8 @@ use crate::catalog::{
 };
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
-use crate::sources::{Snapshot, Unread};
-use crate::vault::{BackupId, Committed, Figures, Manifest, Missed, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
+use crate::sources::Snapshot;
+use crate::vault::{BackupId, Committed, Figures, Manifest, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
 
 use super::Engine;
 use super::access::host;
@@ -28,7 +28,7 @@ use super::error::{Error, Result};
 use super::jobs::{Asked, Finish, JobRequest, Run};
 use basis::Basis;
 use digests::{Digests, Fresh};
-use relation::Storing;
+use relation::{Storing, missed};
 
 /// The types of backup that can be made.
 pub const TYPES: [BackupType; 6] = [
@@ -170,18 +170,6 @@ impl Engine {
     }
 }
 
-/// So many missed records and files of a model are named in the manifest, which has a bounded size; of more, their number.
-const MOST_NAMED: usize = 10_000;
-
-fn note_missed(errors: &mut Vec<Missed>, unread: Vec<Unread>) {
-    let more = unread.len().saturating_sub(MOST_NAMED);
-    let model = unread.first().map(|unread| unread.model.clone());
-    errors.extend(unread.into_iter().take(MOST_NAMED).map(|Unread { model, what, why }| Missed { model, what, why }));
-    if let Some(model) = model.filter(|_| more > 0) {
-        errors.push(Missed { model, what: format!("{more} more"), why: "they cannot be read either; the job's log names them".into() });
-    }
-}
-
 /// A backup on its way.
 struct Backing<'a> {
     engine: &'a Engine,
@@ -199,6 +187,9 @@ impl Backing<'_> {
         // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold.
         let taken = self.engine.clock().now();
         self.refuse_unknown_models(&sources)?;
+        for id in self.engine.take_in_unnoted(self.app, &vault)? {
+            self.run.log(Level::Info, &format!("{id} stood in the vault, and the catalog did not know it: it does now"));
+        }
         let mut basis = self.basis(&vault)?;
         self.expect(&sources, &mut basis);
         let writer = vault.writer()?;
@@ -276,7 +267,7 @@ impl Backing<'_> {
             for unread in &outcome.unread {
                 self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
             }
-            note_missed(&mut manifest.errors, outcome.unread);
+            manifest.errors.extend(missed(outcome.unread));
             match relation.kind {
                 RelationKind::Table => manifest.figures.records += outcome.record.rows,
                 RelationKind::Files => manifest.figures.files += outcome.record.rows,

@@ -15,7 +15,7 @@ use crate::rows::merge;
 use crate::rows::run::{Run, RunKind, RunReader, RunWriter};
 use crate::rows::{Digest, Key, Relation, RelationDigest, Row, RowDigest};
 use crate::sources::{Snapshot, Unread};
-use crate::vault::{self, BackupId, RelationRecord, Vault, Writer};
+use crate::vault::{self, BackupId, Missed, RelationRecord, Vault, Writer};
 
 /// At most this many change runs upon a base; then they are folded into one (DESIGN, Rows).
 const MOST_CHANGE_RUNS: usize = 8;
@@ -58,6 +58,21 @@ impl Outcome {
         self.fresh = self.fresh.filter(|_| self.record.digest != since.digest);
         self
     }
+}
+
+/// So many missed records and files of a model are named in the manifest, which has a bounded size; of more, their number.
+const MOST_NAMED: usize = 10_000;
+
+/// What the manifest says of what could not be read.
+pub fn missed(unread: Vec<Unread>) -> Vec<Missed> {
+    let more = unread.len().saturating_sub(MOST_NAMED);
+    let rest = unread.first().filter(|_| more > 0).map(|unread| Missed {
+        model: unread.model.clone(),
+        what: format!("{more} more"),
+        why: "they cannot be read either; the job's log names them".into(),
+    });
+    let named = unread.into_iter().take(MOST_NAMED).map(|Unread { model, what, why }| Missed { model, what, why });
+    named.chain(rest).collect()
 }
 
 /// A relation on its way into the vault.
