@@ -72,7 +72,7 @@ fn on_call_from_the_alert_to_its_end(#[case] columns: u16, #[case] rows: u16) {
     shop.place.expect(1, &["backup", "--config", "nightly"]);
 
     let mut console = shop.console(columns, rows);
-    console.wait("At risk").keys("6").wait("STATE").wait("backup failure").keys("\r").wait("WHAT TO DO").wait("does not exist");
+    console.wait("is at risk").keys("6").wait("acknowledge").wait("▸  ▲ backup failure").keys("\r").wait("WHAT TO DO").wait("does not exist");
     console.keys("a").wait("acknowledged");
     std::fs::rename(&away, &shop.database).unwrap();
     console.keys("r").wait("y ").keys("y").wait("completed");
@@ -109,7 +109,8 @@ fn spoiled_records_come_back_and_the_restore_can_be_taken_back(#[case] columns: 
     assert_eq!(shop.rows(), spoiled, "a preview touches nothing");
     console.keys("c").wait("reason").keys("a wrong update\r").wait("type").keys("shop\r").wait("created");
     assert_eq!(shop.rows(), whole);
-    console.keys("u").wait("y ").keys("y").wait("1  deleted");
+    console.keys("u").wait("7 live values would be erased").keys("c").wait("reason").keys("it was meant\r").wait("type");
+    console.keys("shop\r").wait("1  deleted");
     assert_eq!(shop.rows(), spoiled);
     ended(&mut console);
 

@@ -186,6 +186,9 @@ pub struct AlertCounts {
 
 const REOPENS_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
+const OPEN: &str = "status <> 'resolved'";
+const ANSWERABLE: &str = "(status <> 'resolved' OR resolved_by IS NULL)";
+
 const JOINS: &str = "LEFT JOIN app a ON a.id = e.app_id LEFT JOIN configuration c ON c.id = e.configuration_id";
 
 impl Reader {
@@ -308,33 +311,33 @@ impl Catalog {
     pub fn acknowledge_alerts(&self, ids: &[impl AsRef<str>], operator: &str, notes: Option<&str>) -> Result<()> {
         let set = "status = 'acknowledged', acknowledged_by = :operator, acknowledged_at = :now, snoozed_until = NULL";
         let values = named_params! { ":operator": operator, ":now": self.now() };
-        self.answer(ids, set, values, AlertEventKind::Acknowledged, operator, notes)
+        self.answer(ids, (OPEN, set), values, AlertEventKind::Acknowledged, operator, notes)
     }
 
-    /// Resolves alerts that are open; all of them, or none when one is not.
+    /// Resolves alerts that are open, or closes with notes those that ended by themselves; all of them, or none when one is neither.
     pub fn resolve_alerts(&self, ids: &[impl AsRef<str>], operator: &str, notes: Option<&str>) -> Result<()> {
         let set = "status = 'resolved', resolved_by = :operator, resolved_at = :now, snoozed_until = NULL";
         let values = named_params! { ":operator": operator, ":now": self.now() };
-        self.answer(ids, set, values, AlertEventKind::Resolved, operator, notes)
+        self.answer(ids, (ANSWERABLE, set), values, AlertEventKind::Resolved, operator, notes)
     }
 
     /// Silences alerts that are open until `until`; all of them, or none when one is not.
     pub fn snooze_alerts(&self, ids: &[impl AsRef<str>], until: Time, operator: &str, notes: Option<&str>) -> Result<()> {
         let set = "status = 'snoozed', snoozed_until = :until";
-        self.answer(ids, set, named_params! { ":until": until }, AlertEventKind::Snoozed, operator, notes)
+        self.answer(ids, (OPEN, set), named_params! { ":until": until }, AlertEventKind::Snoozed, operator, notes)
     }
 
     fn answer(
         &self,
         ids: &[impl AsRef<str>],
-        set: &str,
+        (may, set): (&str, &str),
         values: &[(&str, &dyn ToSql)],
         event: AlertEventKind,
         operator: &str,
         notes: Option<&str>,
     ) -> Result<()> {
         let now = self.now();
-        let sql = format!("UPDATE alert SET {set}, notes = coalesce(:notes, notes) WHERE id = :id AND status <> 'resolved'");
+        let sql = format!("UPDATE alert SET {set}, notes = coalesce(:notes, notes) WHERE id = :id AND {may}");
         self.write(|change| {
             for id in ids.iter().map(AsRef::as_ref) {
                 let mut all = values.to_vec();

@@ -27,6 +27,11 @@ pub trait Component {
     /// Takes an input.
     fn input(&mut self, input: &Input, model: &Model) -> Outcome;
 
+    /// What happens without an answer, once what was asked about has settled by itself.
+    fn settled(&self, _: &Model) -> Option<Message> {
+        None
+    }
+
     /// Draws into exactly the canvas, at any size.
     fn view(&self, model: &Model, canvas: &mut Canvas<'_>);
 }

@@ -175,7 +175,9 @@ impl Console {
             }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
-                self.look(session, clock)?;
+                if let Some(end) = self.look(session, clock)? {
+                    return Ok(end);
+                }
             }
             if self.dirty && self.drawn.is_none_or(|drawn| drawn.elapsed() >= self.frame) {
                 self.paint(session)?;
@@ -196,22 +198,28 @@ impl Console {
     }
 
     /// Asks whether the minute or the catalog changed; nothing is drawn when neither did.
-    fn look(&mut self, session: &mut Session, clock: &SharedClock) -> io::Result<()> {
+    fn look(&mut self, session: &mut Session, clock: &SharedClock) -> io::Result<Option<End>> {
+        let mut news = Vec::new();
         let now = clock.now();
         let minute = |time: jiff::Timestamp| time.as_second() / 60;
         if minute(now) != minute(self.model.now) {
-            self.happened(session, Message::Now(now))?;
+            news.push(Message::Now(now));
         }
         let jobs = self.backend.jobs_here();
         if jobs != self.model.jobs_here {
-            self.happened(session, Message::JobsHere(jobs))?;
+            news.push(Message::JobsHere(jobs));
         }
         let version = self.backend.version();
         if version != self.version {
             self.version = version;
-            self.happened(session, Message::Changed)?;
+            news.push(Message::Changed);
         }
-        Ok(())
+        for message in news {
+            if let Some(end) = self.happened(session, message)? {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
     }
 
     fn event(&mut self, session: &mut Session, event: Event) -> io::Result<Option<End>> {

@@ -114,3 +114,14 @@ fn every_list_of_alerts_walks_an_index() {
         })
         .unwrap();
 }
+
+#[test]
+fn an_alert_that_ended_by_itself_can_still_be_closed_with_a_note_and_one_that_a_person_closed_not_again() {
+    let home = Home::new();
+    let raised = home.catalog.raise_alert(&failure(Severity::Error)).unwrap();
+    home.catalog.end_condition(AlertType::BackupFailure, "payroll", None, "a later backup completed").unwrap();
+    home.catalog.resolve_alerts(&[&raised.alert.id], "ana", Some("the volume was not mounted")).unwrap();
+    let found = home.catalog.alert(&raised.alert.id).unwrap();
+    assert_eq!((found.resolved_by.as_deref(), found.notes.as_deref()), (Some("ana"), Some("the volume was not mounted")));
+    assert!(home.catalog.resolve_alerts(&[&raised.alert.id], "ben", None).is_err());
+}

@@ -185,8 +185,8 @@ fn verdict(apps: &[AppHealth], now: Timestamp) -> String {
             some => format!("{some} of {} applications are at risk", apps.len()),
         };
         let last = apps.iter().find(|app| app.app == first).and_then(|app| app.last_good);
-        let since = last.map(|time| format!(" has no good backup since {} ago", age(now.duration_since(time)))).unwrap_or_default();
-        return format!("{count}: {first}{since}.");
+        let old = last.map(|time| format!(", its last good backup is {} old", age(now.duration_since(time)))).unwrap_or_default();
+        return format!("{count}: {first}{old}.");
     }
     let oldest = apps.iter().filter_map(|app| Some((app.last_good?, &app.app))).min();
     match oldest {

@@ -39,7 +39,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Changed => refresh(model),
         Message::JobsHere(jobs) => {
             model.jobs_here = jobs;
-            Vec::new()
+            settle(model)
         }
         Message::Answered(slot, number, answer) => answered(model, slot, number, answer),
         Message::Progressed(number, progress) => {
@@ -49,7 +49,11 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Message::Finished(number, result) => finished(model, number, result),
+        Message::Finished(number, result) => {
+            let mut effects = finished(model, number, result);
+            effects.extend(settle(model));
+            effects
+        }
         Message::Run(id) => commands::named(id).map(|command| run(model, command)).unwrap_or_default(),
         Message::Act(action) if matches!(*action, Action::Restore { .. }) => restore::run(model, *action),
         Message::Act(action) => act(model, *action),
@@ -66,6 +70,13 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::QuitCancelling => vec![Effect::CancelAll, Effect::Quit],
         Message::Suspend => vec![Effect::Suspend],
     }
+}
+
+/// A question whose subject settled by itself is not asked any longer.
+fn settle(model: &mut Model) -> Vec<Effect> {
+    let Some(then) = model.stack.last().and_then(|top| top.settled(model)) else { return Vec::new() };
+    model.stack.pop();
+    update(model, then)
 }
 
 fn on_input(model: &mut Model, input: &Input) -> Vec<Effect> {

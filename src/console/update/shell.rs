@@ -298,7 +298,8 @@ pub fn quit(model: &mut Model) -> Vec<Effect> {
         item("wait, then quit", &format!("{many} to {end}, then the shell"), Message::Quit),
         item("cancel, then quit", &format!("{many} to the next safe point"), Message::QuitCancelling),
     ];
-    model.push(Chooser::new("Quit with jobs running here? Esc stays", items));
+    let nothing_runs = |model: &Model| under_way(model) == 0;
+    model.push(Chooser::new("Quit with jobs running here? Esc stays", items).until(nothing_runs, Message::Quit));
     Vec::new()
 }
 

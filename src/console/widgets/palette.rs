@@ -51,6 +51,7 @@ pub struct Chooser {
     items: Vec<Item>,
     found: Vec<usize>,
     cursor: Cursor,
+    moot: Option<(fn(&Model) -> bool, Message)>,
 }
 
 impl Chooser {
@@ -58,7 +59,14 @@ impl Chooser {
     #[must_use]
     pub fn new(title: &'static str, items: Vec<Item>) -> Self {
         let found = (0..items.len()).collect();
-        Self { title, line: Line::default(), items, found, cursor: Cursor::default() }
+        Self { title, line: Line::default(), items, found, cursor: Cursor::default(), moot: None }
+    }
+
+    /// The same, that asks no more and does `then` once `settled` says yes.
+    #[must_use]
+    pub fn until(mut self, settled: fn(&Model) -> bool, then: Message) -> Self {
+        self.moot = Some((settled, then));
+        self
     }
 
     fn search(&mut self) {
@@ -129,6 +137,10 @@ impl Component for Chooser {
             self.search();
         }
         Outcome::Consumed
+    }
+
+    fn settled(&self, model: &Model) -> Option<Message> {
+        self.moot.as_ref().filter(|(settled, _)| settled(model)).map(|(_, then)| then.clone())
     }
 
     fn view(&self, _: &Model, canvas: &mut Canvas<'_>) {
