@@ -44,7 +44,7 @@ pub fn console() {
     let firsts: Vec<f64> = (0..21).map(|_| school.first_frame()).collect();
     let first = tell("start to first frame", firsts);
     verdict("first frame", first.median, 100.0, "ms");
-    let keys = setting("BENCH_KEYS", 1000);
+    let keys = setting("BENCH_KEYS", 5000);
     tell("key to drawn frame, nothing else running", school.keys(keys));
     let (during, backups) = school.while_backing_up(|| school.keys(keys));
     println!("({backups} full backups, each a new base, were made meanwhile)");

@@ -23,7 +23,7 @@ benches/run [WHAT …]
   BENCH_RUNS   rounds; medians are shown (3)
   BENCH_DIR    where everything is written (a folder of its own in the system's temporary folder, removed at the end)
   BENCH_BINARY another backstop to measure, to compare two builds
-  BENCH_KEYS   keys that are typed (1000)
+  BENCH_KEYS   keys that are typed (5000)
 
 sqlite3 is needed for the comparisons of `database`; restic is used where it is installed.";
 

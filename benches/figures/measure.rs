@@ -65,7 +65,9 @@ pub struct Table {
 }
 
 impl Table {
+    /// Notes a figure, and tells it at once on standard error: a round takes minutes.
     pub fn add(&mut self, name: &str, cost: Cost, stored: Option<u64>) {
+        eprintln!("{name}: {:.2} s wall, {:.2} s CPU, peak {} MiB", cost.wall, cost.cpu, cost.peak >> 20);
         if !self.names.iter().any(|known| known == name) {
             self.names.push(name.into());
         }
