@@ -1,6 +1,9 @@
 //! What stands together on one disk is kept apart: an app's files from its database and from the vault, one location from another.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/known.rs"]
+mod known;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,18 +17,10 @@ use backstop::engine::backup::{BackupRequest, BackupResult};
 use backstop::engine::restore::strategy::Strategy;
 use backstop::engine::restoring::{CopyTarget, PreviewRequest};
 use backstop::engine::vaults::VaultRequest;
-use backstop::engine::{Engine, Home, Passphrases, Result};
+use backstop::engine::{Engine, Home, Result};
 use backstop::error::Explain;
-use backstop::vault::Secret;
+use known::{Known, secret};
 use rusqlite::Connection;
-
-struct Known;
-
-impl Passphrases for Known {
-    fn passphrase(&self, _vault: &str) -> Result<Secret> {
-        Ok(Secret::new("a passphrase for tests only".into()))
-    }
-}
 
 struct Place {
     folder: tempfile::TempDir,
@@ -50,7 +45,7 @@ impl Place {
 
     fn create_vault(&self, locations: &[&str]) -> Result<()> {
         let locations: Vec<String> = locations.iter().map(|name| self.path(name).display().to_string()).collect();
-        let passphrase = Secret::new("a passphrase for tests only".into());
+        let passphrase = secret();
         self.engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).map(drop)
     }
 

@@ -1,6 +1,9 @@
 //! The console's backend over a real engine: a home, a vault in two folders and a SQLite database of a music shop.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/known.rs"]
+mod known;
+
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -16,20 +19,8 @@ use backstop::console::model::records::{ListKind, Record};
 use backstop::engine::apps::AppRequest;
 use backstop::engine::backup::BackupRequest;
 use backstop::engine::vaults::VaultRequest;
-use backstop::engine::{self, Engine, Home, Passphrases};
-use backstop::vault::Secret;
-
-struct Known;
-
-impl Passphrases for Known {
-    fn passphrase(&self, _: &str) -> engine::Result<Secret> {
-        Ok(secret())
-    }
-}
-
-fn secret() -> Secret {
-    Secret::new("correct horse battery staple".to_owned())
-}
+use backstop::engine::{Engine, Home};
+use known::{Known, secret};
 
 struct Shop {
     folder: tempfile::TempDir,

@@ -1,6 +1,9 @@
 //! The digest cache is only ever a shortcut: damaged, behind, of something else or gone, the same backup is made.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/known.rs"]
+mod known;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,18 +16,11 @@ use backstop::engine::backup::digests::Digests;
 use backstop::engine::backup::relation::{Against, Storing};
 use backstop::engine::progress::Progress;
 use backstop::engine::vaults::VaultRequest;
-use backstop::engine::{Engine, Home, Passphrases, Result};
+use backstop::engine::{Engine, Home};
 use backstop::rows::{Digest, Run};
-use backstop::vault::{BackupId, RelationRecord, Secret};
+use backstop::vault::{BackupId, RelationRecord};
+use known::{Known, secret};
 use rusqlite::Connection;
-
-struct Known;
-
-impl Passphrases for Known {
-    fn passphrase(&self, _vault: &str) -> Result<Secret> {
-        Ok(Secret::new("a passphrase for tests only".into()))
-    }
-}
 
 /// Two apps on one database with two tables of the same rows; both were backed up whole.
 struct Place {
@@ -52,7 +48,7 @@ impl Place {
         let engine = Engine::open(Home::at(folder.path().join("home")), Arc::new(SystemClock), Box::new(Known)).unwrap();
         let place = Self { folder, engine };
         place.sql(TABLES);
-        let (locations, passphrase) = ([place.text("vault")], Secret::new("a passphrase for tests only".into()));
+        let (locations, passphrase) = ([place.text("vault")], secret());
         place.engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).unwrap();
         for name in ["shop", "other"] {
             let database = Some(format!("sqlite:{}", place.text("shop.db")));

@@ -1,6 +1,9 @@
 //! The whole path through the engine: protect, back up, spoil, preview, restore, undo; and a copy that is equal.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/known.rs"]
+mod known;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,17 +15,9 @@ use backstop::engine::jobs::JobRequest;
 use backstop::engine::restore::strategy::Strategy;
 use backstop::engine::restoring::{CopyTarget, PreviewRequest};
 use backstop::engine::vaults::VaultRequest;
-use backstop::engine::{Engine, Error, Home, Passphrases, Result};
-use backstop::vault::Secret;
+use backstop::engine::{Engine, Error, Home, Result};
+use known::{Known, secret};
 use rusqlite::Connection;
-
-struct Known;
-
-impl Passphrases for Known {
-    fn passphrase(&self, _vault: &str) -> Result<Secret> {
-        Ok(Secret::new("a passphrase for tests only".into()))
-    }
-}
 
 struct Place {
     folder: tempfile::TempDir,
@@ -50,7 +45,7 @@ impl Place {
         let engine = Engine::open(Home::at(folder.path().join("home")), clock, Box::new(Known)).unwrap();
         let place = Self { folder, engine };
         let locations = [place.path("one"), place.path("two")];
-        let passphrase = Secret::new("a passphrase for tests only".into());
+        let passphrase = secret();
         place.engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).unwrap();
         let database = Some(format!("sqlite:{}", place.path("chinook.db")));
         place.engine.add_app(&AppRequest { name: "chinook".into(), database, ..AppRequest::default() }).unwrap();

@@ -1,6 +1,9 @@
 //! Files of a live application: compared with a backup, restored, and taken back, through the engine.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "common/known.rs"]
+mod known;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -16,17 +19,9 @@ use backstop::engine::restore::plan::{Choice, EffectCounts, ModelPlan, PlanSumma
 use backstop::engine::restore::strategy::{Side, Strategy};
 use backstop::engine::restoring::{PreviewRequest, RestoreResult};
 use backstop::engine::vaults::VaultRequest;
-use backstop::engine::{Engine, Home, Passphrases, Result};
+use backstop::engine::{Engine, Home};
 use backstop::error::Explain;
-use backstop::vault::Secret;
-
-struct Known;
-
-impl Passphrases for Known {
-    fn passphrase(&self, _: &str) -> Result<Secret> {
-        Ok(Secret::new("a passphrase for tests only".into()))
-    }
-}
+use known::{Known, secret};
 
 struct Place {
     folder: tempfile::TempDir,
@@ -39,7 +34,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::open(Home::at(folder.path().join("home")), Arc::new(SystemClock), Box::new(Known)).unwrap();
         let place = Self { folder, engine };
-        let passphrase = Secret::new("a passphrase for tests only".into());
+        let passphrase = secret();
         let locations = [place.path("vault").display().to_string()];
         place.engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).unwrap();
         for name in ["same", "changed", "emptied", "mode", "deep/er/a", "deep/er/b", "gone"] {

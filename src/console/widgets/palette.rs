@@ -44,6 +44,9 @@ impl Item {
     }
 }
 
+/// Whether what is chosen about has settled by itself.
+type Settled = fn(&Model) -> bool;
+
 /// A list that is narrowed by typing.
 pub struct Chooser {
     title: &'static str,
@@ -51,7 +54,7 @@ pub struct Chooser {
     items: Vec<Item>,
     found: Vec<usize>,
     cursor: Cursor,
-    moot: Option<(fn(&Model) -> bool, Message)>,
+    moot: Option<(Settled, Message)>,
 }
 
 impl Chooser {
@@ -64,7 +67,7 @@ impl Chooser {
 
     /// The same, that asks no more and does `then` once `settled` says yes.
     #[must_use]
-    pub fn until(mut self, settled: fn(&Model) -> bool, then: Message) -> Self {
+    pub fn until(mut self, settled: Settled, then: Message) -> Self {
         self.moot = Some((settled, then));
         self
     }
