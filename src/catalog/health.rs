@@ -23,7 +23,7 @@ pub struct AppHealth {
     pub proven_at: Option<Time>,
     /// When its next scheduled backup is due.
     pub next_run_at: Option<Time>,
-    /// Its backups that failed since the time asked for.
+    /// How often a backup of it failed since the last good one; of more than a hundred, a hundred.
     pub failed: u64,
 }
 
@@ -72,23 +72,23 @@ pub struct TrendPoint {
 const CALENDAR_DAYS: usize = 366;
 
 impl Reader {
-    /// How each app fares, by name; failures are counted from `since` on.
-    pub fn app_health(&self, since: Time) -> Result<Vec<AppHealth>> {
+    /// How each app fares, by name.
+    pub fn app_health(&self) -> Result<Vec<AppHealth>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT a.id, a.name,
                      (SELECT max(verified_at) FROM backup WHERE app_id = a.id AND verified_at IS NOT NULL AND deleted_at IS NULL
                          AND verified_level >= 3),
-                     (SELECT min(next_run_at) FROM configuration WHERE app_id = a.id AND enabled = 1 AND deleted_at IS NULL),
-                     (SELECT count(*) FROM backup INDEXED BY backup_by_app WHERE app_id = a.id AND taken_at >= ?1 AND status = 'failed')
+                     (SELECT min(next_run_at) FROM configuration WHERE app_id = a.id AND enabled = 1 AND deleted_at IS NULL)
                  FROM app a WHERE a.removed_at IS NULL ORDER BY a.name",
             )?;
-            let mut rows = statement.query([since])?;
+            let mut rows = statement.query([])?;
             let mut all = Vec::new();
             while let Some(row) = rows.next()? {
                 let app_id: String = row.get(0)?;
                 let (last_good_backup, last_good_at) = last_good(connection, &app_id)?.unzip();
-                let (app, proven_at, next_run_at, failed) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+                let (app, proven_at, next_run_at) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                let failed = failed_since(connection, &app_id, last_good_at)?;
                 all.push(AppHealth { app_id, app, last_good_backup, last_good_at, proven_at, next_run_at, failed });
             }
             Ok(all)
@@ -148,10 +148,19 @@ fn last_good(connection: &Connection, app_id: &str) -> Result<Option<(String, Ti
     Ok(connection.prepare_cached(sql)?.query_row([app_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
+/// A backup that failed has a job, and nothing in the vault.
+fn failed_since(connection: &Connection, app_id: &str, since: Option<Time>) -> Result<u64> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM job INDEXED BY job_by_app
+         WHERE app_id = ?1 AND created_at > ifnull(?2, '') AND kind = 'backup' AND status = 'failed' LIMIT 100)";
+    Ok(connection.prepare_cached(sql)?.query_row(params![app_id, since], |row| row.get(0))?)
+}
+
 fn calendar(connection: &Connection, app_id: &str, since: Time) -> Result<Vec<Day>> {
     let mut statement = connection.prepare_cached(
         "SELECT substr(taken_at, 1, 10), status, count(*) FROM backup INDEXED BY backup_by_app
-         WHERE app_id = ?1 AND taken_at >= ?2 AND deleted_at IS NULL GROUP BY 1, 2",
+         WHERE app_id = ?1 AND taken_at >= ?2 AND deleted_at IS NULL GROUP BY 1, 2
+         UNION ALL SELECT substr(created_at, 1, 10), status, count(*) FROM job INDEXED BY job_by_app
+         WHERE app_id = ?1 AND created_at >= ?2 AND kind = 'backup' AND status = 'failed' GROUP BY 1, 2",
     )?;
     let mut days: BTreeMap<String, (Status, u64)> = BTreeMap::new();
     let mut rows = statement.query(params![app_id, since])?;
@@ -181,7 +190,7 @@ fn gravity(status: Status) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::super::testing::Home;
-    use super::super::{BackupType, NewBackup, NewConfiguration};
+    use super::super::{BackupType, Claimant, JobKind, NewBackup, NewConfiguration, NewJob, Origin, Outcome};
     use super::*;
 
     const DAY: i64 = 24 * 3600;
@@ -202,12 +211,32 @@ mod tests {
         backup(&home, &app, BackupType::Full, Status::Partial);
         let deleted = backup(&home, &app, BackupType::Full, Status::Completed);
         home.catalog.delete_backup(&deleted).unwrap();
-        let health = home.catalog.app_health(since).unwrap().remove(0);
-        assert_eq!((health.last_good_backup.as_ref(), health.failed, health.proven_at), (Some(&good), 1, None));
+        let health = home.catalog.app_health().unwrap().remove(0);
+        assert_eq!((health.last_good_backup.as_ref(), health.failed, health.proven_at), (Some(&good), 0, None));
         home.catalog.set_backup_verified(&good, 3).unwrap();
-        assert_eq!(home.catalog.app_health(since).unwrap()[0].proven_at, Some(home.catalog.now()));
+        assert_eq!(home.catalog.app_health().unwrap()[0].proven_at, Some(home.catalog.now()));
         let summary = home.catalog.backup_summary(since).unwrap();
         assert_eq!((summary.total_backups, summary.successful_backups, summary.partial_backups, summary.failed_backups), (4, 2, 1, 1));
+    }
+
+    #[test]
+    fn backups_that_failed_since_the_last_good_one_are_counted_and_seen_on_their_day() {
+        let home = Home::new();
+        let (since, app) = (home.catalog.now(), home.app("school"));
+        let fail = || {
+            home.advance(60);
+            let new = NewJob { app_id: Some(app.clone()), ..NewJob::new(JobKind::Backup, Origin::Scheduled) };
+            let job = home.catalog.add_job(&new).unwrap();
+            let claim = home.catalog.claim_job(&job.id, &Claimant { pid: 42, process: "42-1".into() }).unwrap();
+            home.catalog.finish_job(&claim, &Outcome::new(Status::Failed)).unwrap();
+        };
+        fail();
+        backup(&home, &app, BackupType::Full, Status::Completed);
+        assert_eq!(home.catalog.app_health().unwrap()[0].failed, 0);
+        fail();
+        fail();
+        assert_eq!(home.catalog.app_health().unwrap()[0].failed, 2);
+        assert_eq!(home.catalog.calendar(&app, since).unwrap()[0].worst, Status::Failed);
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Engine {
         let counts = self.catalog().backup_summary(since)?;
         let total = counts.successful_backups + counts.partial_backups + self.failed_backups(since)?;
         let recent = self.catalog().backups_page(&BackupFilter::default(), None, 10)?.items;
-        let apps = self.catalog().app_health(since)?;
+        let apps = self.catalog().app_health()?;
         let mut findings: Vec<HealthFinding> = apps.iter().flat_map(|app| of_app(app, now.into())).collect();
         if apps.is_empty() {
             findings.push(HealthFinding {
@@ -131,6 +131,11 @@ fn of_app(app: &AppHealth, now: Time) -> Vec<HealthFinding> {
         let (message, hint) =
             (format!("no backup of {} was ever verified", app.app), format!("backstop backups verify latest --app {}", app.app));
         findings.push(finding(Severity::Warning, message, hint));
+    }
+    if app.failed > 0 {
+        let times = if app.failed == 1 { "once".to_owned() } else { format!("{} times", app.failed) };
+        let message = format!("the backup of {} failed {times} since its last good one", app.app);
+        findings.push(finding(Severity::Error, message, "backstop jobs list --status failed".to_owned()));
     }
     let late = app.next_run_at.filter(|next| next.timestamp().checked_add(LATE).is_ok_and(|late| late < now.timestamp()));
     if let Some(due) = late {

@@ -114,7 +114,9 @@ pub enum Error {
 impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Missing { .. } => "Check the path; a relative one starts at the current folder.".into(),
+            Self::Missing { .. } => {
+                "See whether it was moved, or its disk is not mounted; a relative path starts at the current folder.".into()
+            }
             Self::NotA { .. } => "Name the database file itself. An encrypted database cannot be read.".into(),
             Self::Locked { .. } => "Find who holds it (fuser, lsof), or try again when the application is quiet.".into(),
             Self::NotOurs { remedy, .. } => format!("Use: {remedy}"),

@@ -36,11 +36,10 @@ impl Asking<'_> {
     /// The summary.
     pub fn summary(&self) -> Result<Summary> {
         let reader = self.reader;
-        let since = Time::from(self.days_ago(DAYS - 1));
         let counts = reader.alert_counts()?;
         let open = reader.open_alerts(1000)?;
         let running = reader.active_jobs(None, NEWEST)?.items;
-        let judged: Vec<Judged> = reader.app_health(since)?.into_iter().map(|app| self.judge(app, &open)).collect::<Result<_>>()?;
+        let judged: Vec<Judged> = reader.app_health()?.into_iter().map(|app| self.judge(app, &open)).collect::<Result<_>>()?;
         let mut reasons: Vec<(u32, String)> = judged.iter().flat_map(|app| app.reasons.iter().cloned()).collect();
         let apps: Vec<AppHealth> = judged.into_iter().map(|app| app.health).collect();
         let locations = pages::locations(reader)?;
@@ -98,6 +97,12 @@ impl Asking<'_> {
             let critical = severity == Severity::Critical;
             state = if critical || state == "critical" { "critical" } else { "warning" };
             reasons.push((if critical { 15 } else { 5 }, format!("{} has open alerts", app.app)));
+        } else if app.failed > 0 {
+            // Somebody closed the alert, and the backup is as missing as before.
+            reasons.push((15, format!("{} was not backed up since: its last backup failed", app.app)));
+        }
+        if app.failed > 0 {
+            state = "critical";
         }
         if app.last_good_at.is_some() && app.proven_at.is_none() {
             reasons.push((5, format!("no backup of {} was ever verified", app.app)));

@@ -144,7 +144,7 @@ impl<'l> Draft<'l> {
             figures.skip += figures.identical;
             figures.balance(self.pulled[model])?;
             found.extend(refused(figures, &mut taken_out, &self.request));
-            found.extend(findings::of_model(relation, figures, &self.request));
+            found.extend(if undo { findings::of_undone(figures) } else { findings::of_model(relation, figures, &self.request) });
         }
         let blocks = spool.finish()?;
         for live in self.lives {

@@ -105,6 +105,22 @@ pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Ve
     found
 }
 
+/// What an undo does to a model: it was asked for, so nothing of it is a warning.
+#[must_use]
+pub fn of_undone(model: &ModelPlan) -> Vec<Finding> {
+    let filled: u64 = model.fields.iter().map(|field| field.blank).sum();
+    let changed: u64 = model.fields.iter().map(|field| field.change + field.fill).sum();
+    let told = [
+        (filled, format!("{filled} values that the restore filled are emptied again")),
+        (changed, format!("{changed} values become again what they were before the restore")),
+        (model.delete, format!("{} that the restore created would be deleted", records(model.delete))),
+    ];
+    let touched = told.into_iter().filter(|(count, _)| *count > 0);
+    touched
+        .map(|(count, message)| Finding::new(Level::Info, &model.model, message, "Or choose per record.").about(count, Vec::new()))
+        .collect()
+}
+
 /// Triggers that will not fire for what is written.
 #[must_use]
 pub fn of_triggers(live: &dyn Snapshot, models: &[ModelPlan]) -> Vec<Finding> {
