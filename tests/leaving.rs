@@ -1,4 +1,5 @@
-//! Leaving the console while a job runs in it, through the real binary in a pseudo-terminal.
+//! Jobs and the end of a process: leaving the console while one runs in it, and one whose process died beside it; through the
+//! real binary in a pseudo-terminal.
 //!
 //! The job is held up by a lock on its database until the test lets it go on.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
@@ -66,6 +67,25 @@ fn whoever_quits_and_waits_may_still_cancel() {
     lock.execute_batch("COMMIT").unwrap();
     terminal.end();
     assert_eq!(status_of_the_job(&place), "cancelled");
+}
+
+#[test]
+fn a_job_whose_process_is_killed_is_ended_and_told_by_the_console_that_stands_open() {
+    let place = Place::new();
+    let path = place.path("school.db");
+    let lock = Connection::open(&path).unwrap();
+    lock.execute_batch("CREATE TABLE pupil (id INTEGER PRIMARY KEY)").unwrap();
+    place.protect("school", &path);
+    lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut terminal = Terminal::start(&place.command(&[]), 120, 40);
+    terminal.wait("school");
+    let mut other = place.command(&["backup", "--app", "school", "--type", "full", "-q"]).spawn().unwrap();
+    terminal.wait("1 running");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    terminal.wait("backup failure").wait_until("no running job", |screen| !screen.contains("1 running"));
+    assert_eq!(terminal.keys("q").end(), 0);
+    assert_eq!(status_of_the_job(&place), "failed");
 }
 
 #[test]

@@ -29,14 +29,17 @@ use summary::Asking;
 /// How often the catalog is asked whether anything was committed.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How often it is looked whether a process died that ran a job.
+const TEND: Duration = Duration::from_secs(5);
+
 /// The console's backend over an engine.
 pub struct EngineBackend {
     engine: Engine,
     reader: Reader,
     read_only: bool,
     version: Arc<AtomicU64>,
-    /// Dropped with the backend, which ends the thread that looks.
-    _alive: Sender<()>,
+    /// Dropped with the backend, which ends its threads.
+    _alive: [Sender<()>; 2],
 }
 
 impl EngineBackend {
@@ -61,7 +64,18 @@ impl EngineBackend {
             }
         };
         thread::Builder::new().name("look".into()).spawn(look).doing(|| "starting a thread".to_owned())?;
-        Ok(Self { engine, reader, read_only, version, _alive: alive })
+        let (tended, left) = channel::<()>();
+        let tender = engine.clone();
+        let tend = move || {
+            while left.recv_timeout(TEND) == Err(RecvTimeoutError::Timeout) {
+                // What cannot be told or judged now is tried again.
+                let _ = tender.bury_the_dead();
+            }
+        };
+        if !read_only {
+            thread::Builder::new().name("tend".into()).spawn(tend).doing(|| "starting a thread".to_owned())?;
+        }
+        Ok(Self { engine, reader, read_only, version, _alive: [alive, tended] })
     }
 
     fn answer(&self, query: &Query) -> engine::Result<Answer> {
