@@ -315,3 +315,13 @@ fn a_backup_that_the_catalog_never_heard_of_is_listed_again_by_the_next() {
     assert_eq!((found.app.as_str(), found.kind), ("chinook", BackupType::Incremental));
     assert_eq!(place.engine.catalog().backup(&next).unwrap().parent.as_deref(), Some(unnoted.as_str()), "and serves");
 }
+
+#[test]
+fn a_copy_of_a_narrowed_backup_says_that_it_is_no_more() {
+    let place = Place::protected();
+    let request = BackupRequest { models: vec!["Genre".into()], ..BackupRequest::new(None, BackupType::Full) };
+    let narrowed = place.engine.backup(&request).unwrap().backup;
+    let target = CopyTarget::Database(format!("sqlite:{}", place.path("copy.db")));
+    let copied = place.engine.restore_to(&narrowed, None, &[target]).unwrap();
+    assert_eq!(copied.warnings, ["the backup was narrowed to Genre: the copy has no more than that"]);
+}

@@ -11,7 +11,7 @@ use crate::engine::latest::{Part, Wanted};
 use crate::engine::stored::StoredBackup;
 use crate::rows::{RelationDigest, RelationKind};
 use crate::sources::{Creator, files};
-use crate::vault::{BackupId, RelationRecord, SourceRecord};
+use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord};
 
 /// Where a copy goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub enum CopyTarget {
     /// A folder that is new or empty; each tree goes into a folder of its label.
     Folder(PathBuf),
 }
+
+/// So many records and files that the backup lacks are named.
+const MISSED_TOLD: usize = 20;
 
 /// A copy that was made.
 #[derive(Clone, Debug, Default, serde::Serialize)]
@@ -48,7 +51,8 @@ impl Engine {
         self.allow(Role::Admin, "restore to", &backup.app)?;
         let vault = self.vault(&self.catalog().app(&backup.app_id)?.vault)?;
         let stored = StoredBackup::new(vault.clone(), vault.manifest(&BackupId(backup.id.clone()))?);
-        let mut result = CopyResult { backup: backup.id.clone(), ..CopyResult::default() };
+        let warnings = left_out(&stored.manifest);
+        let mut result = CopyResult { backup: backup.id.clone(), warnings, ..CopyResult::default() };
         // Every target is begun before one is filled, and none is put into its place before all are filled.
         let mut copies = Vec::new();
         for target in targets {
@@ -72,6 +76,17 @@ impl Engine {
         self.audit("restore to", &backup.id, Some(&backup.app), AuditOutcome::Done, None)?;
         Ok(result)
     }
+}
+
+/// What a whole copy lacks because the backup does: a copy must not look like more than it is.
+fn left_out(manifest: &Manifest) -> Vec<String> {
+    let scope = &manifest.scope;
+    let named: Vec<&str> = scope.modules.iter().chain(&scope.models).map(String::as_str).collect();
+    let narrowed = scope.narrowed.then(|| format!("the backup was narrowed to {}: the copy has no more than that", named.join(", ")));
+    let missed = manifest.errors.iter().take(MISSED_TOLD).map(|missed| format!("{}: {}: {}", missed.model, missed.what, missed.why));
+    let more = manifest.errors.len().saturating_sub(MISSED_TOLD);
+    let rest = (more > 0).then(|| format!("{more} more could not be read when the backup was made"));
+    narrowed.into_iter().chain(missed).chain(rest).collect()
 }
 
 fn refuse_twice(targets: &[CopyTarget]) -> Result<()> {
