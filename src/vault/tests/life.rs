@@ -131,7 +131,8 @@ fn a_backup_that_relied_on_what_was_lost_meanwhile_does_not_count() {
     assert!(!writer.put(ChunkKind::Schema, b"{}").unwrap().new);
     let photo = writer.keep(Class::Blob, &mut noise(1, 100_000).as_slice()).unwrap();
     let tree = relation("media", RelationKind::Files);
-    let rows = vec![Row::new(&tree, vec![Value::text("photo.jpg"), Value::Large(photo)], 0)];
+    // Another name: the row is stored anew, and its content alone is what an earlier pack holds.
+    let rows = vec![Row::new(&tree, vec![Value::text("copy.jpg"), Value::Large(photo)], 0)];
     let definition = writer.put(ChunkKind::Schema, b"{}").unwrap().id;
     let files = record(&writer, &vault, tree, rows).unwrap();
     for pack in folder(root.path(), "a").list("packs").unwrap() {
