@@ -16,6 +16,7 @@ use crate::catalog::{
     RestoreChange, RestoreFilter, RestoreOutcome, Severity, Status,
 };
 use crate::sources::Snapshot;
+use crate::sources::database::Database;
 
 use super::apps::Parts;
 use super::error::{Doing, Error, Result};

@@ -20,6 +20,7 @@ use crate::engine::restore::spool::SpoolReader;
 use crate::engine::restore::strategy::Strategy;
 use crate::engine::restore::{Progress, Step, undo};
 use crate::rows::RelationKind;
+use crate::sources::database::Database;
 use crate::sources::{Snapshot, files};
 use crate::vault::Vault;
 

@@ -25,7 +25,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Creator, Definition, Result, Writer};
-pub use address::Address;
+pub use address::{Address, Fault, Surroundings};
+pub use connect::{Canceller, Refusal};
 pub use reader::PostgresSnapshot;
 
 /// A PostgreSQL database by its address.

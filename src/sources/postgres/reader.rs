@@ -200,10 +200,9 @@ fn sorted(session: &mut Session, table: &Table, sql: &str, content: &dyn Content
     let failed = |error: rusqlite::Error| Error::Database { what: format!("sorting {}", relation.name), why: error.to_string() };
     let mut sorted = Sorted::new().map_err(failed)?;
     let mut decoder = Decoder::default();
-    session.copy_out(&relation.name, sql, &mut |line| {
+    session.copy_all(&relation.name, sql, &mut |line| {
         let values = decoder.row(line, &table.kinds, &Looking).map_err(|source| unreadable(table, source))?;
-        sorted.push(compared_digest(relation, &values), line).map_err(failed)?;
-        Ok(ControlFlow::Continue(()))
+        sorted.push(compared_digest(relation, &values), line).map_err(failed)
     })?;
     let mut flow = ControlFlow::Continue(());
     let given = sorted.each(&mut |digest, ordinal, line| {
@@ -330,12 +329,12 @@ impl Snapshot for PostgresSnapshot {
         let sql = format!("COPY (SELECT {} FROM {} WHERE {} LIMIT 1) TO STDOUT", table.columns(), table.source(), equal.join(" AND "));
         self.reading(|session| {
             let (mut found, mut decoder) = (None, Decoder::default());
-            let flow = session.copy_out(model, &sql, &mut |line| {
+            session.copy_all(model, &sql, &mut |line| {
                 let values = decoder.row(line, &table.kinds, content).map_err(|source| unreadable(table, source))?;
                 found = Some(Row::new(&table.relation, values, 0));
-                Ok(ControlFlow::Continue(()))
+                Ok(())
             })?;
-            Ok((found, flow))
+            Ok((found, ControlFlow::Continue(())))
         })
     }
 }

@@ -138,6 +138,14 @@ impl Session {
         stopped
     }
 
+    /// Gives every line of a `COPY … TO STDOUT` to `each`: there is no break, which would end the transaction.
+    ///
+    /// # Errors
+    /// What the server says, about the model `what`, and what `each` says.
+    pub fn copy_all(&mut self, what: &str, sql: &str, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.copy_out(what, sql, &mut |line| each(line).map(ControlFlow::Continue)).map(drop)
+    }
+
     /// Begins a `COPY … FROM STDIN`.
     ///
     /// # Errors
@@ -145,12 +153,6 @@ impl Session {
     pub fn copy_in(&mut self, what: &str, sql: &str) -> Result<postgres::CopyInWriter<'_>> {
         self.speak(true)?;
         self.client.copy_in(sql).map_err(|error| said(&self.place, what, &error))
-    }
-
-    /// Stops what the connection is doing, from anywhere.
-    #[must_use]
-    pub fn canceller(&self) -> Canceller {
-        self.canceller.clone()
     }
 
     /// An error of the server, about the model `what` where one is concerned.

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::address::Address;
@@ -133,7 +132,7 @@ impl PostgresWriter {
         let relation = &table.relation;
         let sql = format!("COPY (SELECT {places}{} FROM {} WHERE {condition}) TO STDOUT", table.columns(), table.source());
         let (mut found, mut decoder) = (None, Decoder::default());
-        self.session.copy_out(&relation.name, &sql, &mut |line| {
+        self.session.copy_all(&relation.name, &sql, &mut |line| {
             let (place, line) = if places.is_empty() { (String::new(), line) } else { place_of(line)? };
             if found.is_none() {
                 let failed = |source| Error::Io { what: relation.name.clone(), source };
@@ -142,8 +141,7 @@ impl PostgresWriter {
                     found = Some((place, Row::new(relation, values, 0)));
                 }
             }
-            // Not a break: that would cancel the statement, and the transaction with it.
-            Ok(ControlFlow::Continue(()))
+            Ok(())
         })?;
         Ok(found)
     }
@@ -254,12 +252,12 @@ impl Writer for PostgresWriter {
         self.lock(&table)?;
         let mut decoder = Decoder::default();
         let sql = format!("COPY (SELECT {} FROM {}) TO STDOUT", table.columns(), table.source());
-        self.session.copy_out(&relation.name, &sql, &mut |line| {
+        self.session.copy_all(&relation.name, &sql, &mut |line| {
             let values = decoder.row(line, &table.kinds, &Looking).map_err(|source| Error::Io { what: relation.name.clone(), source })?;
             if let Some(count) = found.get_mut(&compared_digest(relation, &values)) {
                 *count += 1;
             }
-            Ok(ControlFlow::Continue(()))
+            Ok(())
         })?;
         Ok(())
     }
