@@ -291,12 +291,14 @@ fn prefix(name: &str) -> &str {
 /// # Errors
 /// The URL is of no kind that is known.
 pub fn sqlite(url: &str) -> Result<Sqlite> {
-    let Url::Sqlite(path) = Url::parse(url)?;
-    Ok(Sqlite::new(path))
+    match Url::parse(url)? {
+        Url::Sqlite(path) => Ok(Sqlite::new(path)),
+        Url::Postgres(address) => Err(crate::sources::Error::Url { url: address.to_string() }.into()),
+    }
 }
 
 fn absolute_url(text: &str) -> Result<String> {
-    let Url::Sqlite(path) = Url::parse(text)?;
+    let Url::Sqlite(path) = Url::parse(text)? else { return Err(crate::sources::Error::Url { url: text.to_owned() }.into()) };
     let path = std::path::absolute(&path).unwrap_or(path);
     Ok(format!("sqlite:{}", path.display()))
 }

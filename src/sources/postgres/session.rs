@@ -89,12 +89,7 @@ impl Session {
     ///
     /// # Errors
     /// What the server says, about the model `what`, and what `each` says.
-    pub fn copy_out(
-        &mut self,
-        what: &str,
-        sql: &str,
-        each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>,
-    ) -> Result<ControlFlow<()>> {
+    pub fn copy_out(&mut self, what: &str, sql: &str, each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
         let place = self.place.clone();
         let mut reader = self.client.copy_out(sql).map_err(|error| said(&place, what, &error))?;
         let stopped = lines(&mut reader, each, &|error| said_while_reading(&place, what, error));
