@@ -112,6 +112,22 @@ pub enum Error {
         /// The URL, without secrets.
         url: String,
     },
+    /// The address of a PostgreSQL database cannot be used.
+    #[error("{url}: {why}")]
+    Address {
+        /// The URL, without secrets.
+        url: String,
+        /// Why.
+        why: postgres::Fault,
+    },
+    /// No server lets this user in.
+    #[error("{what}: {why}")]
+    Connect {
+        /// The URL, without secrets.
+        what: String,
+        /// Why.
+        why: Box<postgres::Refusal>,
+    },
 }
 
 impl Explain for Error {
@@ -125,7 +141,9 @@ impl Explain for Error {
             Self::NotOurs { remedy, .. } => format!("Use: {remedy}"),
             Self::Exists { .. } => "Name a place that does not exist yet, or move what is there away.".into(),
             Self::NoRoom { .. } => "Make room there, put the home on a larger disk, or let the application use WAL mode.".into(),
-            Self::Url { .. } => "Write sqlite:PATH.".into(),
+            Self::Url { .. } => "Write sqlite:PATH or postgresql://USER@HOST/DATABASE.".into(),
+            Self::Address { why, .. } => why.hint(),
+            Self::Connect { why, .. } => why.hint(),
             Self::Full { .. } => "Make room, or name another temporary folder with TMPDIR, then run it again.".into(),
             Self::Io { source, .. } if is_full(source) => "Make room there, then run it again.".into(),
             Self::Unfit { .. } | Self::Database { .. } | Self::Io { .. } => return None,
@@ -134,7 +152,7 @@ impl Explain for Error {
 
     fn status(&self) -> Status {
         match self {
-            Self::Url { .. } => Status::Usage,
+            Self::Url { .. } | Self::Address { .. } => Status::Usage,
             Self::Exists { .. } | Self::NotOurs { .. } => Status::Refused,
             _ => Status::Failed,
         }
