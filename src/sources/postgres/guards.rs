@@ -69,6 +69,24 @@ pub struct Guards {
 }
 
 impl Guards {
+    /// Turns event triggers off, so that the statements which turn others off set nothing off: only a superuser may, and where another
+    /// user restores they act.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn silence_events(&mut self, session: &mut Session) -> Result<()> {
+        let enabled = session.rows(
+            "SELECT evtname, evtenabled FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'
+             AND (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) ORDER BY evtname",
+        )?;
+        for row in enabled {
+            let [Some(name), Some(state)] = row.as_slice() else { continue };
+            session.run(&format!("ALTER EVENT TRIGGER {} DISABLE", ident(name)))?;
+            self.back.push(format!("ALTER EVENT TRIGGER {} {}", ident(name), enabled_as(state)));
+        }
+        Ok(())
+    }
+
     /// Turns the triggers and rules of a table off.
     ///
     /// # Errors
@@ -78,12 +96,7 @@ impl Guards {
             let [Some(schema), Some(name), Some(kind), Some(actor), Some(state)] = row.as_slice() else { continue };
             let (table, actor) = (qualified(schema, name), ident(actor));
             session.run(&format!("ALTER TABLE ONLY {table} DISABLE {kind} {actor}"))?;
-            let how = match state.as_str() {
-                "A" => "ENABLE ALWAYS",
-                "R" => "ENABLE REPLICA",
-                _ => "ENABLE",
-            };
-            self.back.push(format!("ALTER TABLE ONLY {table} {how} {kind} {actor}"));
+            self.back.push(format!("ALTER TABLE ONLY {table} {} {kind} {actor}", enabled_as(state)));
         }
         Ok(())
     }
@@ -118,6 +131,14 @@ impl Guards {
         }
         self.waiting.clear();
         Ok(())
+    }
+}
+
+fn enabled_as(state: &str) -> &'static str {
+    match state {
+        "A" => "ENABLE ALWAYS",
+        "R" => "ENABLE REPLICA",
+        _ => "ENABLE",
     }
 }
 
