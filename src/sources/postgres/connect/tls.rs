@@ -1,0 +1,77 @@
+//! How TLS is spoken with a server: whom to trust, and who we are.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::certificate::{Judge, Trusted};
+use crate::sources::postgres::address::Fault;
+use crate::sources::postgres::address::target::{Mode, Roots, Target};
+
+/// What makes TLS connections to `target`.
+pub(super) fn connector(target: &Target) -> Result<MakeRustlsConnect, Fault> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let judge = Judge { provider: Arc::clone(&provider), trusted: trusted(target)? };
+    let unfit = |why: rustls::Error| Fault::File { path: "TLS".into(), why: why.to_string() };
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(unfit)?;
+    let builder = versions.dangerous().with_custom_certificate_verifier(Arc::new(judge));
+    let Some(certificate) = &target.certificate else { return Ok(MakeRustlsConnect::new(builder.with_no_client_auth())) };
+    let key = target.key.as_ref().ok_or(Fault::Unfit("there is a certificate of ours, but no key for it: sslkey is missing"))?;
+    let told = |why: rustls::Error| Fault::File { path: key.clone(), why: why.to_string() };
+    let config = builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?).map_err(told)?;
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// The certificates to trust. Where there are some, they count whatever the mode, as libpq has it.
+fn trusted(target: &Target) -> Result<Option<Trusted>, Fault> {
+    let certificates = match &target.roots {
+        Roots::System => system()?,
+        Roots::Named(path) => certificates(path)?,
+        Roots::Usual(Some(path)) if path.exists() => certificates(path)?,
+        Roots::Usual(_) if target.mode < Mode::VerifyCa => return Ok(None),
+        Roots::Usual(_) => {
+            return Err(Fault::Unfit(
+                "sslmode asks to verify the server, but there are no certificates to trust: name them with sslrootcert=FILE, or sslrootcert=system",
+            ));
+        }
+    };
+    let mut anchors = RootCertStore::empty();
+    anchors.add_parsable_certificates(certificates.iter().cloned());
+    Ok(Some(Trusted { certificates, anchors, name_counts: target.mode == Mode::VerifyFull }))
+}
+
+fn system() -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        return Err(Fault::Unfit(
+            "the system has no certificates to trust: install its ca-certificates, or name a file with sslrootcert=FILE",
+        ));
+    }
+    Ok(found.certs)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let fault = |why: String| Fault::File { path: path.to_owned(), why };
+    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = found.map_err(|why| fault(why.to_string()))?;
+    if found.is_empty() { Err(fault("there is no certificate in it".into())) } else { Ok(found) }
+}
+
+/// A private key, which nobody else may read.
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
+    use std::os::unix::fs::MetadataExt;
+    let fault = |why: String| Fault::File { path: path.to_owned(), why };
+    let facts = std::fs::metadata(path).map_err(|why| fault(why.to_string()))?;
+    let others = if facts.uid() == 0 { 0o037 } else { 0o077 };
+    if facts.mode() & others != 0 {
+        return Err(fault("others than its owner may read this key; chmod 600 it".into()));
+    }
+    PrivateKeyDer::from_pem_file(path).map_err(|why| match why {
+        rustls::pki_types::pem::Error::NoItemsFound => fault("there is no key in it that can be read; an encrypted one cannot".into()),
+        why => fault(why.to_string()),
+    })
+}
