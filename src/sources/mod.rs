@@ -112,6 +112,26 @@ pub enum Error {
         /// The URL, without secrets.
         url: String,
     },
+    /// A database that was to be filled cannot be.
+    #[error("{what} cannot take the backup: {why}")]
+    Unsuitable {
+        /// The URL, without secrets.
+        what: String,
+        /// Why.
+        why: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A program that is needed is not installed.
+    #[error("{what}: {why}")]
+    Tool {
+        /// The URL, without secrets.
+        what: String,
+        /// What is needed, and for what.
+        why: String,
+        /// The package that has it.
+        remedy: String,
+    },
     /// The address of a PostgreSQL database cannot be used.
     #[error("{url}: {why}")]
     Address {
@@ -139,6 +159,7 @@ impl Explain for Error {
             Self::NotA { .. } => "Name the database file itself. An encrypted database cannot be read.".into(),
             Self::Locked { .. } => "Find who holds it (fuser, lsof), or try again when the application is quiet.".into(),
             Self::NotOurs { remedy, .. } => format!("Use: {remedy}"),
+            Self::Unsuitable { remedy, .. } | Self::Tool { remedy, .. } => remedy.clone(),
             Self::Exists { .. } => "Name a place that does not exist yet, or move what is there away.".into(),
             Self::NoRoom { .. } => "Make room there, put the home on a larger disk, or let the application use WAL mode.".into(),
             Self::Url { .. } => "Write sqlite:PATH or postgresql://USER@HOST/DATABASE.".into(),
@@ -153,7 +174,7 @@ impl Explain for Error {
     fn status(&self) -> Status {
         match self {
             Self::Url { .. } | Self::Address { .. } => Status::Usage,
-            Self::Exists { .. } | Self::NotOurs { .. } => Status::Refused,
+            Self::Exists { .. } | Self::NotOurs { .. } | Self::Unsuitable { .. } => Status::Refused,
             _ => Status::Failed,
         }
     }

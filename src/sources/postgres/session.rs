@@ -155,11 +155,39 @@ impl Session {
         self.client.copy_in(sql).map_err(|error| said(&self.place, what, &error))
     }
 
+    /// Runs one statement of others and tells exactly what the server says against it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn attempt(&mut self, sql: &str) -> Result<(), Objection> {
+        let lost = |error: Error| Objection { code: None, words: error.to_string() };
+        self.speak(false).map_err(lost)?;
+        self.client.batch_execute(sql).map_err(|error| match error.as_db_error() {
+            Some(told) => Objection { code: Some(told.code().clone()), words: told_words(told) },
+            None => lost(self.said("", &error)),
+        })
+    }
+
+    /// An error of a stream to or from the server, about the model `what`.
+    #[must_use]
+    pub fn said_on_the_way(&self, what: &str, error: std::io::Error) -> Error {
+        said_while_reading(&self.place, what, error)
+    }
+
     /// An error of the server, about the model `what` where one is concerned.
     #[must_use]
     pub fn said(&self, what: &str, error: &postgres::Error) -> Error {
         said(&self.place, what, error)
     }
+}
+
+/// What the server says against a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// Its code; none where the server did not answer.
+    pub code: Option<SqlState>,
+    /// Its words.
+    pub words: String,
 }
 
 /// Cuts a stream into lines. The server sends a line a message, so most are never gathered.
@@ -222,8 +250,12 @@ fn said(place: &str, what: &str, error: &postgres::Error) -> Error {
     if *code == SqlState::LOCK_NOT_AVAILABLE {
         return Error::Database { what: at, why: format!("{} (somebody holds a lock on it)", told.message()) };
     }
+    Error::Database { what: at, why: told_words(told) }
+}
+
+fn told_words(told: &postgres::error::DbError) -> String {
     let detail = told.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-    Error::Database { what: at, why: format!("{}{detail}", told.message()) }
+    format!("{}{detail}", told.message())
 }
 
 /// The words of an error and of what caused it.
