@@ -8,9 +8,10 @@ use std::time::Duration;
 use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, NewApp, Role};
 use crate::rows::{Relation, RelationKind, Row, Value};
 use crate::sources::files::{Options, Tree};
-use crate::sources::sqlite::{Sqlite, SqliteSnapshot};
-use crate::sources::url::Url;
-use crate::sources::{Content, Definition, Identity, Reference, Result as SourceResult, Snapshot, Unique, Unread};
+use crate::sources::database::Database;
+use crate::sources::{
+    Content, Definition, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Snapshot, Unique, Unread,
+};
 
 use super::vaults::same_place;
 use super::{Engine, Error, Result};
@@ -63,7 +64,7 @@ impl Parts {
 
 /// A database at one moment, its models in their modules.
 struct Grouped {
-    snapshot: SqliteSnapshot,
+    snapshot: Box<dyn Snapshot>,
     relations: Vec<Relation>,
 }
 
@@ -76,8 +77,16 @@ impl Snapshot for Grouped {
         &self.relations
     }
 
-    fn definition(&self) -> &Definition {
+    fn definition(&self) -> SourceResult<Definition> {
         self.snapshot.definition()
+    }
+
+    fn sequences(&self) -> SourceResult<Sequences> {
+        self.snapshot.sequences()
+    }
+
+    fn triggers(&self) -> SourceResult<Vec<SchemaObject>> {
+        self.snapshot.triggers()
     }
 
     fn references(&self) -> &[Reference] {
@@ -130,7 +139,7 @@ impl Engine {
     /// The app that a request describes, its sources seen to be what they should be.
     pub(super) fn app_to_be(&self, request: &AppRequest, vault_id: String) -> Result<NewApp> {
         if request.database.is_none() && request.files.is_empty() && request.config.is_empty() {
-            let hint = "Give --database sqlite:PATH, --files DIR, --config PATH, or several of them.".to_owned();
+            let hint = "Give --database sqlite:PATH or postgresql://…, --files DIR, --config PATH, or several of them.".to_owned();
             return Err(Error::Usage { why: "an app has a database, files, configuration files, or several of them".into(), hint });
         }
         let files = roots(&request.files)?;
@@ -140,7 +149,7 @@ impl Engine {
         }
         let new = NewApp {
             name: request.name.clone(),
-            database: request.database.as_deref().map(absolute_url).transpose()?,
+            database: request.database.as_deref().map(canonical).transpose()?,
             files,
             exclude: request.exclude.clone(),
             one_file_system: request.one_file_system,
@@ -202,7 +211,7 @@ impl Engine {
             apart.extend(self.catalog().locations(&vault.id)?.into_iter().map(|location| PathBuf::from(location.place)));
         }
         let urls = self.catalog().apps()?.into_iter().filter_map(|app| app.database);
-        apart.extend(urls.filter_map(|url| sqlite(&url).ok()).flat_map(|database| database.files()));
+        apart.extend(urls.filter_map(|url| Database::parse(&url).ok()).flat_map(|database| database.files()));
         Ok(apart)
     }
 
@@ -239,13 +248,13 @@ impl<'a> Places<'a> {
 
     /// Opens everything, to see what it is; no database is copied for that.
     fn look(&self, scratch: &Path) -> Result<Vec<Box<dyn Snapshot>>> {
-        let database = self.database.map(|url| sqlite(url)?.look(self.lock_wait, scratch).map_err(Error::from)).transpose()?;
+        let database = self.database.map(|url| Database::parse(url)?.look(self.lock_wait, scratch)).transpose()?;
         Ok(together(database, self.trees()?))
     }
 
     fn open(&self, parts: Parts, scratch: &Path, apart: &[PathBuf]) -> Result<Vec<Box<dyn Snapshot>>> {
         let url = self.database.filter(|_| parts.database);
-        let database = url.map(|url| sqlite(url)?.snapshot(self.lock_wait, scratch).map_err(Error::from)).transpose()?;
+        let database = url.map(|url| Database::parse(url)?.snapshot(self.lock_wait, scratch)).transpose()?;
         let trees = if parts.files { self.trees()? } else { Vec::new() };
         Ok(together(database, trees.into_iter().map(|tree| tree.without(apart)).collect()))
     }
@@ -263,7 +272,7 @@ impl<'a> Places<'a> {
     }
 }
 
-fn together(database: Option<SqliteSnapshot>, trees: Vec<Tree>) -> Vec<Box<dyn Snapshot>> {
+fn together(database: Option<Box<dyn Snapshot>>, trees: Vec<Tree>) -> Vec<Box<dyn Snapshot>> {
     let database = database.map(|snapshot| {
         let relations = in_modules(snapshot.relations());
         Box::new(Grouped { snapshot, relations }) as Box<dyn Snapshot>
@@ -271,36 +280,27 @@ fn together(database: Option<SqliteSnapshot>, trees: Vec<Tree>) -> Vec<Box<dyn S
     database.into_iter().chain(trees.into_iter().map(|tree| Box::new(tree) as Box<dyn Snapshot>)).collect()
 }
 
-/// Puts models into modules: what stands before the first `_` of a table's name, where at least two tables share it.
+/// Puts models into modules where the source has none for them: what stands before the first `_` of a table's name, where at least two tables share it.
 fn in_modules(relations: &[Relation]) -> Vec<Relation> {
     let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
-    for relation in relations {
+    for relation in relations.iter().filter(|relation| relation.module.is_empty()) {
         *shared.entry(prefix(&relation.name)).or_default() += 1;
     }
-    let module =
-        |name: &str| if shared.get(prefix(name)).is_some_and(|&count| count > 1) { prefix(name).to_owned() } else { String::new() };
-    relations.iter().map(|relation| Relation { module: module(&relation.name), ..relation.clone() }).collect()
+    let module = |relation: &Relation| match prefix(&relation.name) {
+        _ if !relation.module.is_empty() => relation.module.clone(),
+        prefix if shared.get(prefix).is_some_and(|&count| count > 1) => prefix.to_owned(),
+        _ => String::new(),
+    };
+    relations.iter().map(|relation| Relation { module: module(relation), ..relation.clone() }).collect()
 }
 
 fn prefix(name: &str) -> &str {
     name.split_once('_').map_or("", |(prefix, _)| prefix)
 }
 
-/// The database that a URL names.
-///
-/// # Errors
-/// The URL is of no kind that is known.
-pub fn sqlite(url: &str) -> Result<Sqlite> {
-    match Url::parse(url)? {
-        Url::Sqlite(path) => Ok(Sqlite::new(path)),
-        Url::Postgres(address) => Err(crate::sources::Error::Url { url: address.to_string() }.into()),
-    }
-}
-
-fn absolute_url(text: &str) -> Result<String> {
-    let Url::Sqlite(path) = Url::parse(text)? else { return Err(crate::sources::Error::Url { url: text.to_owned() }.into()) };
-    let path = std::path::absolute(&path).unwrap_or(path);
-    Ok(format!("sqlite:{}", path.display()))
+/// The URL as the catalog keeps it: it means the same from every folder.
+fn canonical(url: &str) -> Result<String> {
+    Ok(Database::parse(url)?.to_string())
 }
 
 fn roots(texts: &[String]) -> Result<Vec<FilesRoot>> {

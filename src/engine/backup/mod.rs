@@ -255,6 +255,8 @@ impl Backing<'_> {
     ) -> Result<Vec<Fresh>> {
         let mut relations = Vec::new();
         let mut fresh = Vec::new();
+        // What makes the schema is asked for first: that it cannot be told is better known before the rows are read.
+        let definition = source.definition()?;
         for relation in source.relations().iter().filter(|relation| self.request.covers(relation)) {
             self.run.progress.phase(&relation.name);
             let since = basis.of(relation);
@@ -281,7 +283,7 @@ impl Backing<'_> {
         }
         if !relations.is_empty() {
             let identity = serde_json::to_value(source.identity()).unwrap_or_default();
-            let definition = definition::store(writer, source)?;
+            let definition = definition::store(writer, source, definition)?;
             manifest.sources.push(SourceRecord { identity, definition, relations });
         }
         Ok(fresh)

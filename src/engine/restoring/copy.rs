@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::{AuditOutcome, Role};
 use crate::engine::Engine;
-use crate::engine::apps::sqlite;
 use crate::engine::backup::definition;
 use crate::engine::error::{Doing, Error, Result};
 use crate::engine::latest::{Part, Wanted};
 use crate::engine::stored::StoredBackup;
 use crate::rows::{RelationDigest, RelationKind};
-use crate::sources::{Creator, files};
+use crate::sources::database::Database;
+use crate::sources::{Creator, Identity, files};
 use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord};
 
 /// Where a copy goes.
@@ -106,7 +106,15 @@ type Copying<'s> = (Vec<&'s RelationRecord>, Box<dyn Creator>);
 fn begin_database<'s>(stored: &'s StoredBackup, url: &str) -> Result<Copying<'s>> {
     let source = source_of(stored, RelationKind::Table, "no database")?;
     let described = definition::read(stored.vault(), &source.definition)?;
-    Ok((source.relations.iter().collect(), sqlite(url)?.create(&described.definition)?))
+    let database = Database::parse(url)?;
+    let engine = serde_json::from_value::<Identity>(source.identity.clone()).map(|identity| identity.engine).unwrap_or_default();
+    if engine != database.engine() {
+        return Err(Error::Refused {
+            why: format!("the backup is of a {engine} database, and {database} is none"),
+            hint: "Name a target of the same kind: a new SQLite file (sqlite:PATH), or an empty PostgreSQL database (postgresql://…).".into(),
+        });
+    }
+    Ok((source.relations.iter().collect(), database.create(&described.definition)?))
 }
 
 /// A folder for each tree, below `folder`, which is made where it is not there.

@@ -37,6 +37,10 @@ pub struct Session {
     client: postgres::Client,
     canceller: Canceller,
     place: String,
+    /// The database's own encoding, where values must not be converted from it.
+    own: Option<String>,
+    /// Whether the client's encoding is the database's own now.
+    is_own: bool,
 }
 
 impl Session {
@@ -46,7 +50,7 @@ impl Session {
     /// What connecting met.
     pub fn open(address: &Address) -> Result<Self> {
         let (client, canceller) = address.open()?;
-        let mut session = Self { client, canceller, place: address.to_string() };
+        let mut session = Self { client, canceller, place: address.to_string(), own: None, is_own: false };
         let names = PINNED.map(|(name, _)| format!("'{}'", name.to_lowercase())).join(", ");
         let known = session.rows(&format!("SELECT lower(name) FROM pg_catalog.pg_settings WHERE lower(name) IN ({names})"))?;
         let known: Vec<&str> = known.iter().filter_map(|row| row[0].as_deref()).collect();
@@ -56,11 +60,25 @@ impl Session {
         Ok(session)
     }
 
+    /// Says what the database's encoding is: values move in it, unconverted; names are asked for as UTF-8.
+    pub fn values_are(&mut self, encoding: &str) {
+        self.own = (encoding != "UTF8").then(|| encoding.to_owned());
+    }
+
+    fn speak(&mut self, own: bool) -> Result<()> {
+        let Some(encoding) = self.own.as_ref().filter(|_| self.is_own != own) else { return Ok(()) };
+        let set = format!("SET client_encoding = '{}'", if own { encoding } else { "UTF8" });
+        self.client.batch_execute(&set).map_err(|error| self.said("", &error))?;
+        self.is_own = own;
+        Ok(())
+    }
+
     /// Runs statements that give nothing.
     ///
     /// # Errors
     /// What the server says.
     pub fn run(&mut self, sql: &str) -> Result<()> {
+        self.speak(false)?;
         self.client.batch_execute(sql).map_err(|error| self.said("", &error))
     }
 
@@ -69,12 +87,27 @@ impl Session {
     /// # Errors
     /// What the server says.
     pub fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        self.speak(false)?;
         let messages = self.client.simple_query(sql).map_err(|error| self.said("", &error))?;
         let rows = messages.into_iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()),
             _ => None,
         });
         Ok(rows.collect())
+    }
+
+    /// Runs statements that each change rows, and says how many each changed.
+    ///
+    /// # Errors
+    /// What the server says, about the model `what`.
+    pub fn changed(&mut self, what: &str, sql: &str) -> Result<Vec<u64>> {
+        self.speak(false)?;
+        let messages = self.client.simple_query(sql).map_err(|error| self.said(what, &error))?;
+        let counts = messages.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::CommandComplete(count) => Some(count),
+            _ => None,
+        });
+        Ok(counts.collect())
     }
 
     /// The first value of the first row.
@@ -89,7 +122,13 @@ impl Session {
     ///
     /// # Errors
     /// What the server says, about the model `what`, and what `each` says.
-    pub fn copy_out(&mut self, what: &str, sql: &str, each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
+    pub fn copy_out(
+        &mut self,
+        what: &str,
+        sql: &str,
+        each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<ControlFlow<()>> {
+        self.speak(true)?;
         let place = self.place.clone();
         let mut reader = self.client.copy_out(sql).map_err(|error| said(&place, what, &error))?;
         let stopped = lines(&mut reader, each, &|error| said_while_reading(&place, what, error));
@@ -99,18 +138,40 @@ impl Session {
         stopped
     }
 
+    /// Gives every line of a `COPY … TO STDOUT` to `each`: there is no break, which would end the transaction.
+    ///
+    /// # Errors
+    /// What the server says, about the model `what`, and what `each` says.
+    pub fn copy_all(&mut self, what: &str, sql: &str, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.copy_out(what, sql, &mut |line| each(line).map(ControlFlow::Continue)).map(drop)
+    }
+
     /// Begins a `COPY … FROM STDIN`.
     ///
     /// # Errors
     /// What the server says, about the model `what`.
     pub fn copy_in(&mut self, what: &str, sql: &str) -> Result<postgres::CopyInWriter<'_>> {
+        self.speak(true)?;
         self.client.copy_in(sql).map_err(|error| said(&self.place, what, &error))
     }
 
-    /// Stops what the connection is doing, from anywhere.
+    /// Runs one statement of others and tells exactly what the server says against it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn attempt(&mut self, sql: &str) -> Result<(), Objection> {
+        let lost = |error: Error| Objection { code: None, words: error.to_string() };
+        self.speak(false).map_err(lost)?;
+        self.client.batch_execute(sql).map_err(|error| match error.as_db_error() {
+            Some(told) => Objection { code: Some(told.code().clone()), words: told_words(told) },
+            None => lost(self.said("", &error)),
+        })
+    }
+
+    /// An error of a stream to or from the server, about the model `what`.
     #[must_use]
-    pub fn canceller(&self) -> Canceller {
-        self.canceller.clone()
+    pub fn said_on_the_way(&self, what: &str, error: std::io::Error) -> Error {
+        said_while_reading(&self.place, what, error)
     }
 
     /// An error of the server, about the model `what` where one is concerned.
@@ -118,6 +179,15 @@ impl Session {
     pub fn said(&self, what: &str, error: &postgres::Error) -> Error {
         said(&self.place, what, error)
     }
+}
+
+/// What the server says against a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// Its code; none where the server did not answer.
+    pub code: Option<SqlState>,
+    /// Its words.
+    pub words: String,
 }
 
 /// Cuts a stream into lines. The server sends a line a message, so most are never gathered.
@@ -180,8 +250,12 @@ fn said(place: &str, what: &str, error: &postgres::Error) -> Error {
     if *code == SqlState::LOCK_NOT_AVAILABLE {
         return Error::Database { what: at, why: format!("{} (somebody holds a lock on it)", told.message()) };
     }
+    Error::Database { what: at, why: told_words(told) }
+}
+
+fn told_words(told: &postgres::error::DbError) -> String {
     let detail = told.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-    Error::Database { what: at, why: format!("{}{detail}", told.message()) }
+    format!("{}{detail}", told.message())
 }
 
 /// The words of an error and of what caused it.

@@ -7,19 +7,25 @@ use crate::rows::Value;
 
 /// A name as SQL takes it, whatever is in it.
 pub fn ident(name: &str) -> String {
-    if name.is_ascii() {
-        return format!("\"{}\"", name.replace('"', "\"\""));
-    }
-    let mut quoted = String::from("U&\"");
-    for letter in name.chars() {
+    if name.is_ascii() { format!("\"{}\"", name.replace('"', "\"\"")) } else { unicode(name, '"') }
+}
+
+/// Text that is known as such: a name as a string, the same letters in whatever encoding the database has.
+pub fn string(text: &str) -> String {
+    if text.is_ascii() { literal(text.as_bytes()) } else { unicode(text, '\'') }
+}
+
+fn unicode(text: &str, quote: char) -> String {
+    let mut quoted = format!("U&{quote}");
+    for letter in text.chars() {
         match letter {
-            '"' => quoted.push_str("\"\""),
             '\\' => quoted.push_str("\\\\"),
+            twice if twice == quote => quoted.extend([quote, quote]),
             ascii if ascii.is_ascii() => quoted.push(ascii),
             other => drop(write!(quoted, "\\+{:06X}", u32::from(other))),
         }
     }
-    quoted.push('"');
+    quoted.push(quote);
     quoted
 }
 
@@ -78,6 +84,7 @@ mod tests {
     fn names_are_quoted_whatever_is_in_them() {
         assert_eq!(ident("a\"b;\nc"), "\"a\"\"b;\nc\"");
         assert_eq!(ident("naïve\\\"☃"), "U&\"na\\+0000EFve\\\\\"\"\\+002603\"");
+        assert_eq!(string("it's ☃"), "U&'it''s \\+002603'");
         assert_eq!(qualified("public", "x"), "\"public\".\"x\"");
     }
 

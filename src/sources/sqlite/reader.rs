@@ -19,7 +19,7 @@ use super::schema::{Schema, Table, UniqueIndex};
 use super::values::{Bound, equals, quoted, quoted_list, read};
 use crate::rows::{Digest, Fold, Key, Relation, Row, RowDigest, Value, row::compared_digest};
 use crate::sources::private::Private;
-use crate::sources::{Content, Definition, Error, Identity, Reference, Result, Snapshot, Unique, Unread};
+use crate::sources::{Content, Definition, Error, Identity, Reference, Result, SchemaObject, Snapshot, Unique, Unread};
 
 /// A SQLite database as it was when it was opened.
 pub struct SqliteSnapshot {
@@ -283,8 +283,12 @@ impl Snapshot for SqliteSnapshot {
         &self.relations
     }
 
-    fn definition(&self) -> &Definition {
-        &self.schema.definition
+    fn definition(&self) -> Result<Definition> {
+        Ok(self.schema.definition.clone())
+    }
+
+    fn triggers(&self) -> Result<Vec<SchemaObject>> {
+        Ok(self.schema.definition.objects.iter().filter(|object| object.kind == "trigger").cloned().collect())
     }
 
     fn references(&self) -> &[Reference] {

@@ -103,7 +103,7 @@ impl Schema {
         }
         tables.sort_by(|a, b| a.relation.name.cmp(&b.relation.name));
         let references = references(connection, &tables)?;
-        let definition = Definition { objects, pragmas: pragmas(connection)?, sequences: sequences(connection)? };
+        let definition = Definition { objects, pragmas: pragmas(connection)?, sequences: sequences(connection)?, unstarted: Vec::new() };
         Ok(Self { tables, definition, references, external })
     }
 

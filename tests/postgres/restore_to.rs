@@ -1,0 +1,255 @@
+//! `restore to` an empty database: pg_dump says of the copy what it says of the original.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backstop::catalog::BackupType;
+use backstop::clock::SystemClock;
+use backstop::engine::apps::AppRequest;
+use backstop::engine::backup::BackupRequest;
+use backstop::engine::restoring::{CopyResult, CopyTarget};
+use backstop::engine::vaults::VaultRequest;
+use backstop::engine::{Engine, Home, Result};
+use backstop::error::{Explain, Status};
+
+use crate::common::known::{Known, secret};
+use crate::common::postgres::{Cluster, Database};
+
+/// The statements of a file of the tests.
+fn sample(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)).unwrap()
+}
+
+/// An engine that protects one database and has a backup of it.
+struct Place {
+    _folder: tempfile::TempDir,
+    engine: Engine,
+}
+
+impl Place {
+    fn backed_up(database: &Database) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::open(Home::at(folder.path().join("home")), Arc::new(SystemClock), Box::new(Known)).unwrap();
+        let locations = [folder.path().join("vault").display().to_string()];
+        let passphrase = secret();
+        engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).unwrap();
+        engine.add_app(&AppRequest { name: "app".into(), database: Some(database.url()), ..AppRequest::default() }).unwrap();
+        engine.backup(&BackupRequest::new(None, BackupType::Full)).unwrap();
+        Self { _folder: folder, engine }
+    }
+
+    fn restore_to(&self, url: String) -> Result<CopyResult> {
+        self.engine.restore_to("latest", None, &[CopyTarget::Database(url)])
+    }
+}
+
+/// What pg_dump says of a database, the rows of each table in one order: a table has none.
+fn dumped(cluster: &Cluster, database: &Database) -> String {
+    let all = cluster.dump(database, &["--inserts", "--rows-per-insert=1"]);
+    let mut told = Vec::new();
+    let mut rows = Vec::new();
+    // The key behind these words is another one each time.
+    for line in all.lines().filter(|line| !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ")) {
+        if line.starts_with("INSERT INTO ") {
+            rows.push(line);
+        } else {
+            rows.sort_unstable();
+            told.append(&mut rows);
+            told.push(line);
+        }
+    }
+    told.join("\n")
+}
+
+#[track_caller]
+fn assert_equal(original: &str, copy: &str) {
+    let differ = original.lines().zip(copy.lines()).position(|(one, other)| one != other);
+    if let Some(line) = differ.or((original.len() != copy.len()).then(|| original.lines().count().min(copy.lines().count()))) {
+        let around = |text: &str| text.lines().skip(line.saturating_sub(5)).take(12).collect::<Vec<_>>().join("\n");
+        panic!("line {line} differs\n--- original\n{}\n--- copy\n{}", around(original), around(copy));
+    }
+}
+
+/// The names that no database can hold, besides: roles are the server's.
+const ROLES: &str = "CREATE ROLE \"owner; of 'all'\"; CREATE ROLE reader;";
+
+#[test]
+fn a_database_with_one_of_everything_comes_back_as_pg_dump_has_it() {
+    let cluster = Cluster::start();
+    cluster.existing("postgres").psql(ROLES);
+    let original = cluster.database("hostile");
+    original.psql(&sample("postgres/hostile.sql"));
+    let copy = cluster.database("copy");
+    let result = Place::backed_up(&original).restore_to(copy.url()).unwrap();
+    assert_eq!(result.warnings, [""; 0]);
+    assert_equal(&dumped(&cluster, &original), &dumped(&cluster, &copy));
+}
+
+#[test]
+fn a_role_that_is_missing_is_named_and_everything_else_comes_back() {
+    let (cluster, other) = (Cluster::start(), Cluster::start());
+    cluster.existing("postgres").psql(ROLES);
+    let original = cluster.database("hostile");
+    original.psql(&sample("postgres/hostile.sql"));
+    let copy = other.database("copy");
+    let result = Place::backed_up(&original).restore_to(copy.url()).unwrap();
+    let told = result.warnings.join("\n");
+    assert!(told.contains("role \"owner; of 'all'\" does not exist") && told.contains("role \"reader\" does not exist"), "{told}");
+    assert!(told.contains("the owner of empty") && told.contains("the policy public.secured mine; only"), "{told}");
+    // Everything that names no role is the same.
+    let data = ["--inserts", "--data-only", "--table=every_type", "--table=measured*", "--table=keyless"];
+    assert_eq!(rows(&cluster.dump(&original, &data)), rows(&other.dump(&copy, &data)));
+    assert_eq!(copy.psql("SELECT count(*) FROM pg_largeobject_metadata"), "3");
+    assert_eq!(copy.psql("SELECT n FROM a_second"), "9");
+}
+
+fn rows(dump: &str) -> Vec<&str> {
+    let mut rows: Vec<&str> = dump.lines().filter(|line| line.starts_with("INSERT INTO ")).collect();
+    rows.sort_unstable();
+    rows
+}
+
+#[test]
+fn materialized_views_are_filled_whatever_the_order_they_were_made_in() {
+    let cluster = Cluster::start();
+    let original = cluster.database("original");
+    // The view was put upon a younger one: the numbers of the objects are not the order in which they can be filled.
+    original.psql(
+        "CREATE TABLE t (n integer); INSERT INTO t VALUES (1), (2);
+         CREATE VIEW between_them AS SELECT n FROM t;
+         CREATE MATERIALIZED VIEW older AS SELECT sum(n) AS n FROM between_them;
+         CREATE MATERIALIZED VIEW younger AS SELECT n * 10 AS n FROM t;
+         CREATE OR REPLACE VIEW between_them AS SELECT n FROM younger;
+         REFRESH MATERIALIZED VIEW older;",
+    );
+    let copy = cluster.database("copy");
+    assert_eq!(Place::backed_up(&original).restore_to(copy.url()).unwrap().warnings, [""; 0]);
+    assert_eq!(copy.psql("SELECT n FROM older"), "30");
+}
+
+#[test]
+fn a_database_that_cannot_take_the_backup_is_refused_and_stays_as_it_is() {
+    let cluster = Cluster::start();
+    let original = cluster.database("original");
+    original.psql("CREATE TABLE t (n integer); INSERT INTO t VALUES (1);");
+    let place = Place::backed_up(&original);
+    let refused = |database: &Database, why: &str, hint: &str| {
+        let before = cluster.dump(database, &["--schema-only", "--inserts"]).lines().count();
+        let error = place.restore_to(database.url()).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(error.hint().unwrap_or_default().contains(hint), "{:?}", error.hint());
+        assert_eq!(error.status(), Status::Refused);
+        assert_eq!(cluster.dump(database, &["--schema-only", "--inserts"]).lines().count(), before);
+    };
+    let each = [
+        ("a_table", "CREATE TABLE public.x (n integer)", "the table public.x"),
+        ("a_type", "CREATE TYPE x AS ENUM ('a')", "the type public.x"),
+        ("a_schema", "CREATE SCHEMA x", "the schema x"),
+        ("an_extension", "CREATE EXTENSION hstore", "the extension hstore and "),
+        ("a_function", "CREATE FUNCTION x() RETURNS integer LANGUAGE sql RETURN 1", "the function public.x"),
+        ("a_large_object", "SELECT lo_create(77)", "the large object 77"),
+        ("an_operator_family", "CREATE OPERATOR FAMILY x USING btree", "the operator family x"),
+    ];
+    for (name, sql, found) in each {
+        let occupied = cluster.database(name);
+        occupied.psql(sql);
+        refused(&occupied, &format!("it is not empty, it holds {found}"), "createdb --template=template0 --encoding='UTF8'");
+    }
+    let latin = cluster.database_in("latin", "LATIN1", "C");
+    refused(&latin, "its encoding is LATIN1, the backup's is UTF8", "--encoding='UTF8' --lc-collate='C.UTF-8'");
+}
+
+#[test]
+fn what_only_public_and_the_language_of_every_database_are_is_empty() {
+    let cluster = Cluster::start();
+    let original = cluster.database("original");
+    original.psql("CREATE TABLE t (n integer); INSERT INTO t VALUES (1);");
+    let copy = cluster.database("copy");
+    copy.psql("DROP SCHEMA public; CREATE SCHEMA public; DROP EXTENSION plpgsql; CREATE EXTENSION plpgsql;");
+    Place::backed_up(&original).restore_to(copy.url()).unwrap();
+    assert_eq!(copy.psql("SELECT n FROM t"), "1");
+}
+
+#[test]
+fn an_extension_that_the_server_lacks_is_named_before_anything_is_made() {
+    let cluster = Cluster::start();
+    let original = cluster.database("original");
+    // Its files are there while the backup is made, as on another machine.
+    original.psql("CREATE EXTENSION hstore; CREATE TABLE t (n integer);");
+    original.psql("UPDATE pg_extension SET extname = 'no_such_thing' WHERE extname = 'hstore'");
+    let place = Place::backed_up(&original);
+    let copy = cluster.database("copy");
+    let error = place.restore_to(copy.url()).unwrap_err();
+    assert!(error.to_string().contains("the extension no_such_thing"), "{error}");
+    assert!(error.hint().unwrap().contains("Install the packages"), "{:?}", error.hint());
+    assert_eq!(copy.psql("SELECT count(*) FROM pg_class WHERE oid >= 16384"), "0");
+}
+
+#[test]
+fn rows_that_break_a_constraint_come_back_and_the_constraint_is_named() {
+    let cluster = Cluster::start();
+    let original = cluster.database("original");
+    original.psql(
+        "CREATE TABLE parent (id integer PRIMARY KEY); CREATE TABLE child (id integer PRIMARY KEY, parent integer REFERENCES parent);
+         SET session_replication_role = replica; INSERT INTO child VALUES (1, 7);",
+    );
+    let copy = cluster.database("copy");
+    let warnings = Place::backed_up(&original).restore_to(copy.url()).unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].contains("child_parent_fkey") && warnings[0].contains("violates foreign key"), "{warnings:?}");
+    assert_eq!(copy.psql("SELECT parent FROM child"), "7");
+}
+
+#[test]
+fn a_user_without_the_rights_of_a_superuser_gets_all_but_what_needs_them() {
+    let cluster = Cluster::start();
+    cluster.existing("postgres").psql("CREATE ROLE plain LOGIN; CREATE ROLE other;");
+    let original = cluster.database("original");
+    original.psql(
+        "CREATE EXTENSION hstore; COMMENT ON EXTENSION hstore IS 'ours'; CREATE TABLE t (n integer, h hstore); INSERT INTO t VALUES (1, 'a=>b');
+         ALTER TABLE t OWNER TO other; CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+         CREATE EVENT TRIGGER ddl ON ddl_command_end EXECUTE FUNCTION e();",
+    );
+    let copy = cluster.database("copy");
+    copy.psql("ALTER DATABASE copy OWNER TO plain");
+    let result = Place::backed_up(&original).restore_to(copy.url_of("plain")).unwrap();
+    let told = result.warnings.join("\n");
+    assert!(told.contains("the owner of public.t") && told.contains("the event trigger ddl"), "{told}");
+    assert_eq!(copy.psql("SELECT n, h -> 'a' FROM t"), "1|b");
+}
+
+#[test]
+fn a_failure_in_the_middle_leaves_the_database_empty() {
+    let cluster = Cluster::start();
+    let original = cluster.database("original");
+    // The check calls a function that finds its table by a path of the application's own: no restore can.
+    original.psql(
+        "CREATE TABLE allowed (n integer); INSERT INTO allowed VALUES (1);
+         CREATE FUNCTION is_allowed(i integer) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT 1 FROM allowed WHERE n = i); END';
+         CREATE TABLE t (n integer CHECK (is_allowed(n))); INSERT INTO t VALUES (1);",
+    );
+    let copy = cluster.database("copy");
+    let error = Place::backed_up(&original).restore_to(copy.url()).unwrap_err();
+    assert!(error.to_string().contains("copy") && error.to_string().contains(": t: ") && error.to_string().contains("allowed"), "{error}");
+    assert_eq!(copy.psql("SELECT count(*) FROM pg_class WHERE oid >= 16384"), "0");
+    assert_eq!(copy.psql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backstop'"), "0");
+}
+
+#[test]
+fn a_database_in_another_encoding_comes_back_in_it() {
+    let cluster = Cluster::start();
+    let original = cluster.database_in("original", "LATIN1", "C");
+    original.psql("CREATE TABLE \"Größe\" (\"naïve\" text PRIMARY KEY); INSERT INTO \"Größe\" VALUES ('Ærø'); COMMENT ON TABLE \"Größe\" IS 'déjà vu'; CREATE SEQUENCE \"zählt\"; SELECT nextval('\"zählt\"');");
+    let copy = cluster.database_in("copy", "LATIN1", "C");
+    assert_eq!(Place::backed_up(&original).restore_to(copy.url()).unwrap().warnings, [""; 0]);
+    assert_equal(&dumped(&cluster, &original), &dumped(&cluster, &copy));
+}
+
+#[test]
+fn a_database_that_sorts_otherwise_takes_the_backup_and_says_so() {
+    let cluster = Cluster::start();
+    let original = cluster.database("original");
+    original.psql("CREATE TABLE t (n text PRIMARY KEY); INSERT INTO t VALUES ('a')");
+    let copy = cluster.database_in("copy", "UTF8", "C");
+    let warnings = Place::backed_up(&original).restore_to(copy.url()).unwrap().warnings;
+    assert!(warnings.iter().any(|warning| warning == "the database sorts as C does, the one that was backed up did as C.UTF-8"), "{warnings:?}");
+}
