@@ -6,7 +6,11 @@ mod common;
 
 mod certificates;
 mod connecting;
+mod place;
+mod reading;
 mod refusals;
+mod restore_to;
+mod restoring;
 mod tls;
 
 use backstop::sources::postgres::{Address, Surroundings};
