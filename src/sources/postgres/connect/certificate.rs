@@ -135,8 +135,8 @@ fn named(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), 
 
 /// The subject's common name.
 fn common_name(certificate: &Certificate) -> Option<String> {
-    let parts = certificate.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
-    let value = &parts.filter(|part| part.oid == COMMON_NAME).next_back()?.value;
+    let mut parts = certificate.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
+    let value = &parts.rfind(|part| part.oid == COMMON_NAME)?.value;
     let text = value.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str().to_owned());
     text.or_else(|_| value.decode_as::<PrintableStringRef<'_>>().map(|text| text.as_str().to_owned())).ok()
 }
