@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, NewApp, Role};
 use crate::rows::{Relation, RelationKind, Row, Value};
-use crate::sources::files::{Options, Tree};
 use crate::sources::database::Database;
-use crate::sources::{
-    Content, Definition, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Snapshot, Unique, Unread,
-};
+use crate::sources::files::{Options, Tree};
+use crate::sources::{Content, Definition, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Snapshot, Unique, Unread};
 
 use super::vaults::same_place;
 use super::{Engine, Error, Result};

@@ -127,7 +127,10 @@ fn rows_that_break_a_constraint_come_back_and_the_constraint_is_named() {
     );
     let copy = cluster.database("copy");
     let warnings = Place::backed_up(&original).restore_to(copy.url()).unwrap().warnings;
-    assert!(warnings.len() == 1 && warnings[0].contains("child_parent_fkey") && warnings[0].contains("violates foreign key"), "{warnings:?}");
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("child_parent_fkey") && warnings[0].contains("violates foreign key"),
+        "{warnings:?}"
+    );
     assert_eq!(copy.psql("SELECT parent FROM child"), "7");
 }
 
@@ -183,5 +186,8 @@ fn a_database_that_sorts_otherwise_takes_the_backup_and_says_so() {
     original.psql("CREATE TABLE t (n text PRIMARY KEY); INSERT INTO t VALUES ('a')");
     let copy = cluster.database_in("copy", "UTF8", "C");
     let warnings = Place::backed_up(&original).restore_to(copy.url()).unwrap().warnings;
-    assert!(warnings.iter().any(|warning| warning == "the database sorts as C does, the one that was backed up did as C.UTF-8"), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|warning| warning == "the database sorts as C does, the one that was backed up did as C.UTF-8"),
+        "{warnings:?}"
+    );
 }

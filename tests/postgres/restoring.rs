@@ -110,9 +110,7 @@ fn records_that_exchange_unique_values_are_put_right() {
     );
     let place = Place::backed_up(&database);
     let good = dumped(&cluster, &database);
-    database.psql(
-        "UPDATE room SET name = NULL; UPDATE room SET name = 'b' WHERE id = 1; UPDATE room SET name = 'a' WHERE id = 2;",
-    );
+    database.psql("UPDATE room SET name = NULL; UPDATE room SET name = 'b' WHERE id = 1; UPDATE room SET name = 'a' WHERE id = 2;");
     place.restore_exactly().unwrap();
     assert_equal(&good, &dumped(&cluster, &database));
 }

@@ -111,7 +111,8 @@ fn begin_database<'s>(stored: &'s StoredBackup, url: &str) -> Result<Copying<'s>
     if engine != database.engine() {
         return Err(Error::Refused {
             why: format!("the backup is of a {engine} database, and {database} is none"),
-            hint: "Name a target of the same kind: a new SQLite file (sqlite:PATH), or an empty PostgreSQL database (postgresql://…).".into(),
+            hint: "Name a target of the same kind: a new SQLite file (sqlite:PATH), or an empty PostgreSQL database (postgresql://…)."
+                .into(),
         });
     }
     Ok((source.relations.iter().collect(), database.create(&described.definition)?))
