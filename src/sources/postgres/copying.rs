@@ -88,11 +88,8 @@ impl Write for Copying {
 }
 
 fn send(mut session: Session, model: &str, sql: &str, pieces: &Receiver<Message>) -> (Session, Result<()>) {
-    let sent = match session.copy_in(model, sql) {
-        Err(error) => return (session, Err(error)),
-        Ok(writer) => feed(writer, pieces),
-    };
-    let sent = sent.map_err(|error| session.said_on_the_way(model, error));
+    let begun = session.copy_in(model, sql).map(|writer| feed(writer, pieces));
+    let sent = begun.and_then(|fed| fed.map_err(|error| session.said_on_the_way(model, error)));
     (session, sent)
 }
 
