@@ -120,8 +120,7 @@ impl Cluster {
         }
         settings.extend(plan.settings.iter().cloned());
         give_away(folder.path());
-        let mut cluster =
-            Self { server: None, log: Arc::default(), arguments: Vec::new(), port: 5432, folder, _held: held };
+        let mut cluster = Self { server: None, log: Arc::default(), arguments: Vec::new(), port: 5432, folder, _held: held };
         cluster.arguments = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]).collect();
         cluster.run_on(plan.listens);
         cluster

@@ -1,77 +1,9 @@
 //! `restore to` an empty database: pg_dump says of the copy what it says of the original.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use backstop::catalog::BackupType;
-use backstop::clock::SystemClock;
-use backstop::engine::apps::AppRequest;
-use backstop::engine::backup::BackupRequest;
-use backstop::engine::restoring::{CopyResult, CopyTarget};
-use backstop::engine::vaults::VaultRequest;
-use backstop::engine::{Engine, Home, Result};
 use backstop::error::{Explain, Status};
 
-use crate::common::known::{Known, secret};
 use crate::common::postgres::{Cluster, Database};
-
-/// The statements of a file of the tests.
-fn sample(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)).unwrap()
-}
-
-/// An engine that protects one database and has a backup of it.
-struct Place {
-    _folder: tempfile::TempDir,
-    engine: Engine,
-}
-
-impl Place {
-    fn backed_up(database: &Database) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::open(Home::at(folder.path().join("home")), Arc::new(SystemClock), Box::new(Known)).unwrap();
-        let locations = [folder.path().join("vault").display().to_string()];
-        let passphrase = secret();
-        engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).unwrap();
-        engine.add_app(&AppRequest { name: "app".into(), database: Some(database.url()), ..AppRequest::default() }).unwrap();
-        engine.backup(&BackupRequest::new(None, BackupType::Full)).unwrap();
-        Self { _folder: folder, engine }
-    }
-
-    fn restore_to(&self, url: String) -> Result<CopyResult> {
-        self.engine.restore_to("latest", None, &[CopyTarget::Database(url)])
-    }
-}
-
-/// What pg_dump says of a database, the rows of each table in one order: a table has none.
-fn dumped(cluster: &Cluster, database: &Database) -> String {
-    let all = cluster.dump(database, &["--inserts", "--rows-per-insert=1"]);
-    let mut told = Vec::new();
-    let mut rows = Vec::new();
-    // The key behind these words is another one each time.
-    for line in all.lines().filter(|line| !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ")) {
-        if line.starts_with("INSERT INTO ") {
-            rows.push(line);
-        } else {
-            rows.sort_unstable();
-            told.append(&mut rows);
-            told.push(line);
-        }
-    }
-    told.join("\n")
-}
-
-#[track_caller]
-fn assert_equal(original: &str, copy: &str) {
-    let differ = original.lines().zip(copy.lines()).position(|(one, other)| one != other);
-    if let Some(line) = differ.or((original.len() != copy.len()).then(|| original.lines().count().min(copy.lines().count()))) {
-        let around = |text: &str| text.lines().skip(line.saturating_sub(5)).take(12).collect::<Vec<_>>().join("\n");
-        panic!("line {line} differs\n--- original\n{}\n--- copy\n{}", around(original), around(copy));
-    }
-}
-
-/// The names that no database can hold, besides: roles are the server's.
-const ROLES: &str = "CREATE ROLE \"owner; of 'all'\"; CREATE ROLE reader;";
+use crate::place::{Place, ROLES, assert_equal, dumped, sample};
 
 #[test]
 fn a_database_with_one_of_everything_comes_back_as_pg_dump_has_it() {

@@ -40,12 +40,15 @@ const INDEXES: &str = "SELECT i.indrelid, i.indexrelid, i.indisprimary, k.attnum
     WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts AND i.indrelid IN (%)
     ORDER BY i.indrelid, NOT i.indisprimary, i.indnkeyatts, i.indexrelid, k.place";
 
-const REFERENCES: &str = "SELECT c.oid, c.conrelid, c.confrelid, f.attname, t.attname
-    FROM pg_catalog.pg_constraint c, LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY AS k(conkey, confkey, place)
+/// Foreign keys; those of single partitions count as their root's.
+const REFERENCES: &str = "SELECT c.oid, r.child, r.parent, f.attname, t.attname FROM pg_catalog.pg_constraint c,
+    LATERAL (SELECT coalesce(pg_catalog.pg_partition_root(c.conrelid), c.conrelid)::pg_catalog.oid AS child,
+      coalesce(pg_catalog.pg_partition_root(c.confrelid), c.confrelid)::pg_catalog.oid AS parent) r,
+    LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY AS k(conkey, confkey, place)
     JOIN pg_catalog.pg_attribute f ON true JOIN pg_catalog.pg_attribute t ON true
     WHERE c.contype = 'f' AND c.conparentid = 0 AND f.attrelid = c.conrelid AND f.attnum = k.conkey
-      AND t.attrelid = c.confrelid AND t.attnum = k.confkey AND c.conrelid IN (%) AND c.confrelid IN (%)
-    ORDER BY c.conrelid, c.conname, c.oid, k.place";
+      AND t.attrelid = c.confrelid AND t.attnum = k.confkey AND r.child IN (%) AND r.parent IN (%)
+    ORDER BY r.child, c.conname, c.oid, k.place";
 
 /// What the application's own statements would set off, and a restore does not.
 const TRIGGERS: &str = "SELECT tgrelid, 'trigger', tgname, pg_catalog.pg_get_triggerdef(oid) FROM pg_catalog.pg_trigger
@@ -334,6 +337,8 @@ fn references(rows: Vec<Vec<Option<String>>>, models: &BTreeMap<String, String>,
         let table = tables.iter().find(|table| table.relation.name == model);
         table.is_some_and(|table| columns.iter().all(|column| table.relation.column(column).is_some()))
     };
+    let mut seen: Vec<Reference> = Vec::new();
+    references.retain(|reference| !seen.contains(reference) && { seen.push(reference.clone()); true });
     references.retain(|reference| is_stored(&reference.from, &reference.columns) && is_stored(&reference.to, &reference.to_columns));
     references
 }

@@ -21,16 +21,19 @@ const ACTORS: &str = "WITH member AS (SELECT %::pg_catalog.oid AS oid
     WHERE r.ev_enabled <> 'D' AND r.ev_type IN ('2', '3', '4')
     ORDER BY 1, 2, 3, 4";
 
-/// Foreign keys of a table (`c.conrelid`) or upon it (`c.confrelid`), with what they do.
-const KEYS: &str = "SELECT c.oid, n.nspname, t.relname, c.conname, c.condeferrable, c.condeferred, c.confdeltype, c.confupdtype,
-      c.conrelid = %, c.confrelid = %, pn.nspname, pt.relname,
+/// Foreign keys of a table or upon it, its partitions among both, with what they do.
+const KEYS: &str = "WITH member AS (SELECT %::pg_catalog.oid AS oid
+      UNION SELECT relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(%::pg_catalog.oid::pg_catalog.regclass))
+    SELECT c.oid, n.nspname, t.relname, c.conname, c.condeferrable, c.condeferred, c.confdeltype, c.confupdtype,
+      c.conrelid IN (SELECT oid FROM member), c.confrelid IN (SELECT oid FROM member), pn.nspname, pt.relname,
       (SELECT pg_catalog.json_agg(a.attname ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
       (SELECT pg_catalog.json_agg(a.attname ORDER BY k.place) FROM unnest(c.confkey) WITH ORDINALITY AS k(attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
     FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class t ON t.oid = c.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
     JOIN pg_catalog.pg_class pt ON pt.oid = c.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = pt.relnamespace
-    WHERE c.contype = 'f' AND c.conparentid = 0 AND % IN (c.conrelid, c.confrelid) ORDER BY c.oid";
+    WHERE c.contype = 'f' AND c.conparentid = 0
+      AND (c.conrelid IN (SELECT oid FROM member) OR c.confrelid IN (SELECT oid FROM member)) ORDER BY c.oid";
 
 /// A foreign key of a table that is written, or upon it.
 #[derive(Clone, Debug)]
@@ -66,6 +69,24 @@ pub struct Guards {
 }
 
 impl Guards {
+    /// Turns event triggers off, so that the statements which turn others off set nothing off: only a superuser may, and where another
+    /// user restores they act.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn silence_events(&mut self, session: &mut Session) -> Result<()> {
+        let enabled = session.rows(
+            "SELECT evtname, evtenabled FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'
+             AND (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) ORDER BY evtname",
+        )?;
+        for row in enabled {
+            let [Some(name), Some(state)] = row.as_slice() else { continue };
+            session.run(&format!("ALTER EVENT TRIGGER {} DISABLE", ident(name)))?;
+            self.back.push(format!("ALTER EVENT TRIGGER {} {}", ident(name), enabled_as(state)));
+        }
+        Ok(())
+    }
+
     /// Turns the triggers and rules of a table off.
     ///
     /// # Errors
@@ -75,12 +96,7 @@ impl Guards {
             let [Some(schema), Some(name), Some(kind), Some(actor), Some(state)] = row.as_slice() else { continue };
             let (table, actor) = (qualified(schema, name), ident(actor));
             session.run(&format!("ALTER TABLE ONLY {table} DISABLE {kind} {actor}"))?;
-            let how = match state.as_str() {
-                "A" => "ENABLE ALWAYS",
-                "R" => "ENABLE REPLICA",
-                _ => "ENABLE",
-            };
-            self.back.push(format!("ALTER TABLE ONLY {table} {how} {kind} {actor}"));
+            self.back.push(format!("ALTER TABLE ONLY {table} {} {kind} {actor}", enabled_as(state)));
         }
         Ok(())
     }
@@ -115,6 +131,14 @@ impl Guards {
         }
         self.waiting.clear();
         Ok(())
+    }
+}
+
+fn enabled_as(state: &str) -> &'static str {
+    match state {
+        "A" => "ENABLE ALWAYS",
+        "R" => "ENABLE REPLICA",
+        _ => "ENABLE",
     }
 }
 

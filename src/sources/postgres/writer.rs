@@ -99,6 +99,9 @@ impl PostgresWriter {
     /// Makes the table ready to be written: nothing of the application acts, foreign keys upon and of it can wait where they must.
     fn prepare(&mut self, table: &Table, waiting: impl Fn(&ForeignKey) -> bool) -> Result<Vec<ForeignKey>> {
         self.lock(table)?;
+        if self.known.values().all(|known| known.keys.is_none()) {
+            self.guards.silence_events(&mut self.session)?;
+        }
         let known = self.known.entry(table.relation.name.clone()).or_default();
         let keys = match &known.keys {
             Some(keys) => keys.clone(),

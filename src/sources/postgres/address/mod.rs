@@ -139,3 +139,116 @@ fn complete(settings: &mut Settings, surroundings: &Surroundings) -> Result<(), 
     settings.settle_paths();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Explain, Status};
+
+    /// As the user ada, with these variables.
+    fn around(variables: &[(&str, &str)]) -> Surroundings {
+        Surroundings::of(variables.iter().copied(), Some("ada"))
+    }
+
+    fn kept(url: &str, variables: &[(&str, &str)]) -> String {
+        Address::parse_in(url, &around(variables)).unwrap().to_string()
+    }
+
+    fn fault(url: &str) -> Error {
+        Address::parse_in(url, &around(&[])).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_kept_says_where_it_leads() {
+        for (url, shown) in [
+            ("postgres://bob@db.school:5433/shop", "postgresql://bob@db.school:5433/shop"),
+            ("POSTGRESQL://db.school", "postgresql://ada@db.school:5432/ada"),
+            ("postgresql://a,b:6000/d", "postgresql://ada@a:5432,b:6000/d"),
+            ("postgresql://a,b/d?port=6000", "postgresql://ada@a:6000,b:6000/d"),
+            ("postgresql://[fe80::1]/d", "postgresql://ada@[fe80::1]:5432/d"),
+            ("postgresql://%2Frun%2Fpg:6000/d", "postgresql://ada@/d?host=/run/pg&port=6000"),
+            ("postgresql:///d?host=/run/pg", "postgresql://ada@/d?host=/run/pg&port=5432"),
+            ("postgresql://h/a%20b%3Fc?user=a%40b", "postgresql://a%40b@h:5432/a%20b%3Fc"),
+            ("postgresql://h/d?ssl=true", "postgresql://ada@h:5432/d?sslmode=require"),
+            ("postgresql://h/d?sslrootcert=system&connect_timeout=3", "postgresql://ada@h:5432/d?connect_timeout=3&sslrootcert=system"),
+            ("postgresql://h/d?sslrootcert=/etc/ca.crt", "postgresql://ada@h:5432/d?sslrootcert=/etc/ca.crt"),
+            ("postgresql://bob:@h/d?options=-c%20role%3Dx", "postgresql://bob@h:5432/d?options=-c%20role%3Dx"),
+        ] {
+            assert_eq!(kept(url, &[]), shown);
+            assert_eq!(kept(shown, &[]), shown);
+        }
+    }
+
+    #[test]
+    fn variables_fill_in_what_the_url_leaves_open_and_change_nothing_later() {
+        let variables = [("PGHOST", "db.school"), ("PGPORT", "6000"), ("PGUSER", "bob"), ("PGDATABASE", "shop"), ("PGSSLMODE", "require")];
+        let address = "postgresql://bob@db.school:6000/shop?sslmode=require";
+        assert_eq!(kept("postgresql://", &variables), address);
+        assert_eq!(kept("postgresql://eve@/", &variables), address.replace("bob", "eve"));
+        let others =
+            [("PGHOST", "other"), ("PGPORT", "1"), ("PGUSER", "eve"), ("PGDATABASE", "x"), ("PGSSLMODE", "disable"), ("PGSERVICE", "x")];
+        assert_eq!(kept(address, &others), address);
+        let socket = kept("postgresql://", &[]);
+        assert!(socket.starts_with("postgresql://ada@/ada?host=/"), "{socket}");
+        assert_eq!(kept(&socket, &others[..4]), socket);
+    }
+
+    #[test]
+    fn a_service_is_kept_by_its_name() {
+        assert_eq!(kept("postgresql:///?service=school", &[("PGHOST", "x")]), "postgresql:///?service=school");
+        let variables = [("PGSERVICE", "school"), ("PGSERVICEFILE", "/etc/services")];
+        assert_eq!(kept("postgresql://bob@", &variables), "postgresql://bob@/?service=school&servicefile=/etc/services");
+    }
+
+    #[test]
+    fn relative_files_are_of_this_folder() {
+        let here = std::env::current_dir().unwrap();
+        let shown = kept("postgresql://h/d?sslrootcert=ca.crt", &[]);
+        assert_eq!(shown, format!("postgresql://ada@h:5432/d?sslrootcert={}/ca.crt", here.display()));
+    }
+
+    #[test]
+    fn a_password_is_refused_and_not_repeated() {
+        for url in [
+            "postgresql://ada:s3cret@h/d",
+            "postgresql://ada:s3cret%40x@h/d?sslmode=require",
+            "postgresql://ada@h/d?password=s3cret",
+            "postgresql://ada@h/d?sslpassword=s3cret",
+            "postgresql://ada:s3cret@x@h/d",
+            "postgresql:ada:s3cret@h/d",
+        ] {
+            let error = fault(url);
+            assert_eq!(error.status(), Status::Usage);
+            let all = format!("{error} {error:?} {}", error.hint().unwrap());
+            assert!(!all.contains("s3cret"), "{all}");
+        }
+        assert!(fault("postgresql://ada:s3cret@h/d").hint().unwrap().contains("~/.pgpass"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        for (url, why) in [
+            ("postgresql:h/d", "“//” is missing"),
+            ("postgresql://h/d?sslmod=require", "“sslmod” is no setting"),
+            ("postgresql://h/d?sslmode=always", "sslmode cannot be “always”: it is disable, allow, "),
+            ("postgresql://h:0/d", "port cannot be “0”"),
+            ("postgresql://h:70000/d", "port cannot be “70000”"),
+            ("postgresql://[fe80::1/d", "“]” is missing"),
+            ("postgresql://h/d%2", "“%” stands before"),
+            ("postgresql://h/d%00", "%00"),
+            ("postgresql://h/d?connect_timeout=soon", "connect_timeout cannot be “soon”"),
+            ("postgresql://h/d?hostaddr=h", "hostaddr cannot be “h”"),
+            ("postgresql://a,b/d?hostaddr=10.0.0.1", "different numbers of servers"),
+            ("postgresql://a,b/d?port=1,2,3", "neither one port nor one for each host"),
+            ("postgresql://h/d?gssencmode=require", "Kerberos"),
+            ("postgresql://h/d?sslmode=require&sslrootcert=system", "sslrootcert=system goes with"),
+            ("postgresql://h/d?sslcrl=x", "“sslcrl” is no setting"),
+        ] {
+            let error = fault(url);
+            assert!(error.to_string().contains(why), "{url}: {error}");
+            assert!(error.hint().is_some_and(|hint| !hint.is_empty()));
+        }
+        assert!(fault("postgresql://h/d?sslmod=x").hint().unwrap().contains("sslmode?"));
+        assert!(matches!(Address::parse_in("postgresql://h/d", &Surroundings::default()), Err(Error::Address { why: Fault::NoUser, .. })));
+    }
+}

@@ -1,4 +1,4 @@
-//! Why a server let nobody in, told from what was met: not from words, which servers say in many languages.
+//! Why a server let nobody in, told from codes rather than words, as servers speak many languages.
 
 use std::error::Error as _;
 use std::io::ErrorKind;
@@ -124,6 +124,20 @@ pub enum Refusal {
         /// What is wrong with it.
         flaw: CertificateError,
     },
+    /// The server's password is to be bound to the TLS connection, and is not.
+    #[error("channel_binding=require is asked for, and {place} does not bind the password to the TLS connection")]
+    Unbound {
+        /// Host and port, or the socket.
+        place: String,
+    },
+    /// The server wants Kerberos or the like.
+    #[error("{place} wants a way of proving who user “{user}” is that Backstop does not have, such as Kerberos")]
+    Method {
+        /// Host and port, or the socket.
+        place: String,
+        /// The user.
+        user: String,
+    },
     /// TLS went wrong otherwise.
     #[error("TLS with {place} failed: {why}")]
     Tls {
@@ -189,11 +203,13 @@ impl Refusal {
             Self::NoEntry { .. } => "Add a line for this user, database and address to pg_hba.conf, and reload the server.",
             Self::NoUser { .. } => "Write an existing user before the host: postgresql://USER@HOST/DATABASE; psql -c '\\du' lists them.",
             Self::NotThatUser { .. } => {
-                "With peer authentication the system's user must have the same name: run it as that user (sudo -u USER backstop …), or let pg_hba.conf ask for a password."
+                "With peer authentication the system's user must have that name: run it as that user (sudo -u USER backstop …), or let pg_hba.conf ask for a password. Where it wants a certificate: sslcert, sslkey."
             }
             Self::NotAllowed { .. } => "Use: GRANT CONNECT ON DATABASE … TO …, as the database's owner.",
             Self::NoTls { .. } => "Set ssl = on at the server, or, on a network that you trust, sslmode=prefer in the address.",
             Self::Certificate { flaw, .. } => return for_flaw(flaw).into(),
+            Self::Unbound { .. } => "It takes TLS, SCRAM passwords, and no proxy in between that ends the TLS connection.",
+            Self::Method { .. } => "Let pg_hba.conf ask this user for a password (scram-sha-256) or a certificate.",
             Self::Tls { .. } => "See the server's log: it may want a certificate of ours (sslcert, sslkey) or speak only versions before TLS 1.2.",
             Self::TooMany { .. } => "Raise max_connections, or end connections that idle (pg_stat_activity); the next backup tries again.",
             Self::NotReady { .. } => "Wait until it is ready (pg_isready), then run it again.",
@@ -281,6 +297,8 @@ impl Try<'_> {
         match words.as_str() {
             "server does not support TLS" => Refusal::NoTls { place, mode: self.target.mode.name() },
             "password missing" => Refusal::NoPassword { user: self.target.user.clone(), origin: self.origin.clone() },
+            "server did not use channel binding" => Refusal::Unbound { place },
+            "unsupported authentication method" | "unsupported SASL mechanism" => Refusal::Method { place, user: self.target.user.clone() },
             _ => Refusal::Stranger { place, why: words },
         }
     }
@@ -290,7 +308,7 @@ impl Try<'_> {
         Refusal::Silent { place: self.place(), seconds: self.target.timeout.map_or(0, |timeout| timeout.as_secs()) }
     }
 
-    /// What the server says, by its code and, where the code is of several meanings, by the place in its source.
+    /// What the server says, by its code and, where that has several meanings, by the function of the server that says it.
     fn said(&self, error: &DbError) -> Refusal {
         let (user, database) = (self.target.user.clone(), self.target.database.clone());
         let said = error.message().to_owned();
@@ -298,7 +316,8 @@ impl Try<'_> {
         match error.routine().unwrap_or_default() {
             _ if *code == SqlState::INVALID_PASSWORD => Refusal::Password { user, origin: self.origin.clone() },
             "InitializeSessionUserId" => Refusal::NoUser { user },
-            "ClientAuthentication" if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            // The file's name is in these words in every language.
+            _ if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION && said.contains("pg_hba.conf") => {
                 Refusal::NoEntry { user, database, how: if self.tls { "with TLS" } else { WITHOUT }, said }
             }
             _ if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => Refusal::NotThatUser { user, said },
