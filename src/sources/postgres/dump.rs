@@ -65,7 +65,8 @@ fn lacking(address: &Address, major: u32) -> Error {
 
 /// pg_dump's own words, without its name before each line.
 fn refused(address: &Address, stderr: &str) -> Error {
-    let lines = stderr.lines().map(|line| line.strip_prefix("pg_dump: ").unwrap_or(line)).map(|line| line.strip_prefix("error: ").unwrap_or(line));
+    let lines =
+        stderr.lines().map(|line| line.strip_prefix("pg_dump: ").unwrap_or(line)).map(|line| line.strip_prefix("error: ").unwrap_or(line));
     let why = lines.filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ");
     if why.contains("permission denied") {
         let remedy = "a role that may read everything (GRANT pg_read_all_data TO …, from PostgreSQL 14 on), or the owner of the tables";

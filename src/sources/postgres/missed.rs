@@ -105,7 +105,10 @@ mod tests {
         missed.add("owner of t1".into(), "role \"x\" does not exist");
         missed.add("comment".into(), "must be owner");
         let names = "owner of t1, owner of t2, owner of t3, owner of t4, owner of t5 and 2 more";
-        assert_eq!(missed.told(), ["sorted otherwise".to_owned(), format!("{names}: role \"x\" does not exist"), "comment: must be owner".into()]);
+        assert_eq!(
+            missed.told(),
+            ["sorted otherwise".to_owned(), format!("{names}: role \"x\" does not exist"), "comment: must be owner".into()]
+        );
     }
 
     #[test]

@@ -15,7 +15,8 @@ impl Header {
     /// The last header among the comments, where there is one. A name may hold anything but the end of a line, also what
     /// looks like the rest of a header: what fits the statement is meant.
     fn last(before: &str, statement: &str) -> Option<Self> {
-        let line = before.lines().rev().find_map(|line| line.strip_prefix("-- Name: ").or_else(|| line.strip_prefix("-- Data for Name: ")))?;
+        let line =
+            before.lines().rev().find_map(|line| line.strip_prefix("-- Name: ").or_else(|| line.strip_prefix("-- Data for Name: ")))?;
         let mut read = None;
         for (place, _) in line.match_indices(TYPE) {
             let Some((kind, rest)) = line[place + TYPE.len()..].split_once("; Schema: ") else { continue };
@@ -54,8 +55,12 @@ fn fits(kind: &str, statement: &str) -> bool {
         "TABLE" => begins(&["CREATE TABLE ", "CREATE UNLOGGED TABLE "]),
         "TRIGGER" => begins(&["CREATE TRIGGER ", "CREATE CONSTRAINT TRIGGER "]),
         "PROCEDURAL LANGUAGE" => begins(&["CREATE "]),
-        _ => ["CREATE ", "CREATE OR REPLACE ", "ALTER "].iter().any(|verb| statement.strip_prefix(verb).is_some_and(|rest| rest.starts_with(kind)))
-            || (!begins(&["CREATE "]) && begins(&["ALTER "])),
+        _ => {
+            ["CREATE ", "CREATE OR REPLACE ", "ALTER "]
+                .iter()
+                .any(|verb| statement.strip_prefix(verb).is_some_and(|rest| rest.starts_with(kind)))
+                || (!begins(&["CREATE "]) && begins(&["ALTER "]))
+        }
     }
 }
 
@@ -213,7 +218,6 @@ RESET SESSION AUTHORIZATION;
 
     #[test]
     fn a_dump_is_read_as_objects_with_their_kinds_and_names() {
-        
         let objects = objects(DUMP).unwrap();
         let told: Vec<_> = objects.iter().map(|object| (object.kind.as_str(), object.name.as_str(), object.table.as_str())).collect();
         let odd = "odd; x.a; Type: INDEX; Schema: b; Owner: c";

@@ -50,7 +50,10 @@ fn what_stands_between_statements_is_kept_apart() {
     let text = "\\restrict x\n-- one; 'two\n\nSELECT 1;\n/* ; */ SELECT 2;\\unrestrict x;\n -- end";
     let pieces: Vec<_> = pieces(text).collect::<Result<_, _>>().unwrap();
     let statements: Vec<_> = pieces.iter().map(|piece| (piece.before, piece.statement)).collect();
-    assert_eq!(statements, [("\\restrict x\n-- one; 'two\n\n", "SELECT 1;"), ("\n/* ; */ ", "SELECT 2;"), ("\\unrestrict x;\n -- end", "")]);
+    assert_eq!(
+        statements,
+        [("\\restrict x\n-- one; 'two\n\n", "SELECT 1;"), ("\n/* ; */ ", "SELECT 2;"), ("\\unrestrict x;\n -- end", "")]
+    );
 }
 
 #[test]
@@ -91,7 +94,12 @@ fn statement() -> impl Strategy<Value = String> {
 }
 
 fn between() -> impl Strategy<Value = String> {
-    prop_oneof![Just("\n".to_owned()), Just("\n\n--\n-- Name: it's; Type: X; Schema: -; Owner: $$\n--\n\n".to_owned()), Just(String::new()), Just("\n\\restrict ';\n".to_owned())]
+    prop_oneof![
+        Just("\n".to_owned()),
+        Just("\n\n--\n-- Name: it's; Type: X; Schema: -; Owner: $$\n--\n\n".to_owned()),
+        Just(String::new()),
+        Just("\n\\restrict ';\n".to_owned())
+    ]
 }
 
 proptest! {
