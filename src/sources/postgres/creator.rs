@@ -243,7 +243,7 @@ impl Creator for PostgresCreator {
         let Err(error) = encode_row(&row.values, content, copying) else { return Ok(()) };
         // Either the stored value cannot be read, or the rows are not taken: then the server has said why.
         let server = match std::mem::replace(&mut self.hands, Hands::Empty) {
-            Hands::Full(copying) if error.kind() == std::io::ErrorKind::BrokenPipe => copying.give_up().err(),
+            Hands::Full(copying) => copying.give_up().map(|session| self.hands = Hands::Free(session)).err(),
             _ => None,
         };
         Err(server.unwrap_or(Error::Io { what: relation.name.clone(), source: error }))
@@ -257,13 +257,14 @@ impl Creator for PostgresCreator {
 }
 
 impl Drop for PostgresCreator {
-    /// Waits until the connection is closed, and with it the transaction: whoever looks then finds the database as it was.
+    /// Ends the transaction and waits until it has ended: nobody who comes next waits for its locks.
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.hands, Hands::Empty) {
-            Hands::Full(copying) => drop(copying.give_up()),
-            // An error says that it has ended already.
-            Hands::Free(mut session) => drop(session.run("ROLLBACK")),
-            Hands::Empty => {}
-        }
+        let session = match std::mem::replace(&mut self.hands, Hands::Empty) {
+            Hands::Full(copying) => copying.give_up().ok(),
+            Hands::Free(session) => Some(session),
+            Hands::Empty => None,
+        };
+        // Where even this fails, the connection is lost, and the transaction with it.
+        drop(session.map(|mut session| session.run("ROLLBACK")));
     }
 }
