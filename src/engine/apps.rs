@@ -274,7 +274,7 @@ fn together(database: Option<SqliteSnapshot>, trees: Vec<Tree>) -> Vec<Box<dyn S
 /// Puts models into modules: what stands before the first `_` of a table's name, where at least two tables share it.
 fn in_modules(relations: &[Relation]) -> Vec<Relation> {
     let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
-    for relation in relations {
+    for relation in relations.iter().filter(|relation| relation.kind != RelationKind::Derived) {
         *shared.entry(prefix(&relation.name)).or_default() += 1;
     }
     let module =

@@ -49,7 +49,15 @@ pub fn said(what: &Path, waited: Duration, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Locked { what: shown, waited: waited.as_secs() },
         _ if is_full(error) => Error::Full { what: shown },
         Some(ErrorCode::NotADatabase) => Error::NotA { what: shown, expected: EXPECTED, why: "it is encrypted or something else".into() },
-        _ => Error::Database { what: shown, why: error.to_string() },
+        _ => Error::Database { what: shown, why: words(error) },
+    }
+}
+
+/// SQLite's own words, without the statement: of a wide table it is longer than anybody reads.
+pub fn words(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
     }
 }
 

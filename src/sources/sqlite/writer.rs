@@ -16,7 +16,7 @@ use super::functions;
 use super::open;
 use super::reader::{Cell, cells};
 use super::schema::{Schema, Table};
-use super::values::{Bound, collation, equals, quoted, quoted_list};
+use super::values::{Bound, all_of, collation, equals, quoted, quoted_list};
 use crate::rows::{Column, KeyKind, Relation, Row, RowDigest, Value, row::compared_digest};
 use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
 
@@ -239,7 +239,7 @@ struct Place<'v> {
 impl<'v> Place<'v> {
     fn of(parts: impl Iterator<Item = (String, &'v Value)>) -> Self {
         let (conditions, values): (Vec<_>, Vec<_>) = parts.unzip();
-        Self { condition: conditions.join(" AND "), values }
+        Self { condition: all_of(conditions), values }
     }
 
     /// By the key's columns under the collation that the key folds; `None` where one is NULL or there is no key.
