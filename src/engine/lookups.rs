@@ -44,7 +44,10 @@ impl Engine {
     /// What the sources say.
     pub fn models(&self, app: &App) -> Result<Vec<Model>> {
         let sources = self.look_at_sources(app)?;
-        Ok(sources.iter().flat_map(|source| source.relations().iter().filter(|model| model.kind != RelationKind::Derived).map(Model::of)).collect())
+        Ok(sources
+            .iter()
+            .flat_map(|source| source.relations().iter().filter(|model| model.kind != RelationKind::Derived).map(Model::of))
+            .collect())
     }
 
     /// Forgets an app; its backups stay in the vault.

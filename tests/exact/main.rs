@@ -4,4 +4,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod compare;
+mod django;
 mod hostile;
+#[path = "../common/known.rs"]
+mod known;
+mod properties;
+mod spoil;
+mod states;

@@ -169,7 +169,13 @@ fn opaque(connection: &Connection, kinds: &HashMap<String, Kind>) -> Result<Hash
 
 /// Damage is met while reading.
 fn can_be_read(connection: &Connection, table: &str) -> Result<bool> {
-    let first = connection.prepare(&format!("SELECT * FROM main.{} LIMIT 1", quoted(table))).and_then(|mut first| first.exists([]));
+    let exists = |sql: &str| connection.prepare(sql).and_then(|mut first| first.exists([]));
+    let first = exists(&format!("SELECT * FROM main.{} LIMIT 1", quoted(table)));
+    // The rows of full text are read without its tokenizer; nothing else is done without it.
+    let words = exists(&format!("SELECT 1 FROM main.{0} WHERE {0} MATCH 'a' LIMIT 1", quoted(table)));
+    if words.is_err_and(|error| error.to_string().contains("no such tokenizer")) {
+        return Ok(false);
+    }
     match first {
         Ok(_) => Ok(true),
         Err(error) if salvage::is_damage(&error) => Ok(true),
