@@ -29,7 +29,10 @@ fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() { copy_tree(&entry.path(), &to) } else { drop(std::fs::copy(entry.path(), to).unwrap()) }
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_tree(&entry.path(), &to),
+            false => assert!(std::fs::copy(entry.path(), to).is_ok()),
+        }
     }
 }
 
@@ -91,7 +94,7 @@ fn agrees_with_django(place: &Place, database: Database, target: Database) {
     let run = ["restore", "run", "--plan", plan["plan"].as_str().unwrap(), "--reason", "a mishap", "--yes", "--confirm", "school"];
     let done = place.json(&run);
     project.assert_says(&good);
-    place.json(&["restore", "undo", done["restore"].as_str().unwrap(), "--reason", "it was meant", "--yes", "--confirm", "school"]);
+    place.json(&["restore", "undo", done["restore"].as_str().unwrap(), "--reason", "it was meant", "--yes"]);
     project.assert_says(&spoiled);
 
     place.expect(0, &["restore", "to", &full, "--app", "school", "--target", &target.url, "--target", "copy"]);

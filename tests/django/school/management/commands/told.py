@@ -45,4 +45,4 @@ class Command(BaseCommand):
             "deep": Pupil.objects.filter(settings__deep__1__x=None, department__above__code="top").count(),
             "courses": [[str(teacher.pk), teacher.courses.count()] for teacher in Teacher.objects.order_by("pk")],
         }
-        json.dump(everything, self.stdout, sort_keys=True, indent=1, default=str)
+        self.stdout.write(json.dumps(everything, sort_keys=True, indent=1, default=str))
