@@ -281,7 +281,7 @@ fn together(database: Option<Box<dyn Snapshot>>, trees: Vec<Tree>) -> Vec<Box<dy
 /// Puts models into modules where the source has none for them: what stands before the first `_` of a table's name, where at least two tables share it.
 fn in_modules(relations: &[Relation]) -> Vec<Relation> {
     let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
-    for relation in relations.iter().filter(|relation| relation.module.is_empty()) {
+    for relation in relations.iter().filter(|relation| relation.module.is_empty() && relation.kind != RelationKind::Derived) {
         *shared.entry(prefix(&relation.name)).or_default() += 1;
     }
     let module = |relation: &Relation| match prefix(&relation.name) {

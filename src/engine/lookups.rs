@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::catalog::{App, AuditOutcome, Backup, Kind, Role};
-use crate::rows::Relation;
+use crate::rows::{Relation, RelationKind};
 use crate::vault::BackupId;
 
 use super::Engine;
@@ -44,7 +44,10 @@ impl Engine {
     /// What the sources say.
     pub fn models(&self, app: &App) -> Result<Vec<Model>> {
         let sources = self.look_at_sources(app)?;
-        Ok(sources.iter().flat_map(|source| source.relations().iter().map(Model::of)).collect())
+        Ok(sources
+            .iter()
+            .flat_map(|source| source.relations().iter().filter(|model| model.kind != RelationKind::Derived).map(Model::of))
+            .collect())
     }
 
     /// Forgets an app; its backups stay in the vault.

@@ -84,8 +84,12 @@ impl BackupRequest {
     }
 
     fn covers(&self, relation: &Relation) -> bool {
-        let all = self.modules.is_empty() && self.models.is_empty();
-        all || self.modules.contains(&relation.module) || self.models.contains(&relation.name)
+        let named = || self.modules.contains(&relation.module) || self.models.contains(&relation.name);
+        self.is_of_all() || (relation.kind != RelationKind::Derived && named())
+    }
+
+    fn is_of_all(&self) -> bool {
+        self.modules.is_empty() && self.models.is_empty()
     }
 
     fn parts(&self) -> Result<Parts> {
@@ -201,7 +205,7 @@ impl Backing<'_> {
         for source in sources {
             fresh.extend(self.source(source.as_ref(), &mut basis, (&vault, &writer, &digests), &mut manifest)?);
         }
-        if manifest.relations().next().is_none() {
+        if manifest.sources.is_empty() {
             return Err(Error::Usage {
                 why: "nothing of the app is in that scope".into(),
                 hint: format!("backstop app models {}", self.app.name),
@@ -273,6 +277,7 @@ impl Backing<'_> {
             match relation.kind {
                 RelationKind::Table => manifest.figures.records += outcome.record.rows,
                 RelationKind::Files => manifest.figures.files += outcome.record.rows,
+                RelationKind::Derived => {}
             }
             relations.push(outcome.record);
         }
@@ -281,7 +286,8 @@ impl Backing<'_> {
             let what = "databases, vaults and homes are not read as files";
             self.run.log(Level::Info, &format!("left out of {}: {} ({what})", source.identity().place, left_out.join(", ")));
         }
-        if !relations.is_empty() {
+        // A database without a single table still has what it is made of.
+        if !relations.is_empty() || self.request.is_of_all() {
             let identity = serde_json::to_value(source.identity()).unwrap_or_default();
             let definition = definition::store(writer, source, definition)?;
             manifest.sources.push(SourceRecord { identity, definition, relations });
@@ -355,7 +361,7 @@ impl Backing<'_> {
             }
         }
         let totals = manifest.figures;
-        let models = manifest.relations().map(|record| BackupModel {
+        let models = manifest.models().map(|record| BackupModel {
             module: record.relation.module.clone(),
             model: record.relation.name.clone(),
             rows: record.rows,

@@ -67,6 +67,7 @@ impl Engine {
                 match record.relation.kind {
                     RelationKind::Table => result.records += rows,
                     RelationKind::Files => result.files += rows,
+                    RelationKind::Derived => {}
                 }
             }
         }
@@ -132,7 +133,8 @@ fn begin_files<'s>(stored: &'s StoredBackup, folder: &Path) -> Result<Vec<Copyin
 }
 
 fn source_of<'s>(stored: &'s StoredBackup, kind: RelationKind, nothing: &str) -> Result<&'s SourceRecord> {
-    let holds = |source: &&SourceRecord| source.relations.iter().any(|record| record.relation.kind == kind);
+    let is_files = |source: &SourceRecord| source.relations.iter().any(|record| record.relation.kind == RelationKind::Files);
+    let holds = |source: &&SourceRecord| is_files(source) == (kind == RelationKind::Files);
     stored.manifest.sources.iter().find(holds).ok_or_else(|| Error::Refused {
         why: format!("the backup {} holds {nothing}", stored.manifest.id),
         hint: format!("See what it holds: backstop backups models {}", stored.manifest.id),
