@@ -6,6 +6,7 @@ use super::session::{Ended, Session};
 use super::session::{pages, short, word};
 use super::table::{Align, Table, facts};
 use crate::catalog::{Backup, BackupFilter};
+use crate::engine::selection::in_words;
 use crate::error::Status;
 
 use super::args::action_or_list;
@@ -284,6 +285,7 @@ impl Session<'_> {
         document["models"] = serde_json::to_value(self.engine.catalog().backup_models(&backup.id)?).unwrap_or_default();
         document["locations"] = serde_json::to_value(self.engine.catalog().backup_copies(&backup.id)?).unwrap_or_default();
         let (taken, verified) = (self.when(Some(backup.taken_at)), self.when(backup.verified_at));
+        let scope = serde_json::from_value(backup.scope.0.clone()).map(|scope| in_words(&scope).join("; ")).unwrap_or_default();
         self.output.result(&document, |_| {
             facts(&[
                 ("id", backup.id.clone()),
@@ -291,6 +293,7 @@ impl Session<'_> {
                 ("type", backup.kind.to_string()),
                 ("status", backup.status.to_string()),
                 ("taken", taken),
+                ("scope", scope),
                 ("records", units::count(backup.records)),
                 ("files", units::count(backup.files)),
                 ("stored", units::size(backup.bytes_stored)),

@@ -228,6 +228,8 @@ pub struct KnownApp {
     pub name: String,
     /// The models that its newest backup holds; none before the first.
     pub models: Vec<ScopeModel>,
+    /// The models that its settings name as dispensable, by names or globs.
+    pub dispensable: Vec<String>,
 }
 
 /// What the form of a configuration holds.
@@ -241,6 +243,8 @@ pub struct ConfigurationDraft {
     pub retention_days: u32,
     pub modules: Vec<String>,
     pub models: Vec<String>,
+    pub exclude_modules: Vec<String>,
+    pub exclude_models: Vec<String>,
     pub quick: bool,
     pub description: String,
 }

@@ -8,6 +8,7 @@ use crate::catalog::{App, Backup, BackupFilter, BackupModel, BackupType, Status}
 
 use super::Engine;
 use super::error::{Error, Result};
+use super::names::Names;
 
 /// How far back it is looked for: backups of one app, the newest first.
 const LOOKED_AT: usize = 2000;
@@ -17,7 +18,7 @@ const LOOKED_AT: usize = 2000;
 pub struct Wanted {
     /// The database, or the files; both and the configuration, as far as the app has them, where neither is said.
     pub part: Option<Part>,
-    /// These modules.
+    /// These modules: names and globs of names.
     pub modules: BTreeSet<String>,
     /// These models.
     pub models: BTreeSet<String>,
@@ -70,18 +71,21 @@ impl Engine {
             return Ok(!backup.narrowed && holds_part(app, backup.kind, wanted.part));
         }
         let held = self.catalog().backup_models(&backup.id)?;
-        let named = wanted.models.iter().all(|name| held.iter().any(|model| model.model == *name));
-        let module_whole = |name: &String| {
-            let members =
-                |models: &[BackupModel]| models.iter().filter(|model| model.module == *name).map(|model| model.model.clone()).collect();
+        let names = |text: &String| Names::new(std::slice::from_ref(text));
+        let named = |text: &String| held.iter().any(|model| names(text).take(&model.model));
+        let module_whole = |text: &String| {
+            let module = names(text);
+            let members = |models: &[BackupModel]| {
+                models.iter().filter(|model| module.take(&model.module)).map(|model| model.model.clone()).collect()
+            };
             let (needed, there): (BTreeSet<String>, BTreeSet<String>) = (members(whole), members(&held));
             !there.is_empty() && (!backup.narrowed || needed.is_subset(&there))
         };
-        Ok(named && wanted.modules.iter().all(module_whole))
+        Ok(wanted.models.iter().all(named) && wanted.modules.iter().all(module_whole))
     }
 
     /// The models of the newest backup that was not narrowed: what a module comes to.
-    fn newest_whole(&self, app: &App) -> Result<Vec<BackupModel>> {
+    pub(super) fn newest_whole(&self, app: &App) -> Result<Vec<BackupModel>> {
         const WHOLE: [BackupType; 4] = [BackupType::Full, BackupType::Differential, BackupType::Incremental, BackupType::Database];
         let whole = self.catalog().latest_backup(Some(&app.id), &WHOLE, false)?;
         Ok(whole.map(|backup| self.catalog().backup_models(&backup.id)).transpose()?.unwrap_or_default())

@@ -37,7 +37,16 @@ pub struct Missed {
     pub why: String,
 }
 
-/// What was asked for; empty lists mean all.
+/// A model that was left out on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The model.
+    pub model: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What was asked for, as it was written; empty lists mean all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// Modules.
@@ -46,7 +55,19 @@ pub struct Scope {
     /// Models.
     #[serde(default)]
     pub models: Vec<String>,
-    /// True where records were left out on purpose (a tenant, an export): never the base of an increment.
+    /// Modules that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_modules: Vec<String>,
+    /// Models that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_models: Vec<String>,
+    /// Whether what was dispensable is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quick: bool,
+    /// The models that were there and were left out on purpose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// True where anything was left out on purpose (models, a tenant, an export): never the base of an increment.
     #[serde(default)]
     pub narrowed: bool,
 }

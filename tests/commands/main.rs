@@ -8,6 +8,7 @@ mod apps;
 mod backups;
 mod documents;
 mod runs;
+mod scope;
 mod vaults;
 
 use std::path::PathBuf;

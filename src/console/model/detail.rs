@@ -27,6 +27,8 @@ pub struct Detail {
     pub chain: Vec<String>,
     /// What to do: an alert's runbook, a step a line.
     pub steps: Vec<String>,
+    /// What is left out of a backup, or would be by a configuration: a sentence a line.
+    pub scope: Vec<String>,
     /// Coming runs of a configuration.
     pub next_runs: Vec<Timestamp>,
     /// A configuration's schedule in words.

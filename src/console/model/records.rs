@@ -56,6 +56,8 @@ pub struct Configuration {
     pub quick: bool,
     pub modules: Vec<String>,
     pub models: Vec<String>,
+    pub exclude_modules: Vec<String>,
+    pub exclude_models: Vec<String>,
     pub description: String,
     pub last_status: Option<String>,
     pub last_run_at: Option<Timestamp>,

@@ -35,6 +35,8 @@ fn draft(of: &Configuration) -> ConfigurationDraft {
         retention_days: of.retention_days,
         modules: of.modules.clone(),
         models: of.models.clone(),
+        exclude_modules: of.exclude_modules.clone(),
+        exclude_models: of.exclude_models.clone(),
         quick: of.quick,
         description: of.description.clone(),
     }

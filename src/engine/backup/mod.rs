@@ -8,14 +8,13 @@ pub mod basis;
 pub mod definition;
 pub mod digests;
 pub mod relation;
+mod request;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::catalog::{
-    App, AuditOutcome, BackupFilter, BackupModel, BackupType, CopyState, JobKind, Level, NewBackup, Origin, Role, Status,
-};
+use crate::catalog::{App, AuditOutcome, BackupFilter, BackupModel, BackupType, CopyState, JobKind, Level, NewBackup, Role, Status};
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
@@ -26,109 +25,11 @@ use super::access::host;
 use super::apps::Parts;
 use super::error::{Error, Result};
 use super::jobs::{Asked, Finish, JobRequest, Run};
+use super::selection::{self, Decided, Selection};
 use basis::Basis;
 use digests::{Digests, Fresh};
 use relation::{Storing, missed};
-
-/// The types of backup that can be made.
-pub const TYPES: [BackupType; 6] = [
-    BackupType::Full,
-    BackupType::Differential,
-    BackupType::Incremental,
-    BackupType::Database,
-    BackupType::Files,
-    BackupType::Configuration,
-];
-
-/// What is to be backed up, and why.
-#[derive(Clone, Debug)]
-pub struct BackupRequest {
-    /// The app's name or id; the only one, where none is given.
-    pub app: Option<String>,
-    /// The configuration's id, where one asked for it.
-    pub configuration: Option<String>,
-    /// The type.
-    pub kind: BackupType,
-    /// Only these modules; all where empty.
-    pub modules: Vec<String>,
-    /// Only these models; all where empty.
-    pub models: Vec<String>,
-    /// Why.
-    pub origin: Origin,
-    /// The reason given.
-    pub reason: Option<String>,
-    /// Whether everything is stored anew.
-    pub new_base: bool,
-    /// Whether it is protected at once.
-    pub protect: bool,
-    /// The job that this backup does over.
-    pub replay_of: Option<String>,
-}
-
-impl BackupRequest {
-    /// A backup of this type that a person asked for.
-    #[must_use]
-    pub fn new(app: Option<String>, kind: BackupType) -> Self {
-        Self {
-            app,
-            configuration: None,
-            kind,
-            modules: Vec::new(),
-            models: Vec::new(),
-            origin: Origin::Manual,
-            reason: None,
-            new_base: false,
-            protect: false,
-            replay_of: None,
-        }
-    }
-
-    fn covers(&self, relation: &Relation) -> bool {
-        let all = self.modules.is_empty() && self.models.is_empty();
-        all || self.modules.contains(&relation.module) || self.models.contains(&relation.name)
-    }
-
-    fn parts(&self) -> Result<Parts> {
-        match self.kind {
-            BackupType::Full | BackupType::Differential | BackupType::Incremental => Ok(Parts::ALL),
-            BackupType::Database => Ok(Parts { database: true, files: false }),
-            BackupType::Files | BackupType::Configuration => Ok(Parts { database: false, files: true }),
-            other => Err(Error::Usage {
-                why: format!("backups of the type {other} are not there yet"),
-                hint: format!("Use one of: {}.", TYPES.map(|kind| kind.to_string()).join(", ")),
-            }),
-        }
-    }
-}
-
-/// A backup that was made; the JSON of `backstop backup`.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct BackupResult {
-    /// The job.
-    pub job: String,
-    /// The backup.
-    pub backup: String,
-    /// completed or partial.
-    pub status: Status,
-    /// Records in it.
-    pub records: u64,
-    /// Files in it.
-    pub files: u64,
-    /// Bytes read.
-    pub bytes_read: u64,
-    /// Bytes that the vault did not hold before.
-    pub bytes_new: u64,
-    /// Bytes they take in the vault.
-    pub bytes_stored: u64,
-    /// Stored over new; 1 where nothing was new.
-    pub compression_ratio: f64,
-    /// Seconds from start to end.
-    pub duration_seconds: f64,
-    /// Of the manifest.
-    pub checksum: String,
-    /// What is missing, and where.
-    pub warnings: Vec<String>,
-}
+pub use request::{BackupRequest, BackupResult, TYPES};
 
 impl Engine {
     /// Makes a backup, here and now, as a job.
@@ -144,12 +45,7 @@ impl Engine {
             origin: request.origin,
             configuration: request.configuration.clone(),
             reason: request.reason.clone(),
-            asked: Some(Asked {
-                modules: request.modules.clone(),
-                models: request.models.clone(),
-                new_base: request.new_base,
-                protect: request.protect,
-            }),
+            asked: Some(Asked { selection: request.selection.clone(), new_base: request.new_base, protect: request.protect }),
             replay_of: request.replay_of.clone(),
             ..JobRequest::new(JobKind::Backup, &app)
         };
@@ -186,26 +82,23 @@ impl Backing<'_> {
         let sources = self.engine.open_sources(self.app, parts)?;
         // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold.
         let taken = self.engine.clock().now();
-        self.refuse_unknown_models(&sources)?;
+        let decided = self.decide(&sources)?;
         for id in self.engine.take_in_unnoted(self.app, &vault)? {
             self.run.log(Level::Info, &format!("{id} stood in the vault, and the catalog did not know it: it does now"));
         }
         let mut basis = self.basis(&vault)?;
-        self.expect(&sources, &mut basis);
+        self.expect(&sources, &decided, &mut basis);
         let writer = vault.writer()?;
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
-        let mut manifest = self.manifest(started, taken);
+        let mut manifest = self.manifest(&decided, started, taken);
         manifest.consistency = sources.iter().map(|source| source.consistency()).collect();
         let mut fresh = Vec::new();
         // Each is let go as soon as it is read: an application's log cannot be emptied under a reader.
         for source in sources {
-            fresh.extend(self.source(source.as_ref(), &mut basis, (&vault, &writer, &digests), &mut manifest)?);
+            fresh.extend(self.source(source.as_ref(), &decided, &mut basis, (&vault, &writer, &digests), &mut manifest)?);
         }
         if manifest.relations().next().is_none() {
-            return Err(Error::Usage {
-                why: "nothing of the app is in that scope".into(),
-                hint: format!("backstop app models {}", self.app.name),
-            });
+            return Err(selection::nothing_left(self.app));
         }
         self.run.progress.phase("committing");
         manifest.parent = basis.parent();
@@ -216,13 +109,21 @@ impl Backing<'_> {
         self.remember(&manifest, &committed, (started, taken))
     }
 
-    /// A model that is asked for and not there is a mistake, however many others are there.
-    fn refuse_unknown_models(&self, sources: &[Box<dyn Snapshot>]) -> Result<()> {
-        let models = || sources.iter().flat_map(|source| source.relations()).map(|relation| relation.name.as_str());
-        match self.request.models.iter().find(|model| models().all(|known| known != *model)) {
-            Some(unknown) => Err(Error::no_model(unknown, models(), &format!("backstop app models {}", self.app.name))),
-            None => Ok(()),
+    /// What of the models is taken. What a configuration leaves out and is not there any more costs nothing, and is noted; for once it is a mistake.
+    fn decide(&self, sources: &[Box<dyn Snapshot>]) -> Result<Decided> {
+        let relations: Vec<&Relation> = sources.iter().flat_map(|source| source.relations()).collect();
+        let selection = &self.request.selection;
+        if self.request.configuration.is_none() {
+            selection.check(&relations, self.app)?;
         }
+        let decided = selection.decide(&relations, self.app)?;
+        for idle in &decided.idle {
+            self.run.log(Level::Warning, &format!("“{idle}” is to be left out, and nothing is called so"));
+        }
+        for left_out in &decided.left_out {
+            self.run.log(Level::Info, &format!("left out: {} ({})", left_out.model, left_out.why));
+        }
+        Ok(decided)
     }
 
     fn basis(&self, vault: &Arc<Vault>) -> Result<Basis> {
@@ -235,8 +136,8 @@ impl Backing<'_> {
     }
 
     /// Says how many records there will be: as many as there were, where the last backup had all of what is asked for now.
-    fn expect(&self, sources: &[Box<dyn Snapshot>], basis: &mut Basis) {
-        let covered = sources.iter().flat_map(|source| source.relations().iter().filter(|relation| self.request.covers(relation)));
+    fn expect(&self, sources: &[Box<dyn Snapshot>], decided: &Decided, basis: &mut Basis) {
+        let covered = sources.iter().flat_map(|source| source.relations().iter().filter(|relation| decided.takes(relation)));
         let known: Option<u64> = covered.map(|relation| basis.of(relation).map(|record| record.rows)).sum();
         if let Some(records) = known {
             self.run.progress.expect(records);
@@ -249,13 +150,14 @@ impl Backing<'_> {
     fn source(
         &self,
         source: &dyn Snapshot,
+        decided: &Decided,
         basis: &mut Basis,
         (vault, writer, digests): (&Vault, &Writer<'_>, &Digests<'_>),
         manifest: &mut Manifest,
     ) -> Result<Vec<Fresh>> {
         let mut relations = Vec::new();
         let mut fresh = Vec::new();
-        for relation in source.relations().iter().filter(|relation| self.request.covers(relation)) {
+        for relation in source.relations().iter().filter(|relation| decided.takes(relation)) {
             self.run.progress.phase(&relation.name);
             let since = basis.of(relation);
             let (snapshot, progress) = (source, self.run.progress.as_ref());
@@ -287,10 +189,14 @@ impl Backing<'_> {
         Ok(fresh)
     }
 
-    fn manifest(&self, started: Timestamp, taken: Timestamp) -> Manifest {
-        let (modules, models) = (self.request.modules.clone(), self.request.models.clone());
-        let narrowed = !modules.is_empty() || !models.is_empty();
-        let scope = Scope { modules, models, narrowed };
+    fn scope(&self, decided: &Decided) -> Scope {
+        let Selection { modules, models, exclude_modules, exclude_models, quick } = self.request.selection.clone();
+        let left_out = decided.left_out.clone();
+        Scope { modules, models, exclude_modules, exclude_models, quick, narrowed: !left_out.is_empty(), left_out }
+    }
+
+    fn manifest(&self, decided: &Decided, started: Timestamp, taken: Timestamp) -> Manifest {
+        let scope = self.scope(decided);
         Manifest {
             id: BackupId(self.engine.catalog().new_id()),
             app: self.app.name.clone(),
@@ -371,6 +277,7 @@ impl Backing<'_> {
             bytes_stored: totals.bytes_stored,
             duration_seconds,
             narrowed: manifest.scope.narrowed,
+            scope: serde_json::to_value(&manifest.scope).unwrap_or_default(),
             warnings: warnings.len() as u64,
             checksum: Some(committed.checksum.to_string()),
             reason: self.request.reason.clone(),

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::catalog::{App, Backup, Kind, NewPlan, PlanState, Role};
-use crate::rows::RelationKind;
+use crate::rows::{Relation, RelationKind};
 use crate::sources::{Identity, Snapshot};
 use crate::vault::{BackupId, Vault};
 
@@ -32,6 +32,7 @@ use super::Engine;
 use super::apps::Parts;
 use super::error::{Doing, Error, Result};
 use super::latest::{Part, Wanted};
+use super::names::Names;
 use super::restore::plan::{Choice, OnBlocked, OnCollision, Plan, PlanSummary, Request, Scope};
 use super::restore::preview;
 use super::restore::spool::SpoolReader;
@@ -121,12 +122,13 @@ impl Engine {
         let backup = self.backup_for(request)?;
         let vault = self.vault(&self.catalog().app(&backup.app_id)?.vault)?;
         let stored = StoredBackup::new(vault.clone(), vault.manifest(&BackupId(backup.id.clone()))?);
-        let parts = parts_of(&stored, &request.scope)?;
+        let scope = named(&stored, &request.scope)?;
+        let parts = parts_of(&stored, &scope)?;
         let scene = self.scene(&backup.app_id, parts)?;
         let (source, folders) = origins(&stored);
         let asked = Request {
             strategies: request.strategies.iter().cloned().collect(),
-            scope: request.scope.clone(),
+            scope,
             choices: request.choices.clone(),
             ignore: request.ignore.clone(),
             collisions: request.collisions,
@@ -283,6 +285,25 @@ impl Engine {
     fn plan_path(&self, plan: &str) -> PathBuf {
         self.home().plans().join(format!("{plan}.plan"))
     }
+}
+
+/// The scope with what its globs mean in the backup. A module that means nothing there is a mistake; so is a model, which the comparison says.
+fn named(stored: &StoredBackup, scope: &Scope) -> Result<Scope> {
+    let relations: Vec<&Relation> = stored.manifest.relations().map(|record| &record.relation).collect();
+    let modules: BTreeSet<&str> = relations.iter().map(|relation| relation.module.as_str()).collect();
+    let (modules, models): (Vec<&str>, Vec<&str>) =
+        (modules.into_iter().collect(), relations.iter().map(|relation| relation.name.as_str()).collect());
+    let texts: Vec<String> = scope.modules.iter().cloned().collect();
+    Names::new(&texts).must_take(&modules, "module", &format!("backstop backups models {}", stored.manifest.id))?;
+    let meant = |texts: &BTreeSet<String>, names: &[&str]| {
+        let of = |text: &String| {
+            let name = Names::new(std::slice::from_ref(text));
+            let found: Vec<String> = names.iter().filter(|known| name.take(known)).map(ToString::to_string).collect();
+            if found.is_empty() { vec![text.clone()] } else { found }
+        };
+        texts.iter().flat_map(of).collect()
+    };
+    Ok(Scope { modules: meant(&scope.modules, &modules), models: meant(&scope.models, &models), ..scope.clone() })
 }
 
 /// Which parts of the app a scope is about, of those that the backup holds.
