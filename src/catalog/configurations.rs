@@ -36,6 +36,8 @@ record! {
         exclude_modules: Json<Vec<String>> = "c.exclude_modules",
         /// The models it leaves out.
         exclude_models: Json<Vec<String>> = "c.exclude_models",
+        /// The tenants of which it makes one backup each; `all` for every one.
+        tenants: Json<Vec<String>> = "c.tenants",
         /// The compression it asks for.
         compression: Option<String> = "c.compression",
         /// Whether it was made for one backup.
@@ -84,6 +86,8 @@ pub struct NewConfiguration {
     pub exclude_modules: Vec<String>,
     /// The models it leaves out.
     pub exclude_models: Vec<String>,
+    /// The tenants of which it makes one backup each; `all` for every one.
+    pub tenants: Vec<String>,
     /// The compression it asks for.
     pub compression: Option<String>,
     /// Whether it is made for one backup.
@@ -110,6 +114,7 @@ impl NewConfiguration {
             models: Vec::new(),
             exclude_modules: Vec::new(),
             exclude_models: Vec::new(),
+            tenants: Vec::new(),
             compression: None,
             adhoc: false,
             description: None,
@@ -258,9 +263,9 @@ impl Catalog {
             &id,
             new,
             "INSERT INTO configuration (id, name, app_id, type, schedule, retention_days, enabled, quick, modules, models,
-                 exclude_modules, exclude_models, compression, adhoc, description, created_at, updated_at, next_run_at)
+                 exclude_modules, exclude_models, tenants, compression, adhoc, description, created_at, updated_at, next_run_at)
              VALUES (:id, :name, :app_id, :type, :schedule, :retention_days, :enabled, :quick, :modules, :models,
-                 :exclude_modules, :exclude_models, :compression, :adhoc, :description, :now, :now, :next_run_at)",
+                 :exclude_modules, :exclude_models, :tenants, :compression, :adhoc, :description, :now, :now, :next_run_at)",
         )
     }
 
@@ -271,8 +276,8 @@ impl Catalog {
             new,
             "UPDATE configuration SET name = :name, app_id = :app_id, type = :type, schedule = :schedule, retention_days = :retention_days,
                  enabled = :enabled, quick = :quick, modules = :modules, models = :models,
-                 exclude_modules = :exclude_modules, exclude_models = :exclude_models, compression = :compression, adhoc = :adhoc,
-                 description = :description, updated_at = :now, next_run_at = :next_run_at
+                 exclude_modules = :exclude_modules, exclude_models = :exclude_models, tenants = :tenants,
+                 compression = :compression, adhoc = :adhoc, description = :description, updated_at = :now, next_run_at = :next_run_at
              WHERE id = :id AND deleted_at IS NULL",
         )
     }
@@ -286,7 +291,7 @@ impl Catalog {
                     ":id": id, ":name": new.name, ":app_id": new.app_id, ":type": new.kind, ":schedule": new.schedule,
                     ":retention_days": new.retention_days, ":enabled": new.enabled, ":quick": new.quick,
                     ":modules": Json(&new.modules), ":models": Json(&new.models), ":exclude_modules": Json(&new.exclude_modules),
-                    ":exclude_models": Json(&new.exclude_models), ":compression": new.compression,
+                    ":exclude_models": Json(&new.exclude_models), ":tenants": Json(&new.tenants), ":compression": new.compression,
                     ":adhoc": new.adhoc, ":description": new.description, ":now": now, ":next_run_at": new.next_run_at,
                 },
             );

@@ -29,6 +29,24 @@ pub enum App {
     Remove(Remove),
     /// List its models as they are now.
     Models(Named),
+    /// List its tenants as they are now.
+    Tenants(Tenants),
+}
+
+/// `backstop app tenants`.
+#[derive(Clone, Debug, Args)]
+pub struct Tenants {
+    /// The application.
+    pub app: String,
+    /// Those that this tenant column names, where there are several [default: the first].
+    #[arg(long, value_name = "COLUMN")]
+    pub level: Option<String>,
+}
+
+/// A tenant, as lists show it.
+#[derive(serde::Serialize)]
+struct TenantRow {
+    id: String,
 }
 
 /// `backstop app add`.
@@ -58,6 +76,9 @@ pub struct Add {
     /// Models that a quick backup leaves out, by names or globs; may be repeated.
     #[arg(long, value_name = "MODEL|GLOB,…", value_delimiter = ',', requires = "database")]
     pub dispensable: Vec<String>,
+    /// A column that says whose a record is, in all models or in one; a second one is a level below the first; may be repeated.
+    #[arg(long = "tenant-column", value_name = "[MODEL=]COL", requires = "database")]
+    pub tenant_columns: Vec<String>,
     /// The vault its backups go to.
     #[arg(long, value_name = "VAULT")]
     pub vault: Option<String>,
@@ -104,6 +125,12 @@ pub struct Edit {
     /// No model is dispensable.
     #[arg(long)]
     pub no_dispensable: bool,
+    /// The columns that say whose a record is, instead of those named before; may be repeated.
+    #[arg(long = "tenant-column", value_name = "[MODEL=]COL", conflicts_with = "no_tenant_columns")]
+    pub tenant_columns: Vec<String>,
+    /// It has no tenants.
+    #[arg(long)]
+    pub no_tenant_columns: bool,
 }
 
 /// `backstop app adopt`.
@@ -188,6 +215,7 @@ impl Session<'_> {
                     one_file_system: add.one_file_system,
                     modules: add.modules,
                     dispensable: add.dispensable,
+                    tenant_columns: add.tenant_columns,
                     vault: add.vault,
                 })?;
                 self.output.result(&app, |app| {
@@ -236,6 +264,18 @@ impl Session<'_> {
                 let app = self.engine.app(Some(&named.app))?;
                 self.app_models(&app)?;
             }
+            App::Tenants(which) => {
+                let app = self.engine.app(Some(&which.app))?;
+                let tenants = self.engine.tenants(&app, which.level.as_deref())?;
+                let rows: Vec<TenantRow> = tenants.into_iter().map(|id| TenantRow { id }).collect();
+                self.output.list(&rows, "it has no tenants", |rows| {
+                    let mut table = Table::new(&[("tenant", Align::Left)]);
+                    for row in rows {
+                        table.row([row.id.clone()]);
+                    }
+                    table
+                })?;
+            }
         }
         Ok(Status::Done)
     }
@@ -281,6 +321,7 @@ impl Session<'_> {
                 ("configuration", app.config_paths.join(", ")),
                 ("modules", modules_of(app).join("  ")),
                 ("dispensable", app.dispensable.join(", ")),
+                ("tenant columns", app.tenant_columns.join(", ")),
                 ("suggested", offered(&app.name, suggested).unwrap_or_default()),
                 ("vault", app.vault.clone()),
             ])
@@ -324,6 +365,7 @@ impl Edit {
             config: kept(self.no_config, labelled(&self.config), app.config_paths.0.clone()),
             modules: kept(self.no_modules, self.modules.clone(), modules_of(app)),
             dispensable: kept(self.no_dispensable, self.dispensable.clone(), app.dispensable.0.clone()),
+            tenant_columns: kept(self.no_tenant_columns, self.tenant_columns.clone(), app.tenant_columns.0.clone()),
             vault: Some(app.vault.clone()),
         }
     }

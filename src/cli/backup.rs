@@ -6,11 +6,12 @@ use super::session::{Ended, Session};
 use super::units;
 use crate::catalog::{BackupType, Status as Outcome};
 use crate::engine::backup::BackupRequest;
+use crate::engine::backup::in_turn::InTurn;
 use crate::engine::selection::Selection;
 use crate::error::Status;
 
 /// The types of backup that can be asked for.
-pub const TYPES: [&str; 6] = ["full", "incremental", "differential", "database", "files", "configuration"];
+pub const TYPES: [&str; 7] = ["full", "incremental", "differential", "database", "files", "configuration", "tenant"];
 
 /// `backstop backup`.
 #[derive(Clone, Debug, Args)]
@@ -31,6 +32,9 @@ pub struct Backup {
     /// Leave out what the application's settings name as dispensable.
     #[arg(long)]
     pub quick: bool,
+    /// Whose records, with --type tenant: an id, or LEVEL=ID; may be repeated.
+    #[arg(long = "tenant", value_name = "ID")]
+    pub tenants: Vec<String>,
     /// Why, for the log.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -85,6 +89,10 @@ impl Session<'_> {
         };
         given.narrowing.clone().fill(&mut request.selection);
         request.selection.quick |= given.quick;
+        if !given.tenants.is_empty() {
+            // Those that were named, in one backup, whatever the configuration does in turn.
+            (request.selection.tenants, request.in_turn) = (given.tenants.clone(), false);
+        }
         request.reason.clone_from(&given.reason);
         (request.new_base, request.protect) = (given.new_base, given.protect);
         self.back_up(&request, given.verify)
@@ -103,6 +111,9 @@ impl Session<'_> {
             }
         }
         self.output.result(&result, |result| {
+            if !result.tenants.is_empty() {
+                return result.tenants.iter().map(of_tenant).collect();
+            }
             let (records, files) = (units::counted(result.records, "record"), units::counted(result.files, "file"));
             vec![format!(
                 "backup {} {}: {records}, {files}, {} new, {} stored",
@@ -116,5 +127,14 @@ impl Session<'_> {
             self.output.warn(warning)?;
         }
         Ok(status)
+    }
+}
+
+/// What became of one tenant, in a line.
+fn of_tenant(it: &InTurn) -> String {
+    let records = units::counted(it.records, "record");
+    match (&it.backup, &it.error) {
+        (Some(backup), _) => format!("tenant {}: backup {backup} {}: {records}", it.tenant, it.status),
+        (None, error) => format!("tenant {}: {}: {}", it.tenant, it.status, error.as_deref().unwrap_or_default()),
     }
 }

@@ -147,6 +147,9 @@ pub struct Fields {
     /// Leave out what the application's settings name as dispensable, or no longer.
     #[arg(long, value_name = "yes|no", num_args = 0..=1, default_missing_value = "yes", require_equals = true, value_parser = ["yes", "no"])]
     pub quick: Option<String>,
+    /// One backup for each of these tenants in turn: ids, LEVEL=ID, or all; with --type tenant.
+    #[arg(long, value_name = "all|ID,…", value_delimiter = ',')]
+    pub tenants: Option<Vec<String>>,
     /// What it is for.
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
@@ -189,7 +192,7 @@ impl Session<'_> {
                     new.schedule = None;
                 }
                 if edit.everything {
-                    narrow(&mut new, Selection::default());
+                    Selection { tenants: new.tenants.clone(), ..Selection::default() }.put(&mut new);
                 }
                 fill(&mut new, edit.fields)?;
                 self.engine.edit_configuration(&old.id, new)?
@@ -323,6 +326,7 @@ impl Session<'_> {
                 ("type", one.kind.to_string()),
                 ("schedule", one.schedule.clone().unwrap_or_default()),
                 ("enabled", enabled.into()),
+                ("tenants", if one.tenants.is_empty() { String::new() } else { format!("{}, one backup each", one.tenants.join(", ")) }),
                 ("modules", one.modules.join(", ")),
                 ("models", one.models.join(", ")),
                 ("without", [one.exclude_modules.join(", "), one.exclude_models.join(", ")].join("  ").trim().to_owned()),
@@ -340,20 +344,10 @@ fn fill(new: &mut NewConfiguration, fields: Fields) -> Result<(), Failure> {
     new.schedule = fields.schedule.or(new.schedule.take());
     new.retention_days = fields.retention_days.or(new.retention_days);
     new.description = fields.description.or(new.description.take());
-    let mut selection = narrowed_to(new);
+    let mut selection = Selection::of_new(new);
     fields.narrowing.fill(&mut selection);
     selection.quick = fields.quick.map_or(selection.quick, |word| word == "yes");
-    narrow(new, selection);
+    selection.tenants = fields.tenants.unwrap_or(selection.tenants);
+    selection.put(new);
     Ok(())
-}
-
-fn narrowed_to(new: &NewConfiguration) -> Selection {
-    let NewConfiguration { modules, models, exclude_modules, exclude_models, quick, .. } = new.clone();
-    Selection { modules, models, exclude_modules, exclude_models, quick }
-}
-
-fn narrow(new: &mut NewConfiguration, selection: Selection) {
-    let Selection { modules, models, exclude_modules, exclude_models, quick } = selection;
-    (new.modules, new.models, new.exclude_modules, new.exclude_models, new.quick) =
-        (modules, models, exclude_modules, exclude_models, quick);
 }

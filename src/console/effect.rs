@@ -196,6 +196,8 @@ pub struct Preview {
     pub strategy: String,
     /// The models it is narrowed to; empty: all.
     pub models: Vec<String>,
+    /// The tenants it is narrowed to; empty: all.
+    pub tenants: Vec<String>,
     /// Models with a strategy of their own.
     pub strategies: Vec<(String, String)>,
     /// Records decided one by one: model, key, side.
@@ -246,6 +248,7 @@ pub struct ConfigurationDraft {
     pub exclude_modules: Vec<String>,
     pub exclude_models: Vec<String>,
     pub quick: bool,
+    pub tenants: Vec<String>,
     pub description: String,
 }
 

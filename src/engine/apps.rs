@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, ModuleModels, NewApp, Role};
-use crate::rows::RelationKind;
+use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
 use crate::sources::files::{Options, Tree};
 use crate::sources::sqlite::{Sqlite, SqliteSnapshot};
 use crate::sources::url::Url;
 
 use super::names::Names;
+use super::tenants::Levels;
 use super::vaults::same_place;
 use super::{Engine, Error, Result, modules};
 
@@ -39,6 +40,8 @@ pub struct AppRequest {
     pub modules: Vec<String>,
     /// Models that a quick backup leaves out: names and globs of names.
     pub dispensable: Vec<String>,
+    /// The columns that say whose a record is: `COLUMN` or `MODEL=COLUMN`.
+    pub tenant_columns: Vec<String>,
     /// The vault; `main` unless given.
     pub vault: Option<String>,
 }
@@ -111,6 +114,7 @@ impl Engine {
             config_paths: configuration.iter().map(|root| format!("{}={}", root.label, root.path)).collect(),
             modules: modules::read(&request.modules)?,
             dispensable: request.dispensable.clone(),
+            tenant_columns: request.tenant_columns.clone(),
             vault_id,
             ..NewApp::default()
         };
@@ -128,6 +132,10 @@ impl Engine {
             let of_modules = new.modules.iter().flat_map(|said| said.models.iter().cloned());
             let named: Vec<String> = of_modules.chain(new.dispensable.iter().cloned()).collect();
             Names::new(&named).must_take(&tables(&sources), "model", &format!("backstop app models {}", request.name))?;
+        }
+        if was.is_none_or(|was| was.tenant_columns.0 != new.tenant_columns) {
+            let relations: Vec<&Relation> = sources.iter().flat_map(|source| source.relations()).collect();
+            Levels::read(&new.tenant_columns)?.check(&relations, &request.name)?;
         }
         Ok(new)
     }

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::catalog::{AuditOutcome, BackupType, Configuration, JobKind, Kind, NewConfiguration, Origin, Role, Time};
 
 use super::Engine;
-use super::backup::BackupRequest;
+use super::backup::{BackupRequest, fits};
 use super::error::{Error, Result};
 use super::jobs::Asked;
 use super::schedule::Schedule;
@@ -72,8 +72,10 @@ impl Engine {
 
     /// What is narrowed, where that is not as it `was`, must be about what is there.
     fn check_selection(&self, new: &NewConfiguration, was: Option<&Configuration>) -> Result<()> {
-        let NewConfiguration { modules, models, exclude_modules, exclude_models, quick, .. } = new.clone();
-        let selection = Selection { modules, models, exclude_modules, exclude_models, quick };
+        let selection = Selection::of_new(new);
+        if new.kind == BackupType::Tenant || !selection.tenants.is_empty() {
+            fits(new.kind, &selection, &self.catalog().app(&new.app_id)?)?;
+        }
         if selection.is_whole() || was.is_some_and(|was| was.app_id == new.app_id && Selection::of(was) == selection) {
             return Ok(());
         }
@@ -124,6 +126,7 @@ impl Engine {
         let mut request = BackupRequest::new(Some(configuration.app_id.clone()), configuration.kind);
         request.configuration = Some(configuration.id.clone());
         request.selection = Selection::of(configuration);
+        request.in_turn = configuration.kind == BackupType::Tenant;
         request
     }
 
@@ -140,11 +143,20 @@ impl Engine {
         if !job.status.is_outcome() {
             return Err(Error::Refused { why: "the job has not ended".into(), hint: "Wait for it, or cancel it first.".into() });
         }
+        let asked: Option<Asked> = job.request.and_then(|asked| serde_json::from_value(asked.0).ok());
         let request = match &job.configuration_id {
-            Some(configuration) => self.configured_backup(&self.catalog().configuration(configuration)?),
+            Some(configuration) => {
+                let mut request = self.configured_backup(&self.catalog().configuration(configuration)?);
+                // One of a configuration's tenants is done over by itself.
+                if request.in_turn
+                    && let Some(asked) = asked.filter(|asked| !asked.selection.tenants.is_empty())
+                {
+                    (request.selection, request.in_turn) = (asked.selection, false);
+                }
+                request
+            }
             None => {
-                let asked: Asked = job.request.and_then(|asked| serde_json::from_value(asked.0).ok()).unwrap_or_default();
-                let Asked { selection, new_base, protect } = asked;
+                let Asked { selection, new_base, protect } = asked.unwrap_or_default();
                 let kind = job.backup_type.unwrap_or(BackupType::Full);
                 BackupRequest { selection, new_base, protect, ..BackupRequest::new(job.app_id, kind) }
             }
@@ -194,19 +206,15 @@ impl Engine {
 #[must_use]
 pub fn as_new(configuration: &Configuration) -> NewConfiguration {
     let Configuration { name, app_id, schedule, compression, description, .. } = configuration.clone();
-    let Selection { modules, models, exclude_modules, exclude_models, quick } = Selection::of(configuration);
-    NewConfiguration {
+    let mut new = NewConfiguration {
         schedule,
         retention_days: configuration.retention_days,
         enabled: configuration.enabled,
-        quick,
-        modules,
-        models,
-        exclude_modules,
-        exclude_models,
         compression,
         adhoc: configuration.adhoc,
         description,
         ..NewConfiguration::new(name, app_id, configuration.kind)
-    }
+    };
+    Selection::of(configuration).put(&mut new);
+    new
 }

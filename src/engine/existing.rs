@@ -224,6 +224,7 @@ impl Engine {
             duration_seconds: finished.duration_since(started).as_secs_f64(),
             narrowed: manifest.scope.narrowed,
             scope: serde_json::to_value(&manifest.scope).unwrap_or_default(),
+            closeness: manifest.closeness.as_ref().and_then(|closeness| serde_json::to_value(closeness).ok()),
             warnings: manifest.errors.len() as u64,
             reason: manifest.reason.clone(),
             models,

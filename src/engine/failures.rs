@@ -27,7 +27,9 @@ impl Covers {
 
     /// Whether all that `other` covers is in this one, too.
     fn holds(&self, other: &Self) -> bool {
-        let (Some(own), Some(others)) = (self.parts(), other.parts()) else { return self.kind == other.kind };
+        let (Some(own), Some(others)) = (self.parts(), other.parts()) else {
+            return self.kind == other.kind && self.selection.holds(&other.selection);
+        };
         let parts = (own.database || !others.database) && (own.files || !others.files);
         parts && self.selection.holds(&other.selection)
     }
@@ -37,9 +39,11 @@ impl Engine {
     /// Ends the alerts about failed backups of the app that this completed one makes up for: its own, and those of what it covers.
     pub(super) fn end_failures(&self, request: &JobRequest<'_>, status: Status) -> Result<()> {
         let asked = request.asked.clone().unwrap_or_default();
-        let made = request.backup_type.map(|kind| Covers { kind, selection: asked.selection });
+        let made = request.backup_type.map(|kind| Covers { kind, selection: asked.selection.clone() });
         for alert in self.open_failures(&request.app.id)? {
-            let own = alert.configuration_id == request.configuration && request.configuration.is_some();
+            // A configuration that backs up tenants in turn has made up for one of them by a backup of that one alone: not told by its alert.
+            let in_turn = !asked.selection.tenants.is_empty();
+            let own = alert.configuration_id == request.configuration && request.configuration.is_some() && !in_turn;
             // What is missing from a partial one may be just what the configuration promises.
             let wider = (status == Status::Completed || alert.configuration_id.is_none())
                 && made.as_ref().zip(self.failed(&alert)?).is_some_and(|(made, failed)| made.holds(&failed));
@@ -51,6 +55,15 @@ impl Engine {
                     "a later backup completed",
                 )?;
             }
+        }
+        Ok(())
+    }
+
+    /// Ends the alert about failed backups of a configuration, all of whose tenants were backed up now.
+    pub(super) fn end_failures_of(&self, app: &str, configuration: &str) -> Result<()> {
+        for alert in self.open_failures(app)?.iter().filter(|alert| alert.configuration_id.as_deref() == Some(configuration)) {
+            let made_up = "every tenant was backed up";
+            self.catalog().end_condition(AlertType::BackupFailure, &alert.target, Some(configuration), made_up)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::catalog::{App, Backup, BackupFilter, BackupModel, BackupType, Status};
+use crate::vault::Scope;
 
 use super::Engine;
 use super::error::{Error, Result};
@@ -22,6 +23,8 @@ pub struct Wanted {
     pub modules: BTreeSet<String>,
     /// These models.
     pub models: BTreeSet<String>,
+    /// The records of these tenants.
+    pub tenants: Vec<String>,
 }
 
 /// A part of an app.
@@ -67,8 +70,12 @@ impl Engine {
     }
 
     fn covers(&self, app: &App, backup: &Backup, wanted: &Wanted, whole: &[BackupModel]) -> Result<bool> {
+        if backup.kind == BackupType::Tenant && !of_all(backup, &wanted.tenants) {
+            return Ok(false);
+        }
         if wanted.modules.is_empty() && wanted.models.is_empty() {
-            return Ok(!backup.narrowed && holds_part(app, backup.kind, wanted.part));
+            let all_of_it = !backup.narrowed && holds_part(app, backup.kind, wanted.part);
+            return Ok(all_of_it || backup.kind == BackupType::Tenant);
         }
         let held = self.catalog().backup_models(&backup.id)?;
         let names = |text: &String| Names::new(std::slice::from_ref(text));
@@ -95,6 +102,12 @@ impl Engine {
 fn is_recovery_point(backup: &Backup) -> bool {
     let stores = !matches!(backup.kind, BackupType::Safety | BackupType::Verification | BackupType::Export);
     stores && matches!(backup.status, Status::Completed | Status::Partial) && backup.deleted_at.is_none()
+}
+
+/// Whether a backup of tenants holds all of these, and some are wanted.
+fn of_all(backup: &Backup, tenants: &[String]) -> bool {
+    let held: Scope = serde_json::from_value(backup.scope.0.clone()).unwrap_or_default();
+    !tenants.is_empty() && tenants.iter().all(|tenant| held.tenants.contains(tenant))
 }
 
 /// Whether a type holds the part, or every part that the app has.

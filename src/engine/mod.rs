@@ -37,6 +37,7 @@ pub mod schedule;
 pub mod scheduler;
 pub mod selection;
 pub mod stored;
+pub mod tenants;
 pub mod vaults;
 pub mod verify;
 

@@ -70,7 +70,7 @@ impl Modules {
 
     fn put(&self, relations: &[Relation]) -> Vec<Relation> {
         let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
-        for relation in relations {
+        for relation in relations.iter().filter(|relation| relation.module.is_empty()) {
             *shared.entry(prefix(&relation.name)).or_default() += 1;
         }
         let by_prefix =

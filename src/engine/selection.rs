@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{App, Configuration};
+use crate::catalog::{App, Configuration, NewConfiguration};
 use crate::rows::{Relation, RelationKind};
 use crate::vault::{LeftOut, Scope};
 
@@ -31,6 +31,8 @@ pub struct Selection {
     pub exclude_models: Vec<String>,
     /// Not what the app's settings name as dispensable.
     pub quick: bool,
+    /// Only the records of these tenants, and what they refer to.
+    pub tenants: Vec<String>,
 }
 
 /// What is taken of the models that are there.
@@ -65,7 +67,21 @@ impl Selection {
             exclude_modules: it.exclude_modules.0.clone(),
             exclude_models: it.exclude_models.0.clone(),
             quick: it.quick,
+            tenants: it.tenants.0.clone(),
         }
+    }
+
+    /// What a configuration that is to be asks for.
+    #[must_use]
+    pub fn of_new(it: &NewConfiguration) -> Self {
+        let NewConfiguration { modules, models, exclude_modules, exclude_models, quick, tenants, .. } = it.clone();
+        Self { modules, models, exclude_modules, exclude_models, quick, tenants }
+    }
+
+    /// Has a configuration that is to be ask for this.
+    pub fn put(self, to: &mut NewConfiguration) {
+        let Self { modules, models, exclude_modules, exclude_models, quick, tenants } = self;
+        *to = NewConfiguration { modules, models, exclude_modules, exclude_models, quick, tenants, ..to.clone() };
     }
 
     /// Whether nothing is narrowed.
@@ -81,7 +97,8 @@ impl Selection {
         let all = |of: &Self| of.modules.is_empty() && of.models.is_empty();
         let included = all(self) || (!all(other) && within(&other.modules, &self.modules) && within(&other.models, &self.models));
         let excluded = within(&self.exclude_modules, &other.exclude_modules) && within(&self.exclude_models, &other.exclude_models);
-        included && excluded && (!self.quick || other.quick)
+        let tenants = self.tenants.is_empty() || (!other.tenants.is_empty() && within(&other.tenants, &self.tenants));
+        included && excluded && tenants && (!self.quick || other.quick)
     }
 
     /// Everything that is written must mean something of `app` that is there.
@@ -194,6 +211,7 @@ fn names_of<'r>(relations: &[&'r Relation]) -> (Vec<&'r str>, Vec<&'r str>) {
 #[must_use]
 pub fn in_words(scope: &Scope) -> Vec<String> {
     let lists = [
+        ("only the tenants", &scope.tenants),
         ("only the modules", &scope.modules),
         ("only the models", &scope.models),
         ("without the modules", &scope.exclude_modules),
@@ -224,7 +242,7 @@ mod tests {
             models: texts(models),
             exclude_modules: texts(exclude_modules),
             exclude_models: texts(exclude_models),
-            quick: false,
+            ..Selection::default()
         }
     }
 
@@ -236,5 +254,7 @@ mod tests {
         assert!(all.holds(&no_log) && no_log.holds(&neither) && !neither.holds(&no_log) && !no_log.holds(&all) && !no_log.holds(&hr));
         let quick = Selection { quick: true, ..Selection::default() };
         assert!(all.holds(&quick) && quick.holds(&quick) && !quick.holds(&all));
+        let of = |tenants: &[&str]| Selection { tenants: tenants.iter().map(ToString::to_string).collect(), ..Selection::default() };
+        assert!(of(&["7", "9"]).holds(&of(&["7"])) && !of(&["7"]).holds(&of(&["9"])) && !of(&["7"]).holds(&all));
     }
 }

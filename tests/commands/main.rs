@@ -9,6 +9,7 @@ mod backups;
 mod documents;
 mod runs;
 mod scope;
+mod tenants;
 mod vaults;
 
 use std::path::PathBuf;

@@ -67,18 +67,19 @@ fn what_was_left_out_is_told_wherever_the_backup_is_looked_at() {
 #[test]
 fn a_configuration_includes_and_excludes_and_goes_on_when_what_it_excludes_is_gone() {
     let place = protected();
+    sql(&place, "CREATE TABLE mail_box (id INTEGER PRIMARY KEY)");
     let one = place.json(&["config", "create", "night", "--app", "school", "--modules", "hr,mail", "--exclude-models", "mail_log"]);
     assert_eq!((&one["modules"], &one["exclude_models"]), (&json!(["hr", "mail"]), &json!(["mail_log"])));
     assert!(place.expect(0, &["config", "show", "night"]).contains("mail_log"));
     let run = || place.json(&["backup", "--config", "night"]);
-    assert_eq!(models(&place, &text(&run()["backup"])), ["hr_class", "hr_pupil", "mail_queue"]);
+    assert_eq!(models(&place, &text(&run()["backup"])), ["hr_class", "hr_pupil", "mail_box", "mail_queue"]);
     for wrong in [["--exclude-models", "mial_log"], ["--modules", "hhr"]] {
         assert!(told(&place, 2, &[&["config", "edit", "night"], &wrong[..]].concat()).contains("Did you mean"));
     }
     sql(&place, "DROP TABLE mail_log");
     let job = text(&run()["job"]);
     assert!(place.expect(0, &["jobs", "log", &job]).contains("“mail_log” is to be left out"));
-    sql(&place, "DROP TABLE mail_queue");
+    sql(&place, "DROP TABLE mail_queue; DROP TABLE mail_box");
     assert!(told(&place, 2, &["backup", "--config", "night"]).contains("no module “mail”"), "what is to be there and is not is a failure");
     let all = place.json(&["config", "edit", "night", "--everything"]);
     assert_eq!((&all["modules"], &all["exclude_models"]), (&json!([]), &json!([])));
@@ -120,4 +121,58 @@ fn a_restore_is_narrowed_by_globs_too() {
     assert_eq!(preview(&["--module", "[hm]*"])["effect"]["create"], 5);
     assert!(told(&place, 2, &["restore", "preview", "latest", "--module", "hrr"]).contains("Did you mean hr?"));
     assert!(told(&place, 2, &["restore", "preview", "latest", "--model", "nothing_*"]).contains("nothing_*"));
+}
+
+#[test]
+fn no_backup_is_since_one_that_holds_less_however_many_there_are() {
+    let place = protected();
+    let parent = |kind: &str| {
+        let backup = text(&place.json(&["backup", "--app", "school", "--type", kind])["backup"]);
+        (text(&place.json(&["backups", "show", &backup])["parent"]), backup)
+    };
+    let first = back_up(&place, "full");
+    place.expect(0, &["app", "edit", "school", "--dispensable", "log"]);
+    for at in 0..18 {
+        sql(&place, &format!("UPDATE hr_pupil SET mark = {at} WHERE id = {at}"));
+        made(&place, if at % 2 == 0 { &["--models", "hr_*"] } else { &["--quick"] });
+    }
+    let restore =
+        place.json(&["restore", "run", &first, "--strategy", "replace", "--model", "hr_class", "--row", "hr_class:1=live", "--yes"]);
+    assert_eq!(restore["status"], "completed");
+    let (since, incremental) = parent("incremental");
+    assert_eq!(since, first, "eighteen narrowed ones and a safety record stand in between");
+    assert_eq!(parent("differential").0, first);
+    let (since, whole) = parent("full");
+    assert_ne!((&since, &since), (&first, &incremental), "the differential is the newest");
+    made(&place, &["--models", "hr_*"]);
+    assert_eq!(parent("differential").0, whole, "since the newest full that holds everything");
+    let target = format!("sqlite:{}", place.path("copy.db").display());
+    place.expect(0, &["restore", "to", "latest", "--target", &target]);
+    let marks = |database: &str| -> String {
+        let sql = "SELECT group_concat(id || ':' || mark) FROM (SELECT * FROM hr_pupil ORDER BY id)";
+        rusqlite::Connection::open(place.path(database)).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(marks("copy.db"), marks("school.db"));
+}
+
+#[test]
+fn files_that_changed_after_the_databases_moment_are_named() {
+    let place = protected();
+    std::fs::create_dir(place.path("media")).unwrap();
+    let now = std::time::SystemTime::now();
+    let hour = std::time::Duration::from_secs(3600);
+    for (name, modified) in [("old.txt", now - hour), ("new.txt", now + hour)] {
+        let path = place.path("media").join(name);
+        std::fs::write(&path, name).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    }
+    place.expect(0, &["app", "edit", "school", "--files", "media"]);
+    let whole = back_up(&place, "full");
+    let shown = place.json(&["backups", "show", &whole]);
+    let closeness = &shown["closeness"];
+    assert_eq!((&closeness["changed"], &closeness["files"]), (&json!(1), &json!(["media/new.txt"])));
+    assert!(closeness["seconds"].as_f64().unwrap() >= 0.0);
+    assert!(place.expect(0, &["backups", "show", &whole]).contains("1 changed in between: media/new.txt"));
+    let alone = back_up(&place, "database");
+    assert_eq!(place.json(&["backups", "show", &alone])["closeness"], Value::Null);
 }

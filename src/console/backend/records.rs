@@ -35,6 +35,7 @@ pub fn configuration(it: catalog::Configuration, last_status: Option<String>) ->
         models: it.models.0,
         exclude_modules: it.exclude_modules.0,
         exclude_models: it.exclude_models.0,
+        tenants: it.tenants.0,
         description: it.description.unwrap_or_default(),
         last_status,
         last_run_at: moment(it.last_run_at),

@@ -58,6 +58,7 @@ pub struct Configuration {
     pub models: Vec<String>,
     pub exclude_modules: Vec<String>,
     pub exclude_models: Vec<String>,
+    pub tenants: Vec<String>,
     pub description: String,
     pub last_status: Option<String>,
     pub last_run_at: Option<Timestamp>,

@@ -37,6 +37,7 @@ fn draft(of: &Configuration) -> ConfigurationDraft {
         models: of.models.clone(),
         exclude_modules: of.exclude_modules.clone(),
         exclude_models: of.exclude_models.clone(),
+        tenants: of.tenants.clone(),
         quick: of.quick,
         description: of.description.clone(),
     }

@@ -31,10 +31,11 @@ enum What {
     NotModules,
     NotModels,
     Quick,
+    Tenants,
     Description,
 }
 
-const FIELDS: [(What, &str); 11] = [
+const FIELDS: [(What, &str); 12] = [
     (What::Name, "name"),
     (What::App, "application"),
     (What::Kind, "type"),
@@ -45,6 +46,7 @@ const FIELDS: [(What, &str); 11] = [
     (What::NotModules, "not modules"),
     (What::NotModels, "not models"),
     (What::Quick, "quick"),
+    (What::Tenants, "tenants"),
     (What::Description, "description"),
 ];
 
@@ -77,6 +79,7 @@ impl Form {
             What::NotModules => draft.exclude_modules.join(" "),
             What::NotModels => draft.exclude_models.join(" "),
             What::Quick => if draft.quick { "yes" } else { "no" }.to_owned(),
+            What::Tenants => draft.tenants.join(" "),
             What::Description => draft.description.clone(),
         };
         let title = if id.is_some() { format!("Edit {}", draft.name) } else { "New configuration".to_owned() };
@@ -111,6 +114,7 @@ impl Form {
             exclude_modules: self.words(What::NotModules),
             exclude_models: self.words(What::NotModels),
             quick: self.text(What::Quick) == "yes",
+            tenants: self.words(What::Tenants),
             description: self.text(What::Description).to_owned(),
         }
     }
@@ -156,6 +160,12 @@ impl Form {
                 "no" => Ok("leaves nothing out".into()),
                 _ => Err("yes or no".into()),
             },
+            What::Tenants => match (self.text(What::Kind) == "tenant", text.is_empty()) {
+                (true, true) => Err("all, or ids: a backup each".into()),
+                (true, false) => Ok("a backup each".into()),
+                (false, true) => Ok("everybody's records".into()),
+                (false, false) => Err("only with the type tenant".into()),
+            },
         }
     }
 
@@ -186,6 +196,7 @@ impl Form {
             exclude_modules: self.words(What::NotModules),
             exclude_models: self.words(What::NotModels),
             quick: self.text(What::Quick) == "yes",
+            tenants: self.words(What::Tenants),
         };
         let chooser = Chooser::new(&selection, if selection.quick { &app.dispensable } else { &[] });
         let is_table = |scope: &ScopeModel| !["files", CONFIGURATION].contains(&scope.module.as_str());
@@ -268,6 +279,7 @@ fn meaning(kind: &str) -> &'static str {
         "incremental" => "what changed since the last backup",
         "database" => "the database alone",
         "files" => "the files alone",
+        "tenant" => "the records of some tenants",
         _ => "",
     }
 }
@@ -291,7 +303,7 @@ impl Component for Form {
 
     fn view(&self, model: &Model, canvas: &mut Canvas<'_>) {
         let width = 100.min(canvas.width().saturating_sub(2));
-        let rows = u16::try_from(FIELDS.len()).unwrap_or(11);
+        let rows = u16::try_from(FIELDS.len()).unwrap_or(12);
         let mut window = canvas.centred(width, rows + 9);
         let mut inside = window.dialog(&self.title);
         let room = (inside.width() / 2).saturating_sub(16);

@@ -5,20 +5,24 @@
 //! is still in the vault, and `vault init --existing` reads it.
 
 pub mod basis;
+pub mod closeness;
 pub mod definition;
 pub mod digests;
+pub mod in_turn;
 pub mod relation;
 mod request;
+pub mod tenant;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::catalog::{App, AuditOutcome, BackupFilter, BackupModel, BackupType, CopyState, JobKind, Level, NewBackup, Role, Status};
+use crate::catalog::{App, AuditOutcome, BackupModel, BackupType, CopyState, JobKind, Level, NewBackup, Role, Status};
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
-use crate::vault::{BackupId, Committed, Figures, Manifest, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
+use crate::vault::{BackupId, Closeness, Committed, Figures, LeftOut, Manifest, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
 
 use super::Engine;
 use super::access::host;
@@ -27,9 +31,12 @@ use super::error::{Error, Result};
 use super::jobs::{Asked, Finish, JobRequest, Run};
 use super::selection::{self, Decided, Selection};
 use basis::Basis;
+use closeness::{Watched, is_tree};
 use digests::{Digests, Fresh};
+pub use in_turn::fits;
 use relation::{Storing, missed};
 pub use request::{BackupRequest, BackupResult, TYPES};
+use tenant::{NO_COLUMN, OfTenants};
 
 impl Engine {
     /// Makes a backup, here and now, as a job.
@@ -37,9 +44,18 @@ impl Engine {
     /// # Errors
     /// What stopped it; the job, its log and an alert tell the same.
     pub fn backup(&self, request: &BackupRequest) -> Result<BackupResult> {
+        let made = if request.in_turn { self.backup_in_turn(request) } else { self.backup_one(request) };
+        if let Some(configuration) = &request.configuration {
+            self.configuration_ran(configuration)?;
+        }
+        made
+    }
+
+    fn backup_one(&self, request: &BackupRequest) -> Result<BackupResult> {
         self.allow(Role::Operator, "backup", request.app.as_deref().unwrap_or(""))?;
         let parts = request.parts()?;
         let app = part_of(self.app(request.app.as_deref())?, request.kind)?;
+        fits(request.kind, &request.selection, &app)?;
         let job = JobRequest {
             backup_type: Some(request.kind),
             origin: request.origin,
@@ -50,9 +66,6 @@ impl Engine {
             ..JobRequest::new(JobKind::Backup, &app)
         };
         let made = self.run_job(&job, |run| Backing { engine: self, request, app: &app, run }.make(parts));
-        if let Some(configuration) = &request.configuration {
-            self.configuration_ran(configuration)?;
-        }
         let (target, outcome) = match &made {
             Ok(result) => (result.backup.as_str(), AuditOutcome::Done),
             Err(_) => (app.name.as_str(), AuditOutcome::Failed),
@@ -92,21 +105,42 @@ impl Backing<'_> {
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
         let mut manifest = self.manifest(&decided, started, taken);
         manifest.consistency = sources.iter().map(|source| source.consistency()).collect();
-        let mut fresh = Vec::new();
+        let (mut fresh, seen) = (Vec::new(), RefCell::new(Closeness::default()));
+        let together = sources.len() > 1 && !is_tree(sources[0].as_ref());
         // Each is let go as soon as it is read: an application's log cannot be emptied under a reader.
         for source in sources {
-            fresh.extend(self.source(source.as_ref(), &decided, &mut basis, (&vault, &writer, &digests), &mut manifest)?);
+            let stores = (vault.as_ref(), &writer, &digests);
+            if self.request.kind == BackupType::Tenant {
+                let of = self.of_tenants(source.as_ref(), &mut manifest.scope)?;
+                fresh.extend(self.source(&of, &decided, &mut basis, stores, &mut manifest)?);
+            } else if together && is_tree(source.as_ref()) {
+                let tree = Watched::new(source.as_ref(), taken, &seen);
+                fresh.extend(self.source(&tree, &decided, &mut basis, stores, &mut manifest)?);
+            } else {
+                fresh.extend(self.source(source.as_ref(), &decided, &mut basis, stores, &mut manifest)?);
+            }
         }
         if manifest.relations().next().is_none() {
             return Err(selection::nothing_left(self.app));
         }
+        manifest.closeness = self.closeness(&manifest, taken, seen.into_inner());
         self.run.progress.phase("committing");
         manifest.parent = basis.parent();
         self.finish_manifest(&mut manifest, writer.figures()?);
         let committed = writer.commit(&mut manifest)?;
         // A cache that cannot be put in its place is noticed to be behind, and the vault is read: no reason for a backup to fail.
-        fresh.into_iter().for_each(|cache| drop(cache.keep()));
+        // What a narrowed backup saw is compared with by none.
+        fresh.into_iter().filter(|_| !manifest.scope.narrowed).for_each(|cache| drop(cache.keep()));
         self.remember(&manifest, &committed, (started, taken))
+    }
+
+    /// How closely files and database belong together, where the backup holds both.
+    fn closeness(&self, manifest: &Manifest, taken: Timestamp, seen: Closeness) -> Option<Closeness> {
+        let holds = |kind| manifest.relations().any(|record| record.relation.kind == kind);
+        let both = holds(RelationKind::Table) && holds(RelationKind::Files);
+        let closeness = both.then(|| Closeness { seconds: self.engine.clock().now().duration_since(taken).as_secs_f64(), ..seen })?;
+        self.run.log(Level::Info, &closeness::in_words(&closeness));
+        Some(closeness)
     }
 
     /// What of the models is taken. What a configuration leaves out and is not there any more costs nothing, and is noted; for once it is a mistake.
@@ -127,12 +161,10 @@ impl Backing<'_> {
     }
 
     fn basis(&self, vault: &Arc<Vault>) -> Result<Basis> {
-        if self.request.new_base {
+        if self.request.new_base || self.request.kind == BackupType::Tenant {
             return Ok(Basis::nothing(vault.clone()));
         }
-        let filter = BackupFilter { app_id: Some(self.app.id.clone()), ..BackupFilter::default() };
-        let newest = self.engine.catalog().backups_page(&filter, None, 200)?;
-        Ok(Basis::among(vault.clone(), &newest.items, self.request.kind))
+        Ok(Basis::of_app(vault.clone(), self.engine.catalog(), &self.app.id, self.request.kind)?)
     }
 
     /// Says how many records there will be: as many as there were, where the last backup had all of what is asked for now.
@@ -190,9 +222,27 @@ impl Backing<'_> {
     }
 
     fn scope(&self, decided: &Decided) -> Scope {
-        let Selection { modules, models, exclude_modules, exclude_models, quick } = self.request.selection.clone();
+        let Selection { modules, models, exclude_modules, exclude_models, quick, tenants } = self.request.selection.clone();
         let left_out = decided.left_out.clone();
-        Scope { modules, models, exclude_modules, exclude_models, quick, narrowed: !left_out.is_empty(), left_out }
+        let narrowed = !left_out.is_empty() || !tenants.is_empty();
+        let tenant_columns = if tenants.is_empty() { Vec::new() } else { self.app.tenant_columns.0.clone() };
+        Scope { modules, models, exclude_modules, exclude_models, quick, tenants, tenant_columns, narrowed, left_out }
+    }
+
+    /// The records of the tenants that are asked for, and in `scope` and the log what is left out besides: no tree belongs to a tenant.
+    fn of_tenants<'s>(&self, source: &'s dyn Snapshot, scope: &mut Scope) -> Result<OfTenants<'s>> {
+        self.run.progress.phase("choosing records");
+        let (columns, tenants) = (&self.app.tenant_columns.0, &self.request.selection.tenants);
+        let of = OfTenants::new(source, &self.app.name, (columns, tenants), &mut |_, _| !self.run.progress.is_cancelled())?;
+        let trees = self.app.files.iter().map(|root| root.label.clone());
+        let trees = trees.map(|model| LeftOut { model, why: NO_COLUMN.to_owned() });
+        for out in of.left_out().chain(trees) {
+            if scope.left_out.iter().all(|known| known.model != out.model) {
+                self.run.log(Level::Warning, &format!("left out: {} ({})", out.model, out.why));
+                scope.left_out.push(out);
+            }
+        }
+        Ok(of)
     }
 
     fn manifest(&self, decided: &Decided, started: Timestamp, taken: Timestamp) -> Manifest {
@@ -211,6 +261,7 @@ impl Backing<'_> {
             tool: env!("CARGO_PKG_VERSION").into(),
             reason: self.request.reason.clone(),
             consistency: serde_json::Value::Null,
+            closeness: None,
             sources: Vec::new(),
             outcome: Outcome::Completed,
             errors: Vec::new(),
@@ -250,6 +301,10 @@ impl Backing<'_> {
         let duration_seconds = self.engine.clock().now().duration_since(started).as_secs_f64();
         let mut warnings: Vec<String> =
             manifest.errors.iter().map(|missed| format!("{}: {}: {}", missed.model, missed.what, missed.why)).collect();
+        let without: Vec<&str> = manifest.scope.left_out.iter().filter(|out| out.why == NO_COLUMN).map(|out| out.model.as_str()).collect();
+        if !without.is_empty() {
+            warnings.push(format!("left out for lack of a tenant column: {}", without.join(", ")));
+        }
         let mut copies = Vec::new();
         for (location, outcome) in &committed.locations {
             let state = if outcome.is_ok() { CopyState::Present } else { CopyState::Missing };
@@ -278,6 +333,7 @@ impl Backing<'_> {
             duration_seconds,
             narrowed: manifest.scope.narrowed,
             scope: serde_json::to_value(&manifest.scope).unwrap_or_default(),
+            closeness: manifest.closeness.as_ref().and_then(|closeness| serde_json::to_value(closeness).ok()),
             warnings: warnings.len() as u64,
             checksum: Some(committed.checksum.to_string()),
             reason: self.request.reason.clone(),
@@ -301,6 +357,7 @@ impl Backing<'_> {
             duration_seconds,
             checksum: committed.checksum.to_string(),
             warnings,
+            tenants: Vec::new(),
         };
         Ok(Finish { status, backup: Some(result.backup.clone()), restore: None, message: summary(&result), value: result })
     }
@@ -321,7 +378,7 @@ impl Backing<'_> {
 fn part_of(app: App, kind: BackupType) -> Result<App> {
     let mut part = app;
     let (nothing, what, flag) = match kind {
-        BackupType::Database => (part.database.is_none(), "database", "--database sqlite:PATH"),
+        BackupType::Database | BackupType::Tenant => (part.database.is_none(), "database", "--database sqlite:PATH"),
         BackupType::Files => {
             part.config_paths.0.clear();
             (part.files.is_empty(), "files", "--files DIR")

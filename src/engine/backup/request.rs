@@ -1,18 +1,20 @@
 //! What a backup is asked for, and what it gives.
 
+use super::in_turn::InTurn;
 use crate::catalog::{BackupType, Origin, Status};
 use crate::engine::apps::Parts;
 use crate::engine::error::{Error, Result};
 use crate::engine::selection::Selection;
 
 /// The types of backup that can be made.
-pub const TYPES: [BackupType; 6] = [
+pub const TYPES: [BackupType; 7] = [
     BackupType::Full,
     BackupType::Differential,
     BackupType::Incremental,
     BackupType::Database,
     BackupType::Files,
     BackupType::Configuration,
+    BackupType::Tenant,
 ];
 
 /// What is to be backed up, and why.
@@ -36,6 +38,8 @@ pub struct BackupRequest {
     pub protect: bool,
     /// The job that this backup does over.
     pub replay_of: Option<String>,
+    /// Whether each tenant has a backup of its own, one after the other.
+    pub in_turn: bool,
 }
 
 impl BackupRequest {
@@ -52,13 +56,14 @@ impl BackupRequest {
             new_base: false,
             protect: false,
             replay_of: None,
+            in_turn: false,
         }
     }
 
     pub(super) fn parts(&self) -> Result<Parts> {
         match self.kind {
             BackupType::Full | BackupType::Differential | BackupType::Incremental => Ok(Parts::ALL),
-            BackupType::Database => Ok(Parts { database: true, files: false }),
+            BackupType::Database | BackupType::Tenant => Ok(Parts { database: true, files: false }),
             BackupType::Files | BackupType::Configuration => Ok(Parts { database: false, files: true }),
             other => Err(Error::Usage {
                 why: format!("backups of the type {other} are not there yet"),
@@ -95,4 +100,7 @@ pub struct BackupResult {
     pub checksum: String,
     /// What is missing, and where.
     pub warnings: Vec<String>,
+    /// What became of each tenant, where they were backed up in turn; the other members are their sums then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<InTurn>,
 }

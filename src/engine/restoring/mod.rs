@@ -39,6 +39,7 @@ use super::restore::spool::SpoolReader;
 use super::restore::strategy::Strategy;
 use super::restore::{self, Progress, Stored};
 use super::stored::StoredBackup;
+use super::tenants::{Levels, no_columns};
 
 pub use copy::{CopyResult, CopyTarget};
 pub use execute::RestoreResult;
@@ -122,7 +123,7 @@ impl Engine {
         let backup = self.backup_for(request)?;
         let vault = self.vault(&self.catalog().app(&backup.app_id)?.vault)?;
         let stored = StoredBackup::new(vault.clone(), vault.manifest(&BackupId(backup.id.clone()))?);
-        let scope = named(&stored, &request.scope)?;
+        let scope = of_tenants(&stored, &self.catalog().app(&backup.app_id)?, named(&stored, &request.scope)?)?;
         let parts = parts_of(&stored, &scope)?;
         let scene = self.scene(&backup.app_id, parts)?;
         let (source, folders) = origins(&stored);
@@ -200,12 +201,13 @@ impl Engine {
         let scope = &request.scope;
         let models = scope.models.iter().chain(scope.records.keys()).cloned().collect();
         let part = match scope.only {
+            None if !scope.tenants.is_empty() => Some(Part::Database),
             Some(RelationKind::Table) => Some(Part::Database),
             Some(RelationKind::Files) => Some(Part::Files),
             None if !scope.files.is_empty() && scope.models.is_empty() => Some(Part::Files),
             None => None,
         };
-        let wanted = Wanted { part, modules: scope.modules.clone(), models };
+        let wanted = Wanted { part, modules: scope.modules.clone(), models, tenants: scope.tenants.clone() };
         self.restorable(request.backup.as_deref(), request.app.as_deref(), &wanted, request.at)
     }
 
@@ -284,6 +286,28 @@ impl Engine {
 
     fn plan_path(&self, plan: &str) -> PathBuf {
         self.home().plans().join(format!("{plan}.plan"))
+    }
+}
+
+/// The scope with the columns that tell whose a record is: those of the app's settings; of a backup of tenants, those it was made by,
+/// and all that it holds where none are named.
+fn of_tenants(stored: &StoredBackup, app: &App, scope: Scope) -> Result<Scope> {
+    let held = &stored.manifest.scope;
+    match (held.tenants.is_empty(), scope.tenants.is_empty()) {
+        (true, true) => Ok(scope),
+        (true, false) if app.tenant_columns.is_empty() => Err(no_columns(&app.name)),
+        (true, false) => Ok(Scope { tenant_columns: app.tenant_columns.0.clone(), ..scope }),
+        (false, none) => {
+            let levels = Levels::read(&held.tenant_columns)?;
+            let holds = |text: &&String| held.tenants.iter().any(|own| levels.tenant(own) == levels.tenant(text));
+            if let Some(other) = scope.tenants.iter().find(|text| !holds(text)) {
+                let hint = format!("Take another backup: backstop backups list --app {}", app.name);
+                let why = format!("the backup {} holds the tenants {}, not {other}", stored.manifest.id, held.tenants.join(", "));
+                return Err(Error::Usage { why, hint });
+            }
+            let tenants = if none { held.tenants.clone() } else { scope.tenants.clone() };
+            Ok(Scope { tenants, tenant_columns: held.tenant_columns.clone(), ..scope })
+        }
     }
 }
 
