@@ -100,7 +100,7 @@ impl Engine {
     /// They are not what they should be.
     pub fn adopt_app(&self, app: &App, request: &AppRequest) -> Result<App> {
         self.allow(Role::Admin, "app adopt", &app.name)?;
-        let adopted = self.catalog().edit_app(&app.id, &self.app_to_be(request, app.vault_id.clone())?)?;
+        let adopted = self.catalog().edit_app(&app.id, &self.app_to_be(request, app.vault_id.clone(), Some(app))?)?;
         self.audit("app adopt", &adopted.name, Some(&adopted.name), AuditOutcome::Done, None)?;
         Ok(adopted)
     }
@@ -223,6 +223,8 @@ impl Engine {
             bytes_stored: manifest.figures.bytes_stored,
             duration_seconds: finished.duration_since(started).as_secs_f64(),
             narrowed: manifest.scope.narrowed,
+            scope: serde_json::to_value(&manifest.scope).unwrap_or_default(),
+            closeness: manifest.closeness.as_ref().and_then(|closeness| serde_json::to_value(closeness).ok()),
             warnings: manifest.errors.len() as u64,
             reason: manifest.reason.clone(),
             models,

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::engine::backup::definition;
 use crate::engine::error::{Doing, Error, Result};
 use crate::engine::latest::{Part, Wanted};
+use crate::engine::selection::in_words;
 use crate::engine::stored::StoredBackup;
 use crate::rows::{RelationDigest, RelationKind};
 use crate::sources::database::Database;
@@ -82,8 +83,8 @@ impl Engine {
 /// What a whole copy lacks because the backup does: a copy must not look like more than it is.
 fn left_out(manifest: &Manifest) -> Vec<String> {
     let scope = &manifest.scope;
-    let named: Vec<&str> = scope.modules.iter().chain(&scope.models).map(String::as_str).collect();
-    let narrowed = scope.narrowed.then(|| format!("the backup was narrowed to {}: the copy has no more than that", named.join(", ")));
+    let narrowed =
+        scope.narrowed.then(|| format!("the backup was narrowed, and the copy has no more than it: {}", in_words(scope).join("; ")));
     let missed = manifest.errors.iter().take(MISSED_TOLD).map(|missed| format!("{}: {}: {}", missed.model, missed.what, missed.why));
     let more = manifest.errors.len().saturating_sub(MISSED_TOLD);
     let rest = (more > 0).then(|| format!("{more} more could not be read when the backup was made"));
