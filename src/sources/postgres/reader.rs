@@ -203,7 +203,7 @@ fn sorted(session: &mut Session, table: &Table, sql: &str, content: &dyn Content
         sorted.push(compared_digest(relation, &values), line).map_err(failed)
     })?;
     let mut flow = ControlFlow::Continue(());
-    let given = sorted.each(&mut |digest, ordinal, line| {
+    let given = sorted.each(|digest, ordinal, line| {
         let values = decoder.row(line, &table.kinds, content).map_err(|source| Sorting::Source(unreadable(table, source)))?;
         flow = order.push(Row { key: Key::of_row(digest, ordinal), values }).map_err(Sorting::Source)?;
         Ok(flow.is_continue())
