@@ -18,6 +18,7 @@ use backstop::console::model::filter::Filter;
 use backstop::console::model::records::{ListKind, Record};
 use backstop::engine::apps::AppRequest;
 use backstop::engine::backup::BackupRequest;
+use backstop::engine::selection::Selection;
 use backstop::engine::vaults::VaultRequest;
 use backstop::engine::{Engine, Home};
 use known::{Known, secret};
@@ -94,6 +95,10 @@ impl Shop {
             other => panic!("{other:?}"),
         }
     }
+}
+
+fn genre() -> Selection {
+    Selection { models: vec!["Genre".into()], ..Selection::default() }
 }
 
 fn draft(schedule: &str) -> ConfigurationDraft {
@@ -328,7 +333,7 @@ fn what_a_failed_backup_would_have_held_ends_its_alert_and_less_does_not() {
     fs::rename(&aside, &database).unwrap();
     let open = || shop.list(ListKind::Alerts, "status:active").len();
     assert_eq!(open(), 1);
-    let narrowed = BackupRequest { models: vec!["Genre".into()], ..BackupRequest::new(None, BackupType::Full) };
+    let narrowed = BackupRequest { selection: genre(), ..BackupRequest::new(None, BackupType::Full) };
     shop.engine.backup(&narrowed).unwrap();
     assert_eq!(open(), 1, "one model does not make up for the database");
     shop.back_up();
@@ -340,7 +345,7 @@ fn a_narrowed_backup_that_is_done_over_is_as_narrow_as_it_was_to_be() {
     let shop = Shop::new();
     let (database, aside) = (shop.folder.path().join("shop.db"), shop.folder.path().join("aside.db"));
     fs::rename(&database, &aside).unwrap();
-    let narrowed = BackupRequest { models: vec!["Genre".into()], ..BackupRequest::new(None, BackupType::Full) };
+    let narrowed = BackupRequest { selection: genre(), ..BackupRequest::new(None, BackupType::Full) };
     assert!(shop.engine.backup(&narrowed).is_err());
     fs::rename(&aside, &database).unwrap();
     let failed = shop.list(ListKind::Jobs, "status:failed")[0].id().to_owned();

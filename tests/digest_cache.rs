@@ -15,6 +15,7 @@ use backstop::engine::backup::BackupRequest;
 use backstop::engine::backup::digests::Digests;
 use backstop::engine::backup::relation::{Against, Storing};
 use backstop::engine::progress::Progress;
+use backstop::engine::selection::Selection;
 use backstop::engine::vaults::VaultRequest;
 use backstop::engine::{Engine, Home};
 use backstop::rows::{Digest, Run};
@@ -185,4 +186,17 @@ fn the_next_backup_makes_a_lost_cache_anew_and_a_table_that_did_not_change_keeps
     assert_eq!(place.store(&since).1, Against::Cache);
     let left: Vec<_> = fs::read_dir(place.cache_folder("shop")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "nothing unfinished stays: {left:?}");
+}
+
+#[test]
+fn a_backup_that_leaves_something_out_leaves_the_caches_alone() {
+    let place = Place::new();
+    let since = place.back_up("shop", BackupType::Incremental);
+    let path = place.cache("shop", "item");
+    let before = fs::read(&path).unwrap();
+    place.sql(SCATTERED);
+    let selection = Selection { models: vec!["item".into()], ..Selection::default() };
+    place.engine.backup(&BackupRequest { selection, ..BackupRequest::new(Some("shop".into()), BackupType::Incremental) }).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), before, "no increment is since that backup");
+    assert_eq!(place.store(&since).1, Against::Cache);
 }

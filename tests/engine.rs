@@ -14,6 +14,7 @@ use backstop::engine::backup::BackupRequest;
 use backstop::engine::jobs::JobRequest;
 use backstop::engine::restore::strategy::Strategy;
 use backstop::engine::restoring::{CopyTarget, PreviewRequest};
+use backstop::engine::selection::Selection;
 use backstop::engine::vaults::VaultRequest;
 use backstop::engine::{Engine, Error, Home, Result};
 use known::{Known, secret};
@@ -316,12 +317,21 @@ fn a_backup_that_the_catalog_never_heard_of_is_listed_again_by_the_next() {
     assert_eq!(place.engine.catalog().backup(&next).unwrap().parent.as_deref(), Some(unnoted.as_str()), "and serves");
 }
 
+fn genre() -> Selection {
+    Selection { models: vec!["Genre".into()], ..Selection::default() }
+}
+
 #[test]
 fn a_copy_of_a_narrowed_backup_says_that_it_is_no_more() {
     let place = Place::protected();
-    let request = BackupRequest { models: vec!["Genre".into()], ..BackupRequest::new(None, BackupType::Full) };
+    let request = BackupRequest { selection: genre(), ..BackupRequest::new(None, BackupType::Full) };
     let narrowed = place.engine.backup(&request).unwrap().backup;
     let target = CopyTarget::Database(format!("sqlite:{}", place.path("copy.db")));
     let copied = place.engine.restore_to(&narrowed, None, &[target]).unwrap();
-    assert_eq!(copied.warnings, ["the backup was narrowed to Genre: the copy has no more than that"]);
+    assert_eq!(
+        copied.warnings,
+        [
+            "the backup was narrowed, and the copy has no more than it: only the models Genre; left out: Album, Artist, Customer, Employee, Invoice, InvoiceLine, MediaType, Playlist, PlaylistTrack, Track"
+        ]
+    );
 }

@@ -14,6 +14,15 @@ pub struct FilesRoot {
     pub path: String,
 }
 
+/// Models that an operator puts into one module.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ModuleModels {
+    /// The module.
+    pub module: String,
+    /// Its models: names and globs of names.
+    pub models: Vec<String>,
+}
+
 record! {
     /// What an operator protects as one: a database, its media files, its configuration files.
     App {
@@ -33,6 +42,10 @@ record! {
         config_paths: Json<Vec<String>> = "a.config_paths",
         /// The columns that say whose a record is: `COLUMN` or `MODEL=COLUMN`.
         tenant_columns: Json<Vec<String>> = "a.tenant_columns",
+        /// The models that belong together, where their names do not say so.
+        modules: Json<Vec<ModuleModels>> = "a.modules",
+        /// The models that a quick backup leaves out: names and globs of names.
+        dispensable: Json<Vec<String>> = "a.dispensable",
         /// The id of the vault its backups go to.
         vault_id: String = "a.vault_id",
         /// The name of that vault.
@@ -63,6 +76,10 @@ pub struct NewApp {
     pub config_paths: Vec<String>,
     /// The columns that say whose a record is.
     pub tenant_columns: Vec<String>,
+    /// The models that belong together.
+    pub modules: Vec<ModuleModels>,
+    /// The models that a quick backup leaves out.
+    pub dispensable: Vec<String>,
     /// The id of the vault its backups go to.
     pub vault_id: String,
 }
@@ -101,8 +118,9 @@ impl Catalog {
         self.put_app(
             &id,
             new,
-            "INSERT INTO app (id, name, database, files, exclude, one_file_system, config_paths, tenant_columns, vault_id, created_at, updated_at)
-             VALUES (:id, :name, :database, :files, :exclude, :one_file_system, :config_paths, :tenant_columns, :vault_id, :now, :now)",
+            "INSERT INTO app (id, name, database, files, exclude, one_file_system, config_paths, tenant_columns, modules, dispensable, vault_id, created_at, updated_at)
+             VALUES (:id, :name, :database, :files, :exclude, :one_file_system, :config_paths, :tenant_columns, :modules, :dispensable, :vault_id,
+                 :now, :now)",
         )
     }
 
@@ -112,7 +130,8 @@ impl Catalog {
             id,
             new,
             "UPDATE app SET name = :name, database = :database, files = :files, exclude = :exclude, one_file_system = :one_file_system,
-                 config_paths = :config_paths, tenant_columns = :tenant_columns, vault_id = :vault_id, updated_at = :now
+                 config_paths = :config_paths, tenant_columns = :tenant_columns, modules = :modules, dispensable = :dispensable,
+                 vault_id = :vault_id, updated_at = :now
              WHERE id = :id AND removed_at IS NULL",
         )
     }
@@ -125,7 +144,8 @@ impl Catalog {
                 named_params! {
                     ":id": id, ":name": new.name, ":database": new.database, ":files": Json(&new.files), ":exclude": Json(&new.exclude),
                     ":one_file_system": new.one_file_system, ":config_paths": Json(&new.config_paths),
-                    ":tenant_columns": Json(&new.tenant_columns), ":vault_id": new.vault_id, ":now": now,
+                    ":tenant_columns": Json(&new.tenant_columns), ":modules": Json(&new.modules),
+                    ":dispensable": Json(&new.dispensable), ":vault_id": new.vault_id, ":now": now,
                 },
             );
             super::found(super::taken(written, Kind::App, &new.name)?, Kind::App, id)?;

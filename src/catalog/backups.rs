@@ -3,7 +3,7 @@
 use rusqlite::{Connection, named_params, params};
 
 use super::page::List;
-use super::record::{Record, record};
+use super::record::{Json, Record, record};
 use super::{BackupType, Catalog, Cursor, Error, Kind, Listed, Order, Origin, Page, Reader, Result, Status, Time};
 
 record! {
@@ -48,6 +48,10 @@ record! {
         duration_seconds: f64 = "b.duration_seconds",
         /// Whether it holds only some models or modules.
         narrowed: bool = "b.narrowed",
+        /// What was asked for and what was left out, as its manifest says it.
+        scope: Json<serde_json::Value> = "b.scope",
+        /// How closely database and files belong together, as its manifest says it.
+        closeness: Option<Json<serde_json::Value>> = "b.closeness",
         /// How many things are missing from it or were odd.
         warnings: u64 = "b.warnings",
         /// The digest of its manifest.
@@ -112,6 +116,10 @@ pub struct NewBackup {
     pub duration_seconds: f64,
     /// Whether it holds only some models or modules.
     pub narrowed: bool,
+    /// What was asked for and what was left out, as its manifest says it.
+    pub scope: serde_json::Value,
+    /// How closely database and files belong together, as its manifest says it.
+    pub closeness: Option<serde_json::Value>,
     /// How many things are missing from it or were odd.
     pub warnings: u64,
     /// The digest of its manifest.
@@ -147,6 +155,8 @@ impl NewBackup {
             bytes_stored: 0,
             duration_seconds: 0.0,
             narrowed: false,
+            scope: serde_json::Value::Object(serde_json::Map::new()),
+            closeness: None,
             warnings: 0,
             checksum: None,
             reason: None,
@@ -212,6 +222,11 @@ impl Reader {
 
     /// The newest backup, completed or partial, of one of these types; one that was narrowed only where `narrowed` allows it.
     pub fn latest_backup(&self, app_id: Option<&str>, kinds: &[BackupType], narrowed: bool) -> Result<Option<Backup>> {
+        Ok(self.newest_backups(app_id, kinds, narrowed, 1)?.into_iter().next())
+    }
+
+    /// As [`Reader::latest_backup`], so many of them, the newest first.
+    pub fn newest_backups(&self, app_id: Option<&str>, kinds: &[BackupType], narrowed: bool, limit: usize) -> Result<Vec<Backup>> {
         let filter = BackupFilter { app_id: app_id.map(str::to_owned), ..BackupFilter::default() };
         let kinds = kinds.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
         self.read(|connection| {
@@ -220,7 +235,7 @@ impl Reader {
             if !narrowed {
                 list.when("b.narrowed = 0");
             }
-            Ok(list.page(connection, None, 1)?.items.into_iter().next())
+            Ok(list.page(connection, None, limit)?.items)
         })
     }
 
@@ -318,15 +333,15 @@ impl Catalog {
 fn upsert(connection: &Connection, new: &NewBackup) -> Result<()> {
     connection.prepare_cached(
         "INSERT INTO backup (id, job_id, app_id, vault_id, configuration_id, configuration_name, type, status, origin, parent, taken_at,
-             records, files, bytes_read, bytes_new, bytes_stored, duration_seconds, narrowed, warnings, checksum, reason, operator)
+             records, files, bytes_read, bytes_new, bytes_stored, duration_seconds, narrowed, scope, closeness, warnings, checksum, reason, operator)
          VALUES (:id, :job, :app_id, :vault_id, :configuration_id, :configuration, :type, :status, :origin, :parent, :taken_at,
-             :records, :files, :bytes_read, :bytes_new, :bytes_stored, :duration_seconds, :narrowed, :warnings, :checksum, :reason, :operator)
+             :records, :files, :bytes_read, :bytes_new, :bytes_stored, :duration_seconds, :narrowed, :scope, :closeness, :warnings, :checksum, :reason, :operator)
          ON CONFLICT (id) DO UPDATE SET job_id = coalesce(excluded.job_id, job_id), vault_id = coalesce(excluded.vault_id, vault_id),
              configuration_id = coalesce(excluded.configuration_id, configuration_id),
              configuration_name = coalesce(excluded.configuration_name, configuration_name), status = excluded.status,
              parent = excluded.parent, taken_at = excluded.taken_at, records = excluded.records, files = excluded.files,
              bytes_read = excluded.bytes_read, bytes_new = excluded.bytes_new, bytes_stored = excluded.bytes_stored,
-             duration_seconds = excluded.duration_seconds, narrowed = excluded.narrowed, warnings = excluded.warnings,
+             duration_seconds = excluded.duration_seconds, narrowed = excluded.narrowed, scope = excluded.scope, closeness = excluded.closeness, warnings = excluded.warnings,
              checksum = excluded.checksum, reason = coalesce(excluded.reason, reason), operator = coalesce(excluded.operator, operator)",
     )?
     .execute(named_params! {
@@ -334,7 +349,8 @@ fn upsert(connection: &Connection, new: &NewBackup) -> Result<()> {
         ":configuration": new.configuration, ":type": new.kind, ":status": new.status, ":origin": new.origin, ":parent": new.parent,
         ":taken_at": new.taken_at, ":records": new.records, ":files": new.files, ":bytes_read": new.bytes_read,
         ":bytes_new": new.bytes_new, ":bytes_stored": new.bytes_stored, ":duration_seconds": new.duration_seconds,
-        ":narrowed": new.narrowed, ":warnings": new.warnings, ":checksum": new.checksum, ":reason": new.reason, ":operator": new.operator,
+        ":narrowed": new.narrowed, ":scope": Json(&new.scope),
+        ":closeness": new.closeness.as_ref().map(Json), ":warnings": new.warnings, ":checksum": new.checksum, ":reason": new.reason, ":operator": new.operator,
     })?;
     Ok(())
 }

@@ -32,6 +32,12 @@ record! {
         modules: Json<Vec<String>> = "c.modules",
         /// The models it is narrowed to.
         models: Json<Vec<String>> = "c.models",
+        /// The modules it leaves out.
+        exclude_modules: Json<Vec<String>> = "c.exclude_modules",
+        /// The models it leaves out.
+        exclude_models: Json<Vec<String>> = "c.exclude_models",
+        /// The tenants of which it makes one backup each; `all` for every one.
+        tenants: Json<Vec<String>> = "c.tenants",
         /// The compression it asks for.
         compression: Option<String> = "c.compression",
         /// Whether it was made for one backup.
@@ -76,6 +82,12 @@ pub struct NewConfiguration {
     pub modules: Vec<String>,
     /// The models it is narrowed to.
     pub models: Vec<String>,
+    /// The modules it leaves out.
+    pub exclude_modules: Vec<String>,
+    /// The models it leaves out.
+    pub exclude_models: Vec<String>,
+    /// The tenants of which it makes one backup each; `all` for every one.
+    pub tenants: Vec<String>,
     /// The compression it asks for.
     pub compression: Option<String>,
     /// Whether it is made for one backup.
@@ -100,6 +112,9 @@ impl NewConfiguration {
             quick: false,
             modules: Vec::new(),
             models: Vec::new(),
+            exclude_modules: Vec::new(),
+            exclude_models: Vec::new(),
+            tenants: Vec::new(),
             compression: None,
             adhoc: false,
             description: None,
@@ -247,10 +262,10 @@ impl Catalog {
         self.put_configuration(
             &id,
             new,
-            "INSERT INTO configuration (id, name, app_id, type, schedule, retention_days, enabled, quick, modules, models, compression,
-                 adhoc, description, created_at, updated_at, next_run_at)
-             VALUES (:id, :name, :app_id, :type, :schedule, :retention_days, :enabled, :quick, :modules, :models, :compression,
-                 :adhoc, :description, :now, :now, :next_run_at)",
+            "INSERT INTO configuration (id, name, app_id, type, schedule, retention_days, enabled, quick, modules, models,
+                 exclude_modules, exclude_models, tenants, compression, adhoc, description, created_at, updated_at, next_run_at)
+             VALUES (:id, :name, :app_id, :type, :schedule, :retention_days, :enabled, :quick, :modules, :models,
+                 :exclude_modules, :exclude_models, :tenants, :compression, :adhoc, :description, :now, :now, :next_run_at)",
         )
     }
 
@@ -260,8 +275,9 @@ impl Catalog {
             id,
             new,
             "UPDATE configuration SET name = :name, app_id = :app_id, type = :type, schedule = :schedule, retention_days = :retention_days,
-                 enabled = :enabled, quick = :quick, modules = :modules, models = :models, compression = :compression, adhoc = :adhoc,
-                 description = :description, updated_at = :now, next_run_at = :next_run_at
+                 enabled = :enabled, quick = :quick, modules = :modules, models = :models,
+                 exclude_modules = :exclude_modules, exclude_models = :exclude_models, tenants = :tenants,
+                 compression = :compression, adhoc = :adhoc, description = :description, updated_at = :now, next_run_at = :next_run_at
              WHERE id = :id AND deleted_at IS NULL",
         )
     }
@@ -274,7 +290,8 @@ impl Catalog {
                 named_params! {
                     ":id": id, ":name": new.name, ":app_id": new.app_id, ":type": new.kind, ":schedule": new.schedule,
                     ":retention_days": new.retention_days, ":enabled": new.enabled, ":quick": new.quick,
-                    ":modules": Json(&new.modules), ":models": Json(&new.models), ":compression": new.compression,
+                    ":modules": Json(&new.modules), ":models": Json(&new.models), ":exclude_modules": Json(&new.exclude_modules),
+                    ":exclude_models": Json(&new.exclude_models), ":tenants": Json(&new.tenants), ":compression": new.compression,
                     ":adhoc": new.adhoc, ":description": new.description, ":now": now, ":next_run_at": new.next_run_at,
                 },
             );
@@ -333,107 +350,4 @@ impl Catalog {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::page::assert_walks_an_index;
-    use super::super::testing::Home;
-    use super::super::{JobKind, NewBackup, NewJob, Origin, Status};
-    use super::*;
-
-    fn add(home: &Home, app: &str, name: &str) -> String {
-        home.catalog.add_configuration(&NewConfiguration::new(name, app, BackupType::Full)).unwrap().id
-    }
-
-    #[test]
-    fn every_list_of_configurations_walks_an_index() {
-        let home = Home::new();
-        let full = ConfigurationFilter { enabled: Some(true), text: Some("x".to_owned()), ..ConfigurationFilter::default() };
-        let filters = [
-            ConfigurationFilter::default(),
-            ConfigurationFilter { order: Order::Descending, adhoc: Some(false), ..full.clone() },
-            ConfigurationFilter { app_id: Some(String::new()), kind: Some(BackupType::Full), ..full },
-        ];
-        home.catalog
-            .read(|connection| {
-                for filter in &filters {
-                    assert_walks_an_index(&list(filter).explain(connection, Configuration::COLUMNS));
-                }
-                Ok(())
-            })
-            .unwrap();
-    }
-
-    #[test]
-    fn configurations_are_listed_by_name() {
-        let home = Home::new();
-        let app = home.app("school");
-        for name in ["weekly", "daily", "hourly"] {
-            add(&home, &app, name);
-        }
-        let page = home.catalog.configurations_page(&ConfigurationFilter::default(), None, 2).unwrap();
-        let rest = home.catalog.configurations_page(&ConfigurationFilter::default(), page.next.as_ref(), 2).unwrap();
-        let names: Vec<String> = page.items.into_iter().chain(rest.items).map(|configuration| configuration.name).collect();
-        assert_eq!((names, rest.next), (vec!["daily".to_owned(), "hourly".to_owned(), "weekly".to_owned()], None));
-    }
-
-    #[test]
-    fn only_what_is_enabled_and_due_is_due() {
-        let home = Home::new();
-        let app = home.app("school");
-        let (due, later, off) = (add(&home, &app, "due"), add(&home, &app, "later"), add(&home, &app, "off"));
-        home.catalog.set_configuration_run(&due, None, Some(home.catalog.now())).unwrap();
-        home.catalog.set_configuration_run(&later, None, Some(home.later(60))).unwrap();
-        home.catalog.set_configuration_enabled(&off, false, Some(home.catalog.now())).unwrap();
-        let ids = |found: Vec<Configuration>| found.into_iter().map(|configuration| configuration.id).collect::<Vec<_>>();
-        assert_eq!(ids(home.catalog.configurations_due(home.catalog.now(), 9).unwrap()), [due]);
-        assert_eq!(ids(home.catalog.configurations_upcoming(home.catalog.now(), 9).unwrap()), [later]);
-    }
-
-    #[test]
-    fn a_deleted_configuration_frees_its_name_and_its_jobs_go_on_naming_it() {
-        let home = Home::new();
-        let app = home.app("school");
-        let old = add(&home, &app, "daily");
-        let new = NewJob { configuration_id: Some(old.clone()), ..NewJob::new(JobKind::Backup, Origin::Scheduled) };
-        let job = home.catalog.add_job(&new).unwrap();
-        home.catalog.delete_configuration(&old).unwrap();
-        add(&home, &app, "daily");
-        assert_eq!(home.catalog.job(&job.id).unwrap().configuration.as_deref(), Some("daily"));
-        let again = NewConfiguration::new("daily", &app, BackupType::Full);
-        assert!(matches!(home.catalog.add_configuration(&again), Err(Error::NameTaken { .. })));
-    }
-
-    #[test]
-    fn a_clean_up_takes_only_old_adhoc_configurations_without_jobs() {
-        let home = Home::new();
-        let app = home.app("school");
-        let adhoc = |name: &str| {
-            let new = NewConfiguration { adhoc: true, ..NewConfiguration::new(name, &app, BackupType::Full) };
-            home.catalog.add_configuration(&new).unwrap().id
-        };
-        add(&home, &app, "daily");
-        let used = adhoc("used");
-        adhoc("unused");
-        home.catalog.add_job(&NewJob { configuration_id: Some(used), ..NewJob::new(JobKind::Backup, Origin::Manual) }).unwrap();
-        home.advance(60);
-        let before = home.catalog.now();
-        adhoc("young");
-        assert_eq!(home.catalog.clean_up_configurations(before).unwrap(), ["unused"]);
-    }
-
-    #[test]
-    fn stats_count_each_outcome_of_a_configuration() {
-        let home = Home::new();
-        let app = home.app("school");
-        let daily = add(&home, &app, "daily");
-        let new = NewJob { configuration_id: Some(daily.clone()), ..NewJob::new(JobKind::Backup, Origin::Manual) };
-        let job = home.catalog.add_job(&new).unwrap();
-        home.catalog.cancel_job(&job.id).unwrap();
-        home.catalog.add_job(&new).unwrap();
-        let mut made = NewBackup::new(home.catalog.new_id(), &app, BackupType::Full, Status::Completed, home.catalog.now());
-        (made.configuration_id, made.duration_seconds) = (Some(daily.clone()), 1.5);
-        home.catalog.record_backup(&made).unwrap();
-        let stats = home.catalog.configuration_stats(&daily).unwrap();
-        assert_eq!((stats.jobs, stats.cancelled, stats.completed, stats.mean_seconds), (2, 1, 0, Some(1.5)));
-        assert_eq!(stats.last_completed_at, Some(made.taken_at));
-    }
-}
+mod tests;

@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, InterruptHandle, OptionalExtension, Transaction, TransactionBehavior};
 
 pub use alerts::{Alert, AlertCounts, AlertEvent, AlertFilter, News, RaiseAlert, Raised};
-pub use apps::{App, FilesRoot, NewApp};
+pub use apps::{App, FilesRoot, ModuleModels, NewApp};
 pub use audit::{AuditCheck, AuditEntry, AuditFilter, Broken, NewAuditEntry};
 pub use backups::{Backup, BackupFilter, BackupModel, NewBackup};
 pub use claims::{Claim, Claimant, Outcome, Progress};

@@ -14,7 +14,13 @@ use super::{Error, Result};
 /// How long a statement waits for another process's write.
 const BUSY: Duration = Duration::from_secs(10);
 
-const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("migrations/0001_catalog.sql"))];
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(include_str!("migrations/0001_catalog.sql")),
+    M::up(include_str!("migrations/0002_modules.sql")),
+    M::up(include_str!("migrations/0003_scope.sql")),
+    M::up(include_str!("migrations/0004_tenants.sql")),
+    M::up(include_str!("migrations/0005_closeness.sql")),
+];
 
 /// The connection that writes; makes and migrates the catalog first.
 pub(super) fn writer(path: &Path) -> Result<Connection> {

@@ -5,9 +5,11 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
+use super::output::Failure;
 use super::session::{Ended, Session};
 use super::table::{Align, Table, facts};
 use crate::engine::apps::AppRequest;
+use crate::engine::dispensable::Suggestion;
 use crate::error::Status;
 
 /// `backstop app …`.
@@ -27,6 +29,24 @@ pub enum App {
     Remove(Remove),
     /// List its models as they are now.
     Models(Named),
+    /// List its tenants as they are now.
+    Tenants(Tenants),
+}
+
+/// `backstop app tenants`.
+#[derive(Clone, Debug, Args)]
+pub struct Tenants {
+    /// The application.
+    pub app: String,
+    /// Those that this tenant column names, where there are several [default: the first].
+    #[arg(long, value_name = "COLUMN")]
+    pub level: Option<String>,
+}
+
+/// A tenant, as lists show it.
+#[derive(serde::Serialize)]
+struct TenantRow {
+    id: String,
 }
 
 /// `backstop app add`.
@@ -35,7 +55,7 @@ pub enum App {
 pub struct Add {
     /// Its name.
     pub name: String,
-    /// Its database: sqlite:PATH.
+    /// Its database: sqlite:PATH or `postgresql://USER@HOST/DATABASE` (passwords come from ~/.pgpass or a service).
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
     /// A folder of its files, with a label where the folder's name will not do; may be repeated.
@@ -50,6 +70,15 @@ pub struct Add {
     /// A configuration file or a folder of them, with a label where its own name will not do; may be repeated.
     #[arg(long, value_name = "[LABEL=]PATH")]
     pub config: Vec<LabelledFolder>,
+    /// Models that belong together, by names or globs; may be repeated.
+    #[arg(long = "module", value_name = "NAME=GLOB[,GLOB]", requires = "database")]
+    pub modules: Vec<String>,
+    /// Models that a quick backup leaves out, by names or globs; may be repeated.
+    #[arg(long, value_name = "MODEL|GLOB,…", value_delimiter = ',', requires = "database")]
+    pub dispensable: Vec<String>,
+    /// A column that says whose a record is, in all models or in one; a second one is a level below the first; may be repeated.
+    #[arg(long = "tenant-column", value_name = "[MODEL=]COL", requires = "database")]
+    pub tenant_columns: Vec<String>,
     /// The vault its backups go to.
     #[arg(long, value_name = "VAULT")]
     pub vault: Option<String>,
@@ -60,7 +89,7 @@ pub struct Add {
 pub struct Edit {
     /// The application.
     pub app: String,
-    /// Its database: sqlite:PATH.
+    /// Its database: sqlite:PATH or `postgresql://USER@HOST/DATABASE` (passwords come from ~/.pgpass or a service).
     #[arg(long, value_name = "URL", conflicts_with = "no_database")]
     pub database: Option<String>,
     /// It has no database any more.
@@ -84,6 +113,24 @@ pub struct Edit {
     /// It has no configuration files any more.
     #[arg(long)]
     pub no_config: bool,
+    /// Models that belong together, by names or globs, instead of what was said of modules; may be repeated.
+    #[arg(long = "module", value_name = "NAME=GLOB[,GLOB]", conflicts_with = "no_modules")]
+    pub modules: Vec<String>,
+    /// Modules are what the database and the names of its tables say.
+    #[arg(long)]
+    pub no_modules: bool,
+    /// Models that a quick backup leaves out, by names or globs, instead of those named before; may be repeated.
+    #[arg(long, value_name = "MODEL|GLOB,…", value_delimiter = ',', conflicts_with = "no_dispensable")]
+    pub dispensable: Vec<String>,
+    /// No model is dispensable.
+    #[arg(long)]
+    pub no_dispensable: bool,
+    /// The columns that say whose a record is, instead of those named before; may be repeated.
+    #[arg(long = "tenant-column", value_name = "[MODEL=]COL", conflicts_with = "no_tenant_columns")]
+    pub tenant_columns: Vec<String>,
+    /// It has no tenants.
+    #[arg(long)]
+    pub no_tenant_columns: bool,
 }
 
 /// `backstop app adopt`.
@@ -166,6 +213,9 @@ impl Session<'_> {
                     config: labelled(&add.config),
                     exclude: add.exclude,
                     one_file_system: add.one_file_system,
+                    modules: add.modules,
+                    dispensable: add.dispensable,
+                    tenant_columns: add.tenant_columns,
                     vault: add.vault,
                 })?;
                 self.output.result(&app, |app| {
@@ -211,12 +261,17 @@ impl Session<'_> {
                 self.output.result(&app, |app| vec![format!("{} is no longer known; its backups stay", app.name)])?;
             }
             App::Models(named) => {
-                let models = self.engine.models(&self.engine.app(Some(&named.app))?)?;
-                self.output.list(&models, "it has no models", |models| {
-                    let mut table =
-                        Table::new(&[("module", Align::Left), ("model", Align::Left), ("key", Align::Left), ("columns", Align::Right)]);
-                    for model in models {
-                        table.row([model.module.clone(), model.model.clone(), model.key.join(", "), model.columns.len().to_string()]);
+                let app = self.engine.app(Some(&named.app))?;
+                self.app_models(&app)?;
+            }
+            App::Tenants(which) => {
+                let app = self.engine.app(Some(&which.app))?;
+                let tenants = self.engine.tenants(&app, which.level.as_deref())?;
+                let rows: Vec<TenantRow> = tenants.into_iter().map(|id| TenantRow { id }).collect();
+                self.output.list(&rows, "it has no tenants", |rows| {
+                    let mut table = Table::new(&[("tenant", Align::Left)]);
+                    for row in rows {
+                        table.row([row.id.clone()]);
                     }
                     table
                 })?;
@@ -225,8 +280,37 @@ impl Session<'_> {
         Ok(Status::Done)
     }
 
-    fn app_show(&mut self, app: &crate::catalog::App) -> std::io::Result<()> {
-        self.output.result(app, |app| {
+    fn app_models(&mut self, app: &crate::catalog::App) -> Result<(), Failure> {
+        let models = self.engine.models(app)?;
+        self.output.list(&models, "it has no models", |models| {
+            let mut table = Table::new(&[
+                ("module", Align::Left),
+                ("model", Align::Left),
+                ("key", Align::Left),
+                ("columns", Align::Right),
+                ("", Align::Left),
+            ]);
+            for model in models {
+                let said = if model.dispensable { "dispensable" } else { "" };
+                let columns = model.columns.len().to_string();
+                table.row([model.module.clone(), model.model.clone(), model.key.join(", "), columns, said.to_owned()]);
+            }
+            table
+        })?;
+        let suggested = models.iter().filter_map(|model| Some(Suggestion { model: model.model.clone(), why: model.suggestion? })).collect();
+        if app.dispensable.is_empty()
+            && let Some(said) = offered(&app.name, suggested)
+        {
+            self.output.note(&said)?;
+        }
+        Ok(())
+    }
+
+    fn app_show(&mut self, app: &crate::catalog::App) -> Result<(), Failure> {
+        let suggested = self.engine.suggested(app)?;
+        let mut document = serde_json::to_value(app).unwrap_or_default();
+        document["suggested_dispensable"] = serde_json::to_value(&suggested).unwrap_or_default();
+        self.output.result(&document, |_| {
             let files: Vec<String> = app.files.iter().map(|root| format!("{}={}", root.label, root.path)).collect();
             facts(&[
                 ("id", app.id.clone()),
@@ -235,14 +319,32 @@ impl Session<'_> {
                 ("files", files.join(", ")),
                 ("left out", app.exclude.join(", ")),
                 ("configuration", app.config_paths.join(", ")),
+                ("modules", modules_of(app).join("  ")),
+                ("dispensable", app.dispensable.join(", ")),
+                ("tenant columns", app.tenant_columns.join(", ")),
+                ("suggested", offered(&app.name, suggested).unwrap_or_default()),
                 ("vault", app.vault.clone()),
             ])
-        })
+        })?;
+        Ok(())
     }
+}
+
+/// What could be named as dispensable, and how.
+fn offered(app: &str, suggested: Vec<Suggestion>) -> Option<String> {
+    let names: Vec<&str> = suggested.iter().map(|it| it.model.as_str()).collect();
+    let said: Vec<String> = suggested.iter().map(|it| format!("{} ({})", it.model, it.why)).collect();
+    let told = format!("{} may be dispensable; to have quick backups leave them out: ", said.join(", "));
+    (!names.is_empty()).then(|| format!("{told}backstop app edit {app} --dispensable {}", names.join(",")))
 }
 
 fn labelled(folders: &[LabelledFolder]) -> Vec<String> {
     folders.iter().map(|folder| format!("{}={}", folder.label, folder.path.display())).collect()
+}
+
+/// What is said of modules, as it is written.
+fn modules_of(app: &crate::catalog::App) -> Vec<String> {
+    app.modules.iter().map(|said| format!("{}={}", said.module, said.models.join(","))).collect()
 }
 
 impl Edit {
@@ -261,6 +363,9 @@ impl Edit {
             exclude: kept(self.no_exclude, self.exclude.clone(), app.exclude.0.clone()),
             one_file_system: app.one_file_system,
             config: kept(self.no_config, labelled(&self.config), app.config_paths.0.clone()),
+            modules: kept(self.no_modules, self.modules.clone(), modules_of(app)),
+            dispensable: kept(self.no_dispensable, self.dispensable.clone(), app.dispensable.0.clone()),
+            tenant_columns: kept(self.no_tenant_columns, self.tenant_columns.clone(), app.tenant_columns.0.clone()),
             vault: Some(app.vault.clone()),
         }
     }

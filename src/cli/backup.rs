@@ -6,10 +6,12 @@ use super::session::{Ended, Session};
 use super::units;
 use crate::catalog::{BackupType, Status as Outcome};
 use crate::engine::backup::BackupRequest;
+use crate::engine::backup::in_turn::InTurn;
+use crate::engine::selection::Selection;
 use crate::error::Status;
 
 /// The types of backup that can be asked for.
-pub const TYPES: [&str; 6] = ["full", "incremental", "differential", "database", "files", "configuration"];
+pub const TYPES: [&str; 7] = ["full", "incremental", "differential", "database", "files", "configuration", "tenant"];
 
 /// `backstop backup`.
 #[derive(Clone, Debug, Args)]
@@ -24,12 +26,15 @@ pub struct Backup {
     /// What is backed up.
     #[arg(long = "type", value_name = "TYPE", requires = "app", value_parser = TYPES)]
     pub kind: Option<String>,
-    /// Only these modules.
-    #[arg(long, value_name = "M,…", value_delimiter = ',')]
-    pub modules: Vec<String>,
-    /// Only these models.
-    #[arg(long, value_name = "M,…", value_delimiter = ',')]
-    pub models: Vec<String>,
+    /// What of it.
+    #[command(flatten)]
+    pub narrowing: Narrowing,
+    /// Leave out what the application's settings name as dispensable.
+    #[arg(long)]
+    pub quick: bool,
+    /// Whose records, with --type tenant: an id, or LEVEL=ID; may be repeated.
+    #[arg(long = "tenant", value_name = "ID")]
+    pub tenants: Vec<String>,
     /// Why, for the log.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -44,6 +49,34 @@ pub struct Backup {
     pub new_base: bool,
 }
 
+/// Which modules and models; names and globs of names.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Narrowing {
+    /// Only these modules; names or globs.
+    #[arg(long, value_name = "M,…", value_delimiter = ',')]
+    pub modules: Option<Vec<String>>,
+    /// Only these models; names or globs.
+    #[arg(long, value_name = "M,…", value_delimiter = ',')]
+    pub models: Option<Vec<String>>,
+    /// Not these modules; names or globs.
+    #[arg(long, value_name = "M,…", value_delimiter = ',')]
+    pub exclude_modules: Option<Vec<String>>,
+    /// Not these models; names or globs. What is excluded wins over what is included.
+    #[arg(long, value_name = "M,…", value_delimiter = ',')]
+    pub exclude_models: Option<Vec<String>>,
+}
+
+impl Narrowing {
+    /// Puts what was given into its place. What is to be included is given as a whole, modules and models.
+    pub fn fill(self, selection: &mut Selection) {
+        if self.modules.is_some() || self.models.is_some() {
+            (selection.modules, selection.models) = (self.modules.unwrap_or_default(), self.models.unwrap_or_default());
+        }
+        selection.exclude_modules = self.exclude_modules.unwrap_or(std::mem::take(&mut selection.exclude_modules));
+        selection.exclude_models = self.exclude_models.unwrap_or(std::mem::take(&mut selection.exclude_models));
+    }
+}
+
 impl Session<'_> {
     /// `backstop backup`.
     pub fn backup(&mut self, given: &Backup) -> Ended {
@@ -54,9 +87,11 @@ impl Session<'_> {
                 BackupRequest::new(given.app.clone(), kind)
             }
         };
-        if !given.modules.is_empty() || !given.models.is_empty() {
-            request.modules.clone_from(&given.modules);
-            request.models.clone_from(&given.models);
+        given.narrowing.clone().fill(&mut request.selection);
+        request.selection.quick |= given.quick;
+        if !given.tenants.is_empty() {
+            // Those that were named, in one backup, whatever the configuration does in turn.
+            (request.selection.tenants, request.in_turn) = (given.tenants.clone(), false);
         }
         request.reason.clone_from(&given.reason);
         (request.new_base, request.protect) = (given.new_base, given.protect);
@@ -76,6 +111,9 @@ impl Session<'_> {
             }
         }
         self.output.result(&result, |result| {
+            if !result.tenants.is_empty() {
+                return result.tenants.iter().map(of_tenant).collect();
+            }
             let (records, files) = (units::counted(result.records, "record"), units::counted(result.files, "file"));
             vec![format!(
                 "backup {} {}: {records}, {files}, {} new, {} stored",
@@ -89,5 +127,14 @@ impl Session<'_> {
             self.output.warn(warning)?;
         }
         Ok(status)
+    }
+}
+
+/// What became of one tenant, in a line.
+fn of_tenant(it: &InTurn) -> String {
+    let records = units::counted(it.records, "record");
+    match (&it.backup, &it.error) {
+        (Some(backup), _) => format!("tenant {}: backup {backup} {}: {records}", it.tenant, it.status),
+        (None, error) => format!("tenant {}: {}: {}", it.tenant, it.status, error.as_deref().unwrap_or_default()),
     }
 }

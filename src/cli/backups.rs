@@ -6,6 +6,8 @@ use super::session::{Ended, Session};
 use super::session::{pages, short, word};
 use super::table::{Align, Table, facts};
 use crate::catalog::{Backup, BackupFilter};
+use crate::engine::backup::closeness;
+use crate::engine::selection::in_words;
 use crate::error::Status;
 
 use super::args::action_or_list;
@@ -284,6 +286,9 @@ impl Session<'_> {
         document["models"] = serde_json::to_value(self.engine.catalog().backup_models(&backup.id)?).unwrap_or_default();
         document["locations"] = serde_json::to_value(self.engine.catalog().backup_copies(&backup.id)?).unwrap_or_default();
         let (taken, verified) = (self.when(Some(backup.taken_at)), self.when(backup.verified_at));
+        let closeness = backup.closeness.clone().and_then(|it| serde_json::from_value(it.0).ok());
+        let together = closeness.map(|it| closeness::in_words(&it)).unwrap_or_default();
+        let scope = serde_json::from_value(backup.scope.0.clone()).map(|scope| in_words(&scope).join("; ")).unwrap_or_default();
         self.output.result(&document, |_| {
             facts(&[
                 ("id", backup.id.clone()),
@@ -291,6 +296,8 @@ impl Session<'_> {
                 ("type", backup.kind.to_string()),
                 ("status", backup.status.to_string()),
                 ("taken", taken),
+                ("scope", scope),
+                ("together", together),
                 ("records", units::count(backup.records)),
                 ("files", units::count(backup.files)),
                 ("stored", units::size(backup.bytes_stored)),

@@ -9,9 +9,10 @@ use super::table::{Align, Table, facts};
 use crate::catalog::{BackupType, Configuration, ConfigurationFilter, ConfigurationStats, NewConfiguration};
 use crate::engine::configurations::as_new;
 use crate::engine::presets::{Preset, preset, presets};
+use crate::engine::selection::Selection;
 use crate::error::Status;
 
-use super::backup::TYPES;
+use super::backup::{Narrowing, TYPES};
 use super::output::Failure;
 use super::units;
 
@@ -123,8 +124,8 @@ pub struct Edit {
     /// Take the schedule away.
     #[arg(long, conflicts_with = "schedule")]
     pub no_schedule: bool,
-    /// Back up everything again, whatever modules and models were named.
-    #[arg(long, conflicts_with_all = ["modules", "models"])]
+    /// Back up everything again, whatever modules and models were named, and what is dispensable too.
+    #[arg(long, conflicts_with_all = ["modules", "models", "exclude_modules", "exclude_models", "quick"])]
     pub everything: bool,
 }
 
@@ -140,12 +141,15 @@ pub struct Fields {
     /// Days that its backups are kept.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub retention_days: Option<u32>,
-    /// Only these modules.
-    #[arg(long, value_name = "M,…", value_delimiter = ',')]
-    pub modules: Option<Vec<String>>,
-    /// Only these models.
-    #[arg(long, value_name = "M,…", value_delimiter = ',')]
-    pub models: Option<Vec<String>>,
+    /// What of it.
+    #[command(flatten)]
+    pub narrowing: Narrowing,
+    /// Leave out what the application's settings name as dispensable, or no longer.
+    #[arg(long, value_name = "yes|no", num_args = 0..=1, default_missing_value = "yes", require_equals = true, value_parser = ["yes", "no"])]
+    pub quick: Option<String>,
+    /// One backup for each of these tenants in turn: ids, LEVEL=ID, or all; with --type tenant.
+    #[arg(long, value_name = "all|ID,…", value_delimiter = ',')]
+    pub tenants: Option<Vec<String>>,
     /// What it is for.
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
@@ -188,7 +192,7 @@ impl Session<'_> {
                     new.schedule = None;
                 }
                 if edit.everything {
-                    (new.modules, new.models) = (Vec::new(), Vec::new());
+                    Selection { tenants: new.tenants.clone(), ..Selection::default() }.put(&mut new);
                 }
                 fill(&mut new, edit.fields)?;
                 self.engine.edit_configuration(&old.id, new)?
@@ -322,6 +326,11 @@ impl Session<'_> {
                 ("type", one.kind.to_string()),
                 ("schedule", one.schedule.clone().unwrap_or_default()),
                 ("enabled", enabled.into()),
+                ("tenants", if one.tenants.is_empty() { String::new() } else { format!("{}, one backup each", one.tenants.join(", ")) }),
+                ("modules", one.modules.join(", ")),
+                ("models", one.models.join(", ")),
+                ("without", [one.exclude_modules.join(", "), one.exclude_models.join(", ")].join("  ").trim().to_owned()),
+                ("quick", if one.quick { "yes: without what is dispensable" } else { "" }.into()),
                 ("next run", next),
                 ("last run", last),
             ])
@@ -335,7 +344,10 @@ fn fill(new: &mut NewConfiguration, fields: Fields) -> Result<(), Failure> {
     new.schedule = fields.schedule.or(new.schedule.take());
     new.retention_days = fields.retention_days.or(new.retention_days);
     new.description = fields.description.or(new.description.take());
-    new.modules = fields.modules.unwrap_or(std::mem::take(&mut new.modules));
-    new.models = fields.models.unwrap_or(std::mem::take(&mut new.models));
+    let mut selection = Selection::of_new(new);
+    fields.narrowing.fill(&mut selection);
+    selection.quick = fields.quick.map_or(selection.quick, |word| word == "yes");
+    selection.tenants = fields.tenants.unwrap_or(selection.tenants);
+    selection.put(new);
     Ok(())
 }

@@ -54,6 +54,9 @@ pub struct Selection {
     /// Only the models of this module; may be repeated.
     #[arg(long = "module", value_name = "MODULE")]
     pub modules: Vec<String>,
+    /// Only the records of this tenant, and what they refer to where it is missing: an id, or LEVEL=ID; may be repeated.
+    #[arg(long = "tenant", value_name = "ID")]
+    pub tenants: Vec<String>,
     /// Only this record; may be repeated.
     #[arg(long = "record", value_name = "MODEL:KEY")]
     pub records: Vec<RecordName>,
@@ -102,7 +105,7 @@ pub struct Preview {
 
 /// `backstop restore run`.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "records", "ignored", "collisions", "blocked", "rows", "fields", "files", "database_only", "files_only", "exact"]).multiple(true).conflicts_with("plan"))]
+#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "tenants", "records", "ignored", "collisions", "blocked", "rows", "fields", "files", "database_only", "files_only", "exact"]).multiple(true).conflicts_with("plan"))]
 pub struct Run {
     /// The plan that a preview stored.
     #[arg(long, value_name = "PLAN")]
@@ -129,7 +132,7 @@ pub struct To {
     /// The application meant by `latest`.
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
-    /// A database that does not exist (sqlite:PATH), or a folder that is new or empty; give both for both.
+    /// A database that does not exist (sqlite:PATH) or is empty (postgresql://…), or a folder that is new or empty; give both for both.
     #[arg(long = "target", value_name = "URL|DIR", required = true)]
     pub targets: Vec<Target>,
 }
@@ -254,6 +257,7 @@ impl Session<'_> {
             modules: selection.modules.iter().cloned().collect(),
             models: narrowing.collect(),
             files: selection.files.clone(),
+            tenants: selection.tenants.clone(),
             only: only.into_iter().find_map(|(asked, kind)| asked.then_some(kind)),
             ..Scope::default()
         };

@@ -196,6 +196,8 @@ pub struct Preview {
     pub strategy: String,
     /// The models it is narrowed to; empty: all.
     pub models: Vec<String>,
+    /// The tenants it is narrowed to; empty: all.
+    pub tenants: Vec<String>,
     /// Models with a strategy of their own.
     pub strategies: Vec<(String, String)>,
     /// Records decided one by one: model, key, side.
@@ -228,6 +230,8 @@ pub struct KnownApp {
     pub name: String,
     /// The models that its newest backup holds; none before the first.
     pub models: Vec<ScopeModel>,
+    /// The models that its settings name as dispensable, by names or globs.
+    pub dispensable: Vec<String>,
 }
 
 /// What the form of a configuration holds.
@@ -241,7 +245,10 @@ pub struct ConfigurationDraft {
     pub retention_days: u32,
     pub modules: Vec<String>,
     pub models: Vec<String>,
+    pub exclude_modules: Vec<String>,
+    pub exclude_models: Vec<String>,
     pub quick: bool,
+    pub tenants: Vec<String>,
     pub description: String,
 }
 

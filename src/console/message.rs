@@ -39,6 +39,8 @@ pub enum Message {
     Ask(Box<Question>),
     /// Restore with this reason.
     Reason(String),
+    /// Narrow the restore to the tenants that this names; to none in particular where it is empty.
+    Tenants(String),
     /// Copy text to the operator's clipboard.
     Copy(String),
     /// End the console, whatever runs here: it is left to its end before the process ends.

@@ -1,20 +1,18 @@
 //! Apps: added, looked at, opened as sources.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, NewApp, Role};
-use crate::rows::{Relation, RelationKind, Row, Value};
-use crate::sources::files::{Options, Tree};
+use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, ModuleModels, NewApp, Role};
+use crate::rows::{Relation, RelationKind};
+use crate::sources::Snapshot;
 use crate::sources::database::Database;
-use crate::sources::{
-    Content, Definition, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Snapshot, Unique, Unread,
-};
+use crate::sources::files::{Options, Tree};
 
+use super::names::Names;
+use super::tenants::Levels;
 use super::vaults::same_place;
-use super::{Engine, Error, Result};
+use super::{Engine, Error, Result, modules};
 
 /// How long a locked database is waited for, where the setting [`LOCK_WAIT_SECONDS`] does not say otherwise.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -37,6 +35,12 @@ pub struct AppRequest {
     pub one_file_system: bool,
     /// Configuration files and folders of them, each `LABEL=PATH` or `PATH`.
     pub config: Vec<String>,
+    /// Models that belong together, each `MODULE=GLOB[,GLOB]`.
+    pub modules: Vec<String>,
+    /// Models that a quick backup leaves out: names and globs of names.
+    pub dispensable: Vec<String>,
+    /// The columns that say whose a record is: `COLUMN` or `MODEL=COLUMN`.
+    pub tenant_columns: Vec<String>,
     /// The vault; `main` unless given.
     pub vault: Option<String>,
 }
@@ -62,54 +66,6 @@ impl Parts {
     }
 }
 
-/// A database at one moment, its models in their modules.
-struct Grouped {
-    snapshot: Box<dyn Snapshot>,
-    relations: Vec<Relation>,
-}
-
-impl Snapshot for Grouped {
-    fn identity(&self) -> Identity {
-        self.snapshot.identity()
-    }
-
-    fn relations(&self) -> &[Relation] {
-        &self.relations
-    }
-
-    fn definition(&self) -> SourceResult<Definition> {
-        self.snapshot.definition()
-    }
-
-    fn sequences(&self) -> SourceResult<Sequences> {
-        self.snapshot.sequences()
-    }
-
-    fn triggers(&self) -> SourceResult<Vec<SchemaObject>> {
-        self.snapshot.triggers()
-    }
-
-    fn references(&self) -> &[Reference] {
-        self.snapshot.references()
-    }
-
-    fn uniques(&self) -> &[Unique] {
-        self.snapshot.uniques()
-    }
-
-    fn consistency(&self) -> serde_json::Value {
-        self.snapshot.consistency()
-    }
-
-    fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> SourceResult<Vec<Unread>> {
-        self.snapshot.scan(relation, content, each)
-    }
-
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> SourceResult<Option<Row>> {
-        self.snapshot.holds(model, columns, values, content)
-    }
-}
-
 impl Engine {
     /// Takes an app under protection, once its sources were seen to be what they should be.
     ///
@@ -118,7 +74,7 @@ impl Engine {
     pub fn add_app(&self, request: &AppRequest) -> Result<App> {
         self.allow(Role::Admin, "app add", &request.name)?;
         let vault_id = self.resolve(Kind::Vault, request.vault.as_deref().unwrap_or("main"))?;
-        let new = self.app_to_be(request, vault_id)?;
+        let new = self.app_to_be(request, vault_id, None)?;
         let app = self.catalog().add_app(&new)?;
         self.audit("app add", &app.name, Some(&app.name), AuditOutcome::Done, None)?;
         Ok(app)
@@ -130,14 +86,15 @@ impl Engine {
     /// As of [`Engine::add_app`].
     pub fn edit_app(&self, app: &App, request: &AppRequest) -> Result<App> {
         self.allow(Role::Admin, "app edit", &app.name)?;
-        let new = self.app_to_be(request, app.vault_id.clone())?;
+        let new = self.app_to_be(request, app.vault_id.clone(), Some(app))?;
         let edited = self.catalog().edit_app(&app.id, &new)?;
         self.audit("app edit", &edited.name, Some(&edited.name), AuditOutcome::Done, None)?;
         Ok(edited)
     }
 
-    /// The app that a request describes, its sources seen to be what they should be.
-    pub(super) fn app_to_be(&self, request: &AppRequest, vault_id: String) -> Result<NewApp> {
+    /// The app that a request describes, its sources seen to be what they should be, and what is said of its models, where that is
+    /// not as it `was`, to be about models that are there.
+    pub(super) fn app_to_be(&self, request: &AppRequest, vault_id: String, was: Option<&App>) -> Result<NewApp> {
         if request.database.is_none() && request.files.is_empty() && request.config.is_empty() {
             let hint = "Give --database sqlite:PATH or postgresql://…, --files DIR, --config PATH, or several of them.".to_owned();
             return Err(Error::Usage { why: "an app has a database, files, configuration files, or several of them".into(), hint });
@@ -154,6 +111,9 @@ impl Engine {
             exclude: request.exclude.clone(),
             one_file_system: request.one_file_system,
             config_paths: configuration.iter().map(|root| format!("{}={}", root.label, root.path)).collect(),
+            modules: modules::read(&request.modules)?,
+            dispensable: request.dispensable.clone(),
+            tenant_columns: request.tenant_columns.clone(),
             vault_id,
             ..NewApp::default()
         };
@@ -163,9 +123,19 @@ impl Engine {
             exclude: &new.exclude,
             one_file_system: new.one_file_system,
             config: &new.config_paths,
+            modules: &new.modules,
             lock_wait: self.lock_wait()?,
         };
-        places.look(&self.home().scratch())?;
+        let sources = places.look(&self.home().scratch())?;
+        if was.is_none_or(|was| (&was.modules.0, &was.dispensable.0) != (&new.modules, &new.dispensable)) {
+            let of_modules = new.modules.iter().flat_map(|said| said.models.iter().cloned());
+            let named: Vec<String> = of_modules.chain(new.dispensable.iter().cloned()).collect();
+            Names::new(&named).must_take(&tables(&sources), "model", &format!("backstop app models {}", request.name))?;
+        }
+        if was.is_none_or(|was| was.tenant_columns.0 != new.tenant_columns) {
+            let relations: Vec<&Relation> = sources.iter().flat_map(|source| source.relations()).collect();
+            Levels::read(&new.tenant_columns)?.check(&relations, &request.name)?;
+        }
         Ok(new)
     }
 
@@ -231,6 +201,7 @@ struct Places<'a> {
     exclude: &'a [String],
     one_file_system: bool,
     config: &'a [String],
+    modules: &'a [ModuleModels],
     lock_wait: Duration,
 }
 
@@ -242,6 +213,7 @@ impl<'a> Places<'a> {
             exclude: &app.exclude,
             one_file_system: app.one_file_system,
             config: &app.config_paths,
+            modules: &app.modules,
             lock_wait,
         }
     }
@@ -249,14 +221,14 @@ impl<'a> Places<'a> {
     /// Opens everything, to see what it is; no database is copied for that.
     fn look(&self, scratch: &Path) -> Result<Vec<Box<dyn Snapshot>>> {
         let database = self.database.map(|url| Database::parse(url)?.look(self.lock_wait, scratch)).transpose()?;
-        Ok(together(database, self.trees()?))
+        Ok(together(database, self.trees()?, self.modules))
     }
 
     fn open(&self, parts: Parts, scratch: &Path, apart: &[PathBuf]) -> Result<Vec<Box<dyn Snapshot>>> {
         let url = self.database.filter(|_| parts.database);
         let database = url.map(|url| Database::parse(url)?.snapshot(self.lock_wait, scratch)).transpose()?;
         let trees = if parts.files { self.trees()? } else { Vec::new() };
-        Ok(together(database, trees.into_iter().map(|tree| tree.without(apart)).collect()))
+        Ok(together(database, trees.into_iter().map(|tree| tree.without(apart)).collect(), self.modules))
     }
 
     fn trees(&self) -> Result<Vec<Tree>> {
@@ -272,30 +244,15 @@ impl<'a> Places<'a> {
     }
 }
 
-fn together(database: Option<Box<dyn Snapshot>>, trees: Vec<Tree>) -> Vec<Box<dyn Snapshot>> {
-    let database = database.map(|snapshot| {
-        let relations = in_modules(snapshot.relations());
-        Box::new(Grouped { snapshot, relations }) as Box<dyn Snapshot>
-    });
+/// The names of the tables.
+fn tables(sources: &[Box<dyn Snapshot>]) -> Vec<&str> {
+    let relations = sources.iter().flat_map(|source| source.relations());
+    relations.filter(|relation| relation.kind == RelationKind::Table).map(|relation| relation.name.as_str()).collect()
+}
+
+fn together(database: Option<Box<dyn Snapshot>>, trees: Vec<Tree>, modules: &[ModuleModels]) -> Vec<Box<dyn Snapshot>> {
+    let database = database.map(|snapshot| modules::grouped(snapshot, modules));
     database.into_iter().chain(trees.into_iter().map(|tree| Box::new(tree) as Box<dyn Snapshot>)).collect()
-}
-
-/// Puts models into modules where the source has none for them: what stands before the first `_` of a table's name, where at least two tables share it.
-fn in_modules(relations: &[Relation]) -> Vec<Relation> {
-    let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
-    for relation in relations.iter().filter(|relation| relation.module.is_empty()) {
-        *shared.entry(prefix(&relation.name)).or_default() += 1;
-    }
-    let module = |relation: &Relation| match prefix(&relation.name) {
-        _ if !relation.module.is_empty() => relation.module.clone(),
-        prefix if shared.get(prefix).is_some_and(|&count| count > 1) => prefix.to_owned(),
-        _ => String::new(),
-    };
-    relations.iter().map(|relation| Relation { module: module(relation), ..relation.clone() }).collect()
-}
-
-fn prefix(name: &str) -> &str {
-    name.split_once('_').map_or("", |(prefix, _)| prefix)
 }
 
 /// The URL as the catalog keeps it: it means the same from every folder.
@@ -333,19 +290,6 @@ fn same_label(label: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::KeyKind;
-
-    fn named(name: &str) -> Relation {
-        let (kind, key) = (RelationKind::Table, KeyKind::WholeRow);
-        Relation { name: name.into(), module: String::new(), kind, columns: Vec::new(), key }
-    }
-
-    #[test]
-    fn a_prefix_that_tables_share_is_their_module() {
-        let relations = in_modules(&["hr_employee", "hr_contract", "app_settings", "Track"].map(named));
-        let modules: Vec<&str> = relations.iter().map(|relation| relation.module.as_str()).collect();
-        assert_eq!(modules, ["hr", "hr", "", ""]);
-    }
 
     #[test]
     fn a_folder_is_called_by_its_name_unless_it_has_a_label() {

@@ -2,13 +2,14 @@
 
 use jiff::SignedDuration;
 
-use crate::catalog::{AuditOutcome, BackupType, Configuration, JobKind, Json, Kind, NewConfiguration, Origin, Role, Time};
+use crate::catalog::{AuditOutcome, BackupType, Configuration, JobKind, Kind, NewConfiguration, Origin, Role, Time};
 
 use super::Engine;
-use super::backup::BackupRequest;
+use super::backup::{BackupRequest, fits};
 use super::error::{Error, Result};
 use super::jobs::Asked;
 use super::schedule::Schedule;
+use super::selection::Selection;
 
 /// How an answer changes alerts.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,7 @@ impl Engine {
     /// Not permitted, a schedule that cannot be read, a name that is taken.
     pub fn create_configuration(&self, mut new: NewConfiguration) -> Result<Configuration> {
         self.allow(Role::Admin, "config create", &new.name)?;
+        self.check_selection(&new, None)?;
         new.next_run_at = self.next_run(new.schedule.as_deref(), new.enabled)?;
         let made = self.catalog().add_configuration(&new)?;
         self.audit("config create", &made.name, Some(&made.app), AuditOutcome::Done, None)?;
@@ -61,10 +63,25 @@ impl Engine {
     /// As for one that is made.
     pub fn edit_configuration(&self, id: &str, mut new: NewConfiguration) -> Result<Configuration> {
         self.allow(Role::Admin, "config edit", &new.name)?;
+        self.check_selection(&new, Some(&self.catalog().configuration(id)?))?;
         new.next_run_at = self.next_run(new.schedule.as_deref(), new.enabled)?;
         let made = self.catalog().edit_configuration(id, &new)?;
         self.audit("config edit", &made.name, Some(&made.app), AuditOutcome::Done, None)?;
         Ok(made)
+    }
+
+    /// What is narrowed, where that is not as it `was`, must be about what is there.
+    fn check_selection(&self, new: &NewConfiguration, was: Option<&Configuration>) -> Result<()> {
+        let selection = Selection::of_new(new);
+        if new.kind == BackupType::Tenant || !selection.tenants.is_empty() {
+            fits(new.kind, &selection, &self.catalog().app(&new.app_id)?)?;
+        }
+        if selection.is_whole() || was.is_some_and(|was| was.app_id == new.app_id && Selection::of(was) == selection) {
+            return Ok(());
+        }
+        let app = self.catalog().app(&new.app_id)?;
+        let sources = self.look_at_sources(&app)?;
+        selection.check(&sources.iter().flat_map(|source| source.relations()).collect::<Vec<_>>(), &app)
     }
 
     /// Lets a configuration's schedule run, or not.
@@ -108,8 +125,8 @@ impl Engine {
     pub fn configured_backup(&self, configuration: &Configuration) -> BackupRequest {
         let mut request = BackupRequest::new(Some(configuration.app_id.clone()), configuration.kind);
         request.configuration = Some(configuration.id.clone());
-        request.modules.clone_from(&configuration.modules);
-        request.models.clone_from(&configuration.models);
+        request.selection = Selection::of(configuration);
+        request.in_turn = configuration.kind == BackupType::Tenant;
         request
     }
 
@@ -126,13 +143,22 @@ impl Engine {
         if !job.status.is_outcome() {
             return Err(Error::Refused { why: "the job has not ended".into(), hint: "Wait for it, or cancel it first.".into() });
         }
+        let asked: Option<Asked> = job.request.and_then(|asked| serde_json::from_value(asked.0).ok());
         let request = match &job.configuration_id {
-            Some(configuration) => self.configured_backup(&self.catalog().configuration(configuration)?),
+            Some(configuration) => {
+                let mut request = self.configured_backup(&self.catalog().configuration(configuration)?);
+                // One of a configuration's tenants is done over by itself.
+                if request.in_turn
+                    && let Some(asked) = asked.filter(|asked| !asked.selection.tenants.is_empty())
+                {
+                    (request.selection, request.in_turn) = (asked.selection, false);
+                }
+                request
+            }
             None => {
-                let asked: Asked = job.request.and_then(|asked| serde_json::from_value(asked.0).ok()).unwrap_or_default();
-                let Asked { modules, models, new_base, protect } = asked;
+                let Asked { selection, new_base, protect } = asked.unwrap_or_default();
                 let kind = job.backup_type.unwrap_or(BackupType::Full);
-                BackupRequest { modules, models, new_base, protect, ..BackupRequest::new(job.app_id, kind) }
+                BackupRequest { selection, new_base, protect, ..BackupRequest::new(job.app_id, kind) }
             }
         };
         Ok(BackupRequest { origin: Origin::Replay, reason: job.reason, replay_of: Some(job.id), ..request })
@@ -180,17 +206,15 @@ impl Engine {
 #[must_use]
 pub fn as_new(configuration: &Configuration) -> NewConfiguration {
     let Configuration { name, app_id, schedule, compression, description, .. } = configuration.clone();
-    let (Json(modules), Json(models)) = (configuration.modules.clone(), configuration.models.clone());
-    NewConfiguration {
+    let mut new = NewConfiguration {
         schedule,
         retention_days: configuration.retention_days,
         enabled: configuration.enabled,
-        quick: configuration.quick,
-        modules,
-        models,
         compression,
         adhoc: configuration.adhoc,
         description,
         ..NewConfiguration::new(name, app_id, configuration.kind)
-    }
+    };
+    Selection::of(configuration).put(&mut new);
+    new
 }

@@ -100,7 +100,7 @@ impl Engine {
     /// They are not what they should be.
     pub fn adopt_app(&self, app: &App, request: &AppRequest) -> Result<App> {
         self.allow(Role::Admin, "app adopt", &app.name)?;
-        let adopted = self.catalog().edit_app(&app.id, &self.app_to_be(request, app.vault_id.clone())?)?;
+        let adopted = self.catalog().edit_app(&app.id, &self.app_to_be(request, app.vault_id.clone(), Some(app))?)?;
         self.audit("app adopt", &adopted.name, Some(&adopted.name), AuditOutcome::Done, None)?;
         Ok(adopted)
     }
@@ -205,7 +205,7 @@ impl Engine {
         let (started, finished) = (time(&manifest.started)?, time(&manifest.finished)?);
         // A safety record has each model twice, before and after.
         let mut models: Vec<BackupModel> = Vec::new();
-        for record in manifest.relations() {
+        for record in manifest.models() {
             let (module, model) = (record.relation.module.clone(), record.relation.name.clone());
             if !models.iter().any(|known| known.model == model && known.module == module) {
                 models.push(BackupModel { module, model, rows: record.rows });
@@ -223,6 +223,8 @@ impl Engine {
             bytes_stored: manifest.figures.bytes_stored,
             duration_seconds: finished.duration_since(started).as_secs_f64(),
             narrowed: manifest.scope.narrowed,
+            scope: serde_json::to_value(&manifest.scope).unwrap_or_default(),
+            closeness: manifest.closeness.as_ref().and_then(|closeness| serde_json::to_value(closeness).ok()),
             warnings: manifest.errors.len() as u64,
             reason: manifest.reason.clone(),
             models,
@@ -239,7 +241,7 @@ impl Places {
             for record in &source.relations {
                 let relation = &record.relation;
                 match relation.kind {
-                    RelationKind::Table => {
+                    RelationKind::Table | RelationKind::Derived => {
                         let scheme = format!("{}:", identity.engine);
                         let path = identity.place.strip_prefix(&scheme).unwrap_or(&identity.place);
                         self.database = Some(format!("{scheme}{path}"));

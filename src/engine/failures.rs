@@ -6,13 +6,13 @@ use super::Engine;
 use super::apps::Parts;
 use super::error::Result;
 use super::jobs::{Asked, JobRequest};
+use super::selection::Selection;
 
 /// What a backup covers, as far as that can be told without reading it.
 #[derive(Clone, Debug)]
 struct Covers {
     kind: BackupType,
-    modules: Vec<String>,
-    models: Vec<String>,
+    selection: Selection,
 }
 
 impl Covers {
@@ -27,11 +27,11 @@ impl Covers {
 
     /// Whether all that `other` covers is in this one, too.
     fn holds(&self, other: &Self) -> bool {
-        let (Some(own), Some(others)) = (self.parts(), other.parts()) else { return self.kind == other.kind };
+        let (Some(own), Some(others)) = (self.parts(), other.parts()) else {
+            return self.kind == other.kind && self.selection.holds(&other.selection);
+        };
         let parts = (own.database || !others.database) && (own.files || !others.files);
-        let whole = |covers: &Self| covers.modules.is_empty() && covers.models.is_empty();
-        let within = |own: &[String], others: &[String]| others.iter().all(|name| own.contains(name));
-        parts && (whole(self) || !whole(other) && within(&self.modules, &other.modules) && within(&self.models, &other.models))
+        parts && self.selection.holds(&other.selection)
     }
 }
 
@@ -39,9 +39,11 @@ impl Engine {
     /// Ends the alerts about failed backups of the app that this completed one makes up for: its own, and those of what it covers.
     pub(super) fn end_failures(&self, request: &JobRequest<'_>, status: Status) -> Result<()> {
         let asked = request.asked.clone().unwrap_or_default();
-        let made = request.backup_type.map(|kind| Covers { kind, modules: asked.modules, models: asked.models });
+        let made = request.backup_type.map(|kind| Covers { kind, selection: asked.selection.clone() });
         for alert in self.open_failures(&request.app.id)? {
-            let own = alert.configuration_id == request.configuration && request.configuration.is_some();
+            // A configuration that backs up tenants in turn has made up for one of them by a backup of that one alone: not told by its alert.
+            let in_turn = !asked.selection.tenants.is_empty();
+            let own = alert.configuration_id == request.configuration && request.configuration.is_some() && !in_turn;
             // What is missing from a partial one may be just what the configuration promises.
             let wider = (status == Status::Completed || alert.configuration_id.is_none())
                 && made.as_ref().zip(self.failed(&alert)?).is_some_and(|(made, failed)| made.holds(&failed));
@@ -53,6 +55,15 @@ impl Engine {
                     "a later backup completed",
                 )?;
             }
+        }
+        Ok(())
+    }
+
+    /// Ends the alert about failed backups of a configuration, all of whose tenants were backed up now.
+    pub(super) fn end_failures_of(&self, app: &str, configuration: &str) -> Result<()> {
+        for alert in self.open_failures(app)?.iter().filter(|alert| alert.configuration_id.as_deref() == Some(configuration)) {
+            let made_up = "every tenant was backed up";
+            self.catalog().end_condition(AlertType::BackupFailure, &alert.target, Some(configuration), made_up)?;
         }
         Ok(())
     }
@@ -72,11 +83,11 @@ impl Engine {
     fn failed(&self, alert: &Alert) -> Result<Option<Covers>> {
         if let Some(id) = &alert.configuration_id {
             let it = self.catalog().configuration(id)?;
-            return Ok(Some(Covers { kind: it.kind, modules: it.modules.0, models: it.models.0 }));
+            return Ok(Some(Covers { kind: it.kind, selection: Selection::of(&it) }));
         }
         let Some(job) = alert.job.as_deref().and_then(|job| self.catalog().job(job).ok()) else { return Ok(None) };
         let asked: Asked = job.request.and_then(|asked| serde_json::from_value(asked.0).ok()).unwrap_or_default();
-        Ok(job.backup_type.map(|kind| Covers { kind, modules: asked.modules, models: asked.models }))
+        Ok(job.backup_type.map(|kind| Covers { kind, selection: asked.selection }))
     }
 }
 
@@ -85,7 +96,7 @@ mod tests {
     use super::*;
 
     fn covers(kind: BackupType, modules: &[&str]) -> Covers {
-        Covers { kind, modules: modules.iter().map(ToString::to_string).collect(), models: Vec::new() }
+        Covers { kind, selection: Selection { modules: modules.iter().map(ToString::to_string).collect(), ..Selection::default() } }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::error::Explain;
 
 use super::error::{Error, Result};
 use super::progress::Progress;
+use super::selection::Selection;
 use super::{Engine, lock, restore};
 
 /// How often progress is written and a cancellation is looked for.
@@ -62,10 +63,9 @@ impl<'a> JobRequest<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Asked {
-    /// Only these modules; all where empty.
-    pub modules: Vec<String>,
-    /// Only these models; all where empty.
-    pub models: Vec<String>,
+    /// What of the app.
+    #[serde(flatten)]
+    pub selection: Selection,
     /// Whether everything is stored anew.
     pub new_base: bool,
     /// Whether it is protected at once.

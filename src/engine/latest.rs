@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::catalog::{App, Backup, BackupFilter, BackupModel, BackupType, Status};
+use crate::vault::Scope;
 
 use super::Engine;
 use super::error::{Error, Result};
+use super::names::Names;
 
 /// How far back it is looked for: backups of one app, the newest first.
 const LOOKED_AT: usize = 2000;
@@ -17,10 +19,12 @@ const LOOKED_AT: usize = 2000;
 pub struct Wanted {
     /// The database, or the files; both and the configuration, as far as the app has them, where neither is said.
     pub part: Option<Part>,
-    /// These modules.
+    /// These modules: names and globs of names.
     pub modules: BTreeSet<String>,
     /// These models.
     pub models: BTreeSet<String>,
+    /// The records of these tenants.
+    pub tenants: Vec<String>,
 }
 
 /// A part of an app.
@@ -66,22 +70,29 @@ impl Engine {
     }
 
     fn covers(&self, app: &App, backup: &Backup, wanted: &Wanted, whole: &[BackupModel]) -> Result<bool> {
+        if backup.kind == BackupType::Tenant && !of_all(backup, &wanted.tenants) {
+            return Ok(false);
+        }
         if wanted.modules.is_empty() && wanted.models.is_empty() {
-            return Ok(!backup.narrowed && holds_part(app, backup.kind, wanted.part));
+            let all_of_it = !backup.narrowed && holds_part(app, backup.kind, wanted.part);
+            return Ok(all_of_it || backup.kind == BackupType::Tenant);
         }
         let held = self.catalog().backup_models(&backup.id)?;
-        let named = wanted.models.iter().all(|name| held.iter().any(|model| model.model == *name));
-        let module_whole = |name: &String| {
-            let members =
-                |models: &[BackupModel]| models.iter().filter(|model| model.module == *name).map(|model| model.model.clone()).collect();
+        let names = |text: &String| Names::new(std::slice::from_ref(text));
+        let named = |text: &String| held.iter().any(|model| names(text).take(&model.model));
+        let module_whole = |text: &String| {
+            let module = names(text);
+            let members = |models: &[BackupModel]| {
+                models.iter().filter(|model| module.take(&model.module)).map(|model| model.model.clone()).collect()
+            };
             let (needed, there): (BTreeSet<String>, BTreeSet<String>) = (members(whole), members(&held));
             !there.is_empty() && (!backup.narrowed || needed.is_subset(&there))
         };
-        Ok(named && wanted.modules.iter().all(module_whole))
+        Ok(wanted.models.iter().all(named) && wanted.modules.iter().all(module_whole))
     }
 
     /// The models of the newest backup that was not narrowed: what a module comes to.
-    fn newest_whole(&self, app: &App) -> Result<Vec<BackupModel>> {
+    pub(super) fn newest_whole(&self, app: &App) -> Result<Vec<BackupModel>> {
         const WHOLE: [BackupType; 4] = [BackupType::Full, BackupType::Differential, BackupType::Incremental, BackupType::Database];
         let whole = self.catalog().latest_backup(Some(&app.id), &WHOLE, false)?;
         Ok(whole.map(|backup| self.catalog().backup_models(&backup.id)).transpose()?.unwrap_or_default())
@@ -91,6 +102,12 @@ impl Engine {
 fn is_recovery_point(backup: &Backup) -> bool {
     let stores = !matches!(backup.kind, BackupType::Safety | BackupType::Verification | BackupType::Export);
     stores && matches!(backup.status, Status::Completed | Status::Partial) && backup.deleted_at.is_none()
+}
+
+/// Whether a backup of tenants holds all of these, and some are wanted.
+fn of_all(backup: &Backup, tenants: &[String]) -> bool {
+    let held: Scope = serde_json::from_value(backup.scope.0.clone()).unwrap_or_default();
+    !tenants.is_empty() && tenants.iter().all(|tenant| held.tenants.contains(tenant))
 }
 
 /// Whether a type holds the part, or every part that the app has.

@@ -4,12 +4,15 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::catalog::{App, AuditOutcome, Backup, Kind, Role};
-use crate::rows::Relation;
+use crate::rows::{Relation, RelationKind};
+use crate::sources::files::CONFIGURATION;
 use crate::vault::BackupId;
 
 use super::Engine;
+use super::dispensable::{Suggestion, suggestions};
 use super::error::Result;
 use super::latest::Wanted;
+use super::names::Names;
 use super::stored::StoredBackup;
 
 /// A model as it is now.
@@ -23,16 +26,25 @@ pub struct Model {
     pub columns: Vec<String>,
     /// Those that name a row; none where the whole row does.
     pub key: Vec<String>,
+    /// Whether the app's settings name it as dispensable.
+    pub dispensable: bool,
+    /// Why it might be dispensable, where they do not: by its name alone.
+    pub suggestion: Option<&'static str>,
 }
 
 impl Model {
-    fn of(relation: &Relation) -> Self {
+    fn of(relation: &Relation, dispensable: &Names) -> Self {
+        let table = relation.kind == RelationKind::Table;
+        let named = table && dispensable.take(&relation.name);
+        let suggested = || suggestions(std::iter::once(relation.name.as_str())).first().map(|it| it.why);
         let name = |column: usize| relation.columns[column].name.clone();
         Self {
             module: relation.module.clone(),
             model: relation.name.clone(),
             columns: relation.visible().map(name).collect(),
             key: relation.key_columns().iter().copied().map(name).collect(),
+            dispensable: named,
+            suggestion: if table && !named { suggested() } else { None },
         }
     }
 }
@@ -43,8 +55,31 @@ impl Engine {
     /// # Errors
     /// What the sources say.
     pub fn models(&self, app: &App) -> Result<Vec<Model>> {
-        let sources = self.look_at_sources(app)?;
-        Ok(sources.iter().flat_map(|source| source.relations().iter().map(Model::of)).collect())
+        let (sources, dispensable) = (self.look_at_sources(app)?, Names::new(&app.dispensable));
+        Ok(sources
+            .iter()
+            .flat_map(|source| {
+                source
+                    .relations()
+                    .iter()
+                    .filter(|model| model.kind != RelationKind::Derived)
+                    .map(|relation| Model::of(relation, &dispensable))
+            })
+            .collect())
+    }
+
+    /// The models that may be dispensable, by their names in the newest backup that holds everything; none where the settings name any.
+    ///
+    /// # Errors
+    /// What the catalog says.
+    pub fn suggested(&self, app: &App) -> Result<Vec<Suggestion>> {
+        if app.database.is_none() || !app.dispensable.is_empty() {
+            return Ok(Vec::new());
+        }
+        let models = self.newest_whole(app)?;
+        Ok(suggestions(
+            models.iter().filter(|model| !["files", CONFIGURATION].contains(&model.module.as_str())).map(|model| model.model.as_str()),
+        ))
     }
 
     /// Forgets an app; its backups stay in the vault.

@@ -10,7 +10,7 @@ use super::limits::MAX_MANIFEST;
 use super::names::{BackupId, BackupName};
 use super::record::{RecordKind, Sealer};
 use crate::rows::run::Run;
-use crate::rows::{Digest, Relation};
+use crate::rows::{Digest, Relation, RelationKind};
 
 /// Features that this version reads.
 const KNOWN_FEATURES: [&str; 0] = [];
@@ -37,7 +37,16 @@ pub struct Missed {
     pub why: String,
 }
 
-/// What was asked for; empty lists mean all.
+/// A model that was left out on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The model.
+    pub model: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What was asked for, as it was written; empty lists mean all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// Modules.
@@ -46,9 +55,38 @@ pub struct Scope {
     /// Models.
     #[serde(default)]
     pub models: Vec<String>,
-    /// True where records were left out on purpose (a tenant, an export): never the base of an increment.
+    /// Modules that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_modules: Vec<String>,
+    /// Models that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_models: Vec<String>,
+    /// Whether what was dispensable is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quick: bool,
+    /// The tenants whose records it holds, and what those refer to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<String>,
+    /// The columns that told whose a record is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenant_columns: Vec<String>,
+    /// The models that were there and were left out on purpose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// True where anything was left out on purpose (models, a tenant, an export): never the base of an increment.
     #[serde(default)]
     pub narrowed: bool,
+}
+
+/// How closely the files of a backup belong to its database.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Closeness {
+    /// Seconds from the database's moment to the end of the last walk.
+    pub seconds: f64,
+    /// Files that changed in between.
+    pub changed: u64,
+    /// Some of them: label and path.
+    pub files: Vec<String>,
 }
 
 /// How much it was.
@@ -124,6 +162,9 @@ pub struct Manifest {
     /// What fixes the moment, as the sources say it.
     #[serde(default)]
     pub consistency: Value,
+    /// How closely database and files belong together; none where one of them is not in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closeness: Option<Closeness>,
     /// The sources.
     pub sources: Vec<SourceRecord>,
     /// How it ended.
@@ -190,5 +231,10 @@ impl Manifest {
     /// Every relation with its source's place in the list.
     pub fn relations(&self) -> impl Iterator<Item = &RelationRecord> {
         self.sources.iter().flat_map(|source| &source.relations)
+    }
+
+    /// Those that people see: what a database keeps for itself is none of them.
+    pub fn models(&self) -> impl Iterator<Item = &RelationRecord> {
+        self.relations().filter(|record| record.relation.kind != RelationKind::Derived)
     }
 }

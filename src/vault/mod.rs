@@ -37,7 +37,7 @@ pub use error::{Error, Result};
 pub use holds::{Deletion, Hold};
 pub use keys::{Cost, SlotKind};
 pub use location::{Capacity, Entry, Local, Location, Locations, Spot};
-pub use manifest::{Manifest, Missed, Outcome, RelationRecord, Scope, SourceRecord, Totals};
+pub use manifest::{Closeness, LeftOut, Manifest, Missed, Outcome, RelationRecord, Scope, SourceRecord, Totals};
 pub use names::{BackupId, BackupName, VaultId};
 pub use pack::ChunkKind;
 pub use recovery::RecoveryWords;

@@ -103,3 +103,55 @@ fn on_a_terminal_a_configuration_is_asked_for() {
     let made = place.json(&["config", "show", "evening"]);
     assert_eq!((&made["type"], &made["schedule"]), (&"incremental".into(), &"0 18 * * *".into()));
 }
+
+/// A school that is made with Django: what Django says of its apps stands in two tables of its own.
+const DJANGO: &str = "CREATE TABLE django_content_type (id INTEGER PRIMARY KEY, app_label TEXT, model TEXT);
+    INSERT INTO django_content_type(app_label, model) VALUES ('school_hr', 'pupil'), ('school', 'hr'), ('sessions', 'session');
+    CREATE TABLE django_migrations (id INTEGER PRIMARY KEY, app TEXT, name TEXT);
+    INSERT INTO django_migrations(app, name) VALUES ('school_hr', '0001_initial'), ('mail', '0001_initial');
+    CREATE TABLE school_hr_pupil (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO school_hr_pupil VALUES (1, 'Ana');
+    CREATE TABLE school_hr_pupil_friends (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER); CREATE TABLE school_hr (id INTEGER PRIMARY KEY);
+    CREATE TABLE django_session (session_key TEXT PRIMARY KEY); CREATE TABLE mail_queue (id INTEGER PRIMARY KEY);";
+
+#[test]
+fn modules_are_djangos_apps_unless_the_operator_says_otherwise() {
+    let place = Place::new();
+    place.protect("school", &school(&place));
+    sql(&place, DJANGO);
+    let modules = || {
+        let models = place.json(&["app", "models", "school"]);
+        let named = |model: &serde_json::Value| format!("{}:{}", text(&model["module"]), text(&model["model"]));
+        models.as_array().unwrap().iter().map(named).collect::<Vec<_>>()
+    };
+    let by_django = ["mail:mail_queue", "school:school_hr", "school_hr:school_hr_pupil", "school_hr:school_hr_pupil_friends"];
+    assert!(by_django.iter().all(|model| modules().contains(&(*model).to_owned())), "{:?}", modules());
+    assert!(modules().contains(&"sessions:django_session".to_owned()) && modules().contains(&"hr:hr_class".to_owned()));
+
+    place.expect(0, &["app", "edit", "school", "--module", "people=*_pupil,hr_class", "--module", "people=school_hr_pupil_*"]);
+    assert_eq!(modules().iter().filter(|model| model.starts_with("people:")).count(), 4, "{:?}", modules());
+    let app = place.json(&["app", "show", "school"]);
+    assert_eq!(app["modules"], serde_json::json!([{"module": "people", "models": ["*_pupil", "hr_class", "school_hr_pupil_*"]}]));
+    back_up(&place, "full");
+    let preview = place.json(&["restore", "preview", "--module", "people"]);
+    assert_eq!(preview["models"].as_array().unwrap().len(), 3, "{preview}");
+    // A name that stays as it was is not looked for again; one that is new is.
+    sql(&place, "DROP TABLE school_hr_pupil_friends");
+    place.expect(0, &["app", "edit", "school", "--name", "academy"]);
+    assert!(told(&place, 2, &["app", "edit", "academy", "--module", "people=hr_pupli"]).contains("Did you mean hr_pupil?"));
+    told(&place, 2, &["app", "edit", "academy", "--module", "people"]);
+    place.expect(0, &["app", "edit", "academy", "--no-modules"]);
+    assert!(!place.expect(0, &["app", "models", "academy"]).contains("people"));
+}
+
+#[test]
+fn content_types_that_cannot_be_read_fail_no_backup() {
+    let place = Place::new();
+    place.protect("school", &school(&place));
+    sql(
+        &place,
+        "CREATE TABLE django_content_type (app_label BLOB, model INTEGER); INSERT INTO django_content_type VALUES (x'ff', 7), (NULL, NULL)",
+    );
+    back_up(&place, "full");
+    sql(&place, "DROP TABLE django_content_type; CREATE VIEW django_content_type AS SELECT * FROM nowhere");
+    back_up(&place, "full");
+}

@@ -8,6 +8,8 @@ mod apps;
 mod backups;
 mod documents;
 mod runs;
+mod scope;
+mod tenants;
 mod vaults;
 
 use std::path::PathBuf;

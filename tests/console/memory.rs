@@ -406,7 +406,7 @@ impl Backend for Memory {
                 preview: Preview { backup: "b0".into(), app: "school".into(), strategy: "replace".into(), ..Preview::default() },
                 ..OpenPlan::default()
             })),
-            Query::Known => Answer::Known(vec![KnownApp { name: "school".into(), models: scope() }]),
+            Query::Known => Answer::Known(vec![KnownApp { name: "school".into(), models: scope(), ..KnownApp::default() }]),
         })
     }
 

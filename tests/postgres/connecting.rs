@@ -140,7 +140,7 @@ fn dumped(address: &Address, around: &Surroundings) -> String {
 fn pg_dump_reaches_the_same_place() {
     let cluster = with_passwords("scram-sha-256");
     let database = cluster.existing("school");
-    database.psql("CREATE TABLE hers (id int)");
+    database.psql("CREATE TABLE hers (id int); GRANT SELECT ON hers TO ada");
     let home = tempfile::tempdir().unwrap();
     let by_socket = around(home.path(), &[]);
     assert_eq!(dumped(&Address::parse_in(&database.url(), &by_socket).unwrap(), &by_socket), "CREATE TABLE public.hers (");

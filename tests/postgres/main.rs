@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/known.rs"]
+mod known;
 
 mod certificates;
 mod connecting;

@@ -13,8 +13,8 @@ use backstop::engine::restoring::{CopyResult, CopyTarget, PreviewRequest};
 use backstop::engine::vaults::VaultRequest;
 use backstop::engine::{Engine, Home, Result};
 
-use crate::common::known::{Known, secret};
 use crate::common::postgres::{Cluster, Database};
+use crate::known::{Known, secret};
 
 /// The statements of a file of the tests.
 pub fn sample(name: &str) -> String {
@@ -29,7 +29,7 @@ pub fn going(_: Step<'_>) -> bool {
 }
 
 pub struct Place {
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     pub engine: Engine,
 }
 
@@ -42,7 +42,7 @@ impl Place {
         let passphrase = secret();
         engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).unwrap();
         engine.add_app(&AppRequest { name: "app".into(), database: Some(url.to_owned()), ..AppRequest::default() }).unwrap();
-        Self { folder, engine }
+        Self { _folder: folder, engine }
     }
 
     /// It protects the database, and has a full backup of it.
@@ -75,10 +75,6 @@ impl Place {
     /// How long a locked table is waited for.
     pub fn wait_seconds(&self, seconds: u64) {
         self.engine.catalog().set_setting(LOCK_WAIT_SECONDS, &seconds).unwrap();
-    }
-
-    pub fn home(&self) -> &Path {
-        self.folder.path()
     }
 }
 

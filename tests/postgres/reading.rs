@@ -77,7 +77,8 @@ fn a_snapshot_sees_nothing_later_and_keeps_definitions_but_no_writer_waiting() {
     database.psql("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'then'); CREATE SEQUENCE s");
     let held = snapshot(&database);
     database.psql("SET lock_timeout = '1s'; INSERT INTO t VALUES (2, 'later'); UPDATE t SET v = 'now'; SELECT nextval('s')");
-    let refused = database.program("psql").args(["-c", "SET lock_timeout = '50ms'", "-c", "ALTER TABLE t ADD COLUMN x integer"]).output().unwrap();
+    let refused =
+        database.program("psql").args(["-c", "SET lock_timeout = '50ms'", "-c", "ALTER TABLE t ADD COLUMN x integer"]).output().unwrap();
     assert!(String::from_utf8_lossy(&refused.stderr).contains("lock timeout"));
     let mut seen = Vec::new();
     let relation = held.relations()[0].clone();
@@ -96,7 +97,9 @@ fn a_snapshot_sees_nothing_later_and_keeps_definitions_but_no_writer_waiting() {
 fn a_scan_that_is_broken_off_leaves_the_snapshot_usable() {
     let cluster = Cluster::start();
     let database = cluster.database("broken_off");
-    database.psql("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(1, 20000) g");
+    database.psql(
+        "CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(1, 20000) g",
+    );
     let held = snapshot(&database);
     let relation = held.relations()[0].clone();
     for wanted in [3_u32, 20_000] {
@@ -180,7 +183,8 @@ fn one_percent_changed_is_stored_and_no_more() {
     );
     let place = Place::protecting(&database.url());
     let full = place.back_up(BackupType::Full).unwrap();
-    database.psql("UPDATE t SET v = md5(v) WHERE id % 100 = 0; DELETE FROM t WHERE id % 10000 = 1; INSERT INTO t VALUES (50000, 'new', NULL)");
+    database
+        .psql("UPDATE t SET v = md5(v) WHERE id % 100 = 0; DELETE FROM t WHERE id % 10000 = 1; INSERT INTO t VALUES (50000, 'new', NULL)");
     let increment = place.back_up(BackupType::Incremental).unwrap();
     assert_eq!(increment.records, 40_000 - 4 + 1);
     assert!(increment.bytes_stored * 33 < full.bytes_stored, "{} of {}", increment.bytes_stored, full.bytes_stored);

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use backstop::error::Explain;
 use backstop::sources::postgres::Surroundings;
 
-use crate::common::postgres::{Cluster, Plan};
+use crate::common::postgres::Plan;
 use crate::{around, open};
 
 /// The message and the hint of a connection that fails.
@@ -47,18 +47,6 @@ fn nobody_is_there() {
         "pg_lsclusters",
     );
     assert_told("postgresql://no-such-host.invalid/d", &around, "the host “no-such-host.invalid” is not known", "getent hosts");
-}
-
-#[test]
-fn a_socket_that_this_user_may_not_use() {
-    if rustix::process::geteuid().is_root() {
-        return; // Nothing is closed to root.
-    }
-    let cluster = Cluster::start();
-    let home = tempfile::tempdir().unwrap();
-    let closed = cluster.socket().join(".s.PGSQL.5432");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
-    assert_told(&cluster.existing("postgres").url(), &around(home.path(), &[]), "cannot be reached: Permission denied", "socket's folder");
 }
 
 /// A server of ours that takes one connection and does `what` with it.

@@ -168,6 +168,7 @@ fn our_own_certificate_says_who_we_are() {
     assert!(said(url("postgres", hers)).contains("does not take us for user “postgres”"));
     assert!(said(url("ada", "")).contains("connection requires a valid client certificate"));
     assert!(said(url("ada", "&sslcert=FOLDER/ada.crt")).contains("sslkey is missing"));
+    assert!(said(url("ada", "&sslcert=FOLDER/ada.crt&sslkey=FOLDER/server.key")).contains("it is not the key of "));
     assert!(said(url("ada", "&sslcert=FOLDER/ada.crt&sslkey=FOLDER/ada.crt")).contains("others than its owner may read this key"));
 }
 

@@ -52,6 +52,9 @@ fn filled(new: NewConfiguration, draft: &ConfigurationDraft) -> NewConfiguration
         quick: draft.quick,
         modules: draft.modules.clone(),
         models: draft.models.clone(),
+        exclude_modules: draft.exclude_modules.clone(),
+        exclude_models: draft.exclude_models.clone(),
+        tenants: draft.tenants.clone(),
         description: given(&draft.description).map(str::to_owned),
         ..new
     }

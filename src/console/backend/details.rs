@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::catalog::{AlertType, Level, Reader, Result};
+use crate::catalog::{AlertType, Configuration, Level, Reader, Result};
 use crate::console::model::detail::{Detail, LogLine, ScopeModel};
 use crate::console::model::records::ListKind;
+use crate::engine::backup::closeness;
 use crate::engine::schedule::Schedule;
+use crate::engine::selection::{Selection, in_words};
+use crate::vault::Scope;
 
 /// How many lines of a log are shown, the newest.
 const LINES: usize = 500;
@@ -22,6 +25,10 @@ pub fn detail(reader: &Reader, list: ListKind, id: &str, level: &str, now: Times
         ListKind::Backups => {
             detail.models = models(reader, id)?;
             detail.chain = chain(reader, id)?;
+            let backup = reader.backup(id)?;
+            detail.scope = serde_json::from_value(backup.scope.0).map(|scope| in_words(&scope)).unwrap_or_default();
+            let closeness = backup.closeness.and_then(|it| serde_json::from_value(it.0).ok());
+            detail.together = closeness.map(|it| closeness::in_words(&it)).unwrap_or_default();
         }
         ListKind::Alerts => {
             let alert = reader.alert(id)?;
@@ -34,6 +41,7 @@ pub fn detail(reader: &Reader, list: ListKind, id: &str, level: &str, now: Times
         }
         ListKind::Configurations => {
             let configuration = reader.configuration(id)?;
+            detail.scope = left_out(reader, &configuration)?;
             let schedule = configuration.schedule.as_deref().and_then(|text| Schedule::parse(text).ok());
             detail.schedule = schedule.as_ref().map(Schedule::in_words).unwrap_or_default();
             detail.next_runs = schedule.filter(|_| configuration.enabled).map(|schedule| schedule.next(now, 5)).unwrap_or_default();
@@ -48,6 +56,22 @@ pub fn detail(reader: &Reader, list: ListKind, id: &str, level: &str, now: Times
         ListKind::Policies | ListKind::Locations | ListKind::Activity => {}
     }
     Ok(detail)
+}
+
+/// What a configuration leaves out; where it is quick, what that is, or could be.
+fn left_out(reader: &Reader, of: &Configuration) -> Result<Vec<String>> {
+    let Selection { modules, models, exclude_modules, exclude_models, quick, tenants } = Selection::of(of);
+    let mut lines = in_words(&Scope { modules, models, exclude_modules, exclude_models, ..Scope::default() });
+    if !tenants.is_empty() {
+        lines.insert(0, format!("tenants: {}, a backup each", tenants.join(", ")));
+    }
+    let app = reader.app(&of.app_id)?;
+    if quick && app.dispensable.is_empty() {
+        lines.push(format!("quick, but nothing is named as dispensable: backstop app models {}", app.name));
+    } else if quick {
+        lines.push(format!("quick: without {}", app.dispensable.join(", ")));
+    }
+    Ok(lines)
 }
 
 /// The models of a backup.

@@ -1,14 +1,12 @@
 //! What is inside backups: their records, and what is known of every application without opening it.
 
-use crate::catalog::{BackupFilter, Reader, Result, Status};
+use crate::catalog::{App, Reader, Result};
 use crate::console::effect::{Answer, KnownApp};
 use crate::console::model::browse::StoredRow;
+use crate::engine::backup::TYPES;
 use crate::engine::{self, Engine};
 
 use super::details;
-
-/// How many of the newest backups are asked for one that tells the models.
-const NEWEST: usize = 20;
 
 /// A window of a model's records.
 pub fn stored(engine: &Engine, backup: &str, model: &str, after: Option<&str>, limit: usize) -> engine::Result<Answer> {
@@ -20,10 +18,9 @@ pub fn stored(engine: &Engine, backup: &str, model: &str, after: Option<&str>, l
 /// Every application with the models of its newest backup that was not narrowed.
 pub fn known(reader: &Reader) -> Result<Vec<KnownApp>> {
     let of = |id: &str| {
-        let filter = BackupFilter { app_id: Some(id.to_owned()), ..BackupFilter::default() };
-        let newest = reader.backups_page(&filter, None, NEWEST)?.items;
-        let whole = newest.iter().find(|it| !it.narrowed && matches!(it.status, Status::Completed | Status::Partial));
+        let whole = reader.latest_backup(Some(id), &TYPES, false)?;
         whole.map_or_else(|| Ok(Vec::new()), |it| details::models(reader, &it.id))
     };
-    reader.apps()?.into_iter().map(|app| Ok(KnownApp { models: of(&app.id)?, name: app.name })).collect()
+    let known = |app: App| Ok(KnownApp { models: of(&app.id)?, dispensable: app.dispensable.0, name: app.name });
+    reader.apps()?.into_iter().map(known).collect()
 }

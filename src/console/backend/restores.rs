@@ -29,7 +29,7 @@ pub fn preview(engine: &Engine, preview: &Preview, report: Report<'_>) -> Result
     let request = PreviewRequest {
         backup: Some(preview.backup.clone()),
         strategies: strategies.collect::<Result<_>>()?,
-        scope: Scope { models: preview.models.iter().cloned().collect(), ..Scope::default() },
+        scope: Scope { models: preview.models.iter().cloned().collect(), tenants: preview.tenants.clone(), ..Scope::default() },
         choices: preview.rows.iter().map(record).chain(preview.fields.iter().map(field)).collect(),
         ..PreviewRequest::new(Some(preview.app.clone()).filter(|app| !app.is_empty()), strategy_of(&preview.strategy)?)
     };
@@ -87,6 +87,7 @@ pub fn left(engine: &Engine, plan: &str) -> Result<OpenPlan> {
         app: request.app.clone(),
         strategy: as_shown(&request.strategy)?,
         models: request.scope.models.iter().cloned().collect(),
+        tenants: request.scope.tenants.clone(),
         strategies: request.strategies.iter().map(|(model, of)| Ok((model.clone(), as_shown(of)?))).collect::<Result<_>>()?,
         undo_of,
         ..Preview::default()

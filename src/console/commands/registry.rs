@@ -240,6 +240,24 @@ pub static REGISTRY: &[Command] = &[
         restore::toggle_model,
     )
     .hint("select"),
+    Command::new(
+        "scope-module",
+        "Take or leave a module",
+        "Takes all models of the selected one's module, or leaves them out again.",
+        Models,
+        &["m"],
+        restore::toggle_module,
+    )
+    .hint("module"),
+    Command::new(
+        "scope-tenants",
+        "Choose tenants",
+        "Narrows the restore to the records of some tenants, and what they refer to where it is missing.",
+        Models,
+        &["T"],
+        restore::ask_tenants,
+    )
+    .hint("tenants"),
     Command::new("scope-all", "Take all models", "Takes all models again.", Models, &["*"], restore::all_models).hint("all"),
     Command::new(
         "preview-confirm",

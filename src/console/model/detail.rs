@@ -27,6 +27,10 @@ pub struct Detail {
     pub chain: Vec<String>,
     /// What to do: an alert's runbook, a step a line.
     pub steps: Vec<String>,
+    /// What is left out of a backup, or would be by a configuration: a sentence a line.
+    pub scope: Vec<String>,
+    /// How closely the files of a backup belong to its database.
+    pub together: String,
     /// Coming runs of a configuration.
     pub next_runs: Vec<Timestamp>,
     /// A configuration's schedule in words.

@@ -73,6 +73,8 @@ pub struct Walk {
     pub models: Vec<ScopeModel>,
     /// The models it is narrowed to; empty: all.
     pub included: BTreeSet<String>,
+    /// The tenants it is narrowed to; empty: all.
+    pub tenants: Vec<String>,
     /// The row in the scope, and in the strategies.
     pub cursor: Cursor,
     /// The strategy: an index of [`STRATEGIES`].
@@ -163,6 +165,7 @@ impl Walk {
             backup,
             models,
             included: preview.models.into_iter().collect(),
+            tenants: preview.tenants,
             strategy: STRATEGIES.iter().position(|(name, _)| *name == preview.strategy).unwrap_or(0),
             strategies: preview.strategies,
             row_choices: preview.rows,
@@ -187,6 +190,7 @@ impl Walk {
             app,
             strategy: self.strategy_name().to_owned(),
             models: self.included.iter().cloned().collect(),
+            tenants: self.tenants.clone(),
             strategies: self.strategies.clone(),
             rows: self.row_choices.clone(),
             fields: self.field_choices.clone(),
@@ -230,6 +234,9 @@ impl Walk {
         };
         for model in &preview.models {
             line += &format!(" --model {model}");
+        }
+        for tenant in &preview.tenants {
+            line += &format!(" --tenant '{}'", tenant.replace('\'', r"'\''"));
         }
         for (model, strategy) in &preview.strategies {
             line += &format!(" --model {model}={strategy}");

@@ -47,6 +47,10 @@ pub fn detail(model: &Model, it: &Backup, more: Option<&Detail>, canvas: &mut Ca
     y = fact(canvas, y, "origin", &it.origin);
     y = fact(canvas, y, "reason", &it.reason);
     y = fact(canvas, y, "holds", &format!("{} records, {} files", format::count(it.records), format::count(it.files)));
+    y = fact(canvas, y, "together", more.map_or("", |more| &more.together));
+    for (at, line) in more.iter().flat_map(|more| more.scope.iter()).enumerate() {
+        y = fact(canvas, y, if at == 0 { "scope" } else { "" }, line);
+    }
     let size =
         format!("{} read, {} new, {} stored", format::bytes(it.bytes_read), format::bytes(it.bytes_new), format::bytes(it.bytes_stored));
     y = fact(canvas, y, "size", &size);

@@ -43,8 +43,9 @@ pub fn detail(model: &Model, it: &Configuration, more: Option<&Detail>, canvas: 
     y = fact(canvas, y, "schedule", it.schedule.as_deref().unwrap_or("only when asked"));
     y = fact(canvas, y, "", more.map_or("", |more| &more.schedule));
     y = fact(canvas, y, "keeps", &format!("{} days", it.retention_days));
-    y = fact(canvas, y, "modules", &if it.modules.is_empty() { "all".into() } else { it.modules.join(", ") });
-    y = fact(canvas, y, "models", &if it.models.is_empty() { "all".into() } else { it.models.join(", ") });
+    // Nothing is said before it is known.
+    let covers = more.map(|more| if more.scope.is_empty() { "everything".to_owned() } else { more.scope.join("; ") });
+    y = fact(canvas, y, "covers", &covers.unwrap_or_default());
     y = fact(canvas, y, "description", &it.description);
     y = fact_time(model, canvas, y, "last run", it.last_run_at);
     y = fact_time(model, canvas, y, "next run", it.next_run_at);

@@ -71,6 +71,9 @@ fn breadcrumb(model: &Model, canvas: &mut Canvas<'_>) {
             1 => "   one model".to_owned(),
             some => format!("   {some} models"),
         };
+        if !walk.tenants.is_empty() {
+            of += &format!("   tenants {}", walk.tenants.join(", "));
+        }
     }
     if here > Step::Strategy {
         of += &format!("   {}", walk.strategy_name());
@@ -91,6 +94,7 @@ fn scope(walk: &Walk, canvas: &mut Canvas<'_>) {
         0 => format!("All {} models, {} records.", walk.models.len(), format::count(records)),
         some => format!("{some} of {} models, {} records.", walk.models.len(), format::count(records)),
     };
+    let said = if walk.tenants.is_empty() { said } else { format!("{said} Only the tenants {}.", walk.tenants.join(", ")) };
     canvas.line(1, 0, &[(Role::Strong, &said), (Role::Dim, "   Space narrows to some; Enter goes on.")]);
     let (width, height) = (canvas.width(), canvas.height());
     let mut part = canvas.part(0, 2, width, height.saturating_sub(2));

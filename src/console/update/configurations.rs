@@ -35,6 +35,9 @@ fn draft(of: &Configuration) -> ConfigurationDraft {
         retention_days: of.retention_days,
         modules: of.modules.clone(),
         models: of.models.clone(),
+        exclude_modules: of.exclude_modules.clone(),
+        exclude_models: of.exclude_models.clone(),
+        tenants: of.tenants.clone(),
         quick: of.quick,
         description: of.description.clone(),
     }

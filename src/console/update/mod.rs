@@ -65,6 +65,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Reason(reason) => restore::execute(model, reason),
+        Message::Tenants(text) => restore::of_tenants(model, &text),
         Message::Copy(text) => copied(model, text),
         Message::Quit => vec![Effect::Quit],
         Message::QuitCancelling => vec![Effect::CancelAll, Effect::Quit],

@@ -160,6 +160,34 @@ pub fn toggle_model(model: &mut Model) -> Vec<Effect> {
     step(model, Motion::Down)
 }
 
+/// Takes the models of the selected one's module into the scope, or leaves them out where all of them are in it.
+pub fn toggle_module(model: &mut Model) -> Vec<Effect> {
+    let walk = &mut model.walk;
+    let Some(module) = walk.models.get(walk.cursor.at).map(|scope| scope.module.clone()) else { return Vec::new() };
+    let of: Vec<String> = walk.models.iter().filter(|scope| scope.module == module).map(|scope| scope.model.clone()).collect();
+    if of.iter().all(|name| walk.included.contains(name)) {
+        walk.included.retain(|name| !of.contains(name));
+    } else {
+        walk.included.extend(of);
+    }
+    walk.stale = true;
+    Vec::new()
+}
+
+/// Asks which tenants the restore is about.
+pub fn ask_tenants(model: &mut Model) -> Vec<Effect> {
+    let question = "Whose records? Ids, or LEVEL=ID, with spaces between them; nothing: everybody's.";
+    model.push(Prompt::new("Tenants", question, Message::Tenants).optional());
+    Vec::new()
+}
+
+/// Narrows the restore to the tenants that a text names.
+pub fn of_tenants(model: &mut Model, text: &str) -> Vec<Effect> {
+    model.walk.tenants = text.split([' ', ',', '\n']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    model.walk.stale = true;
+    Vec::new()
+}
+
 /// Takes all models again.
 pub fn all_models(model: &mut Model) -> Vec<Effect> {
     model.walk.included.clear();

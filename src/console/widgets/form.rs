@@ -1,5 +1,7 @@
 //! The form of a configuration: a field a line, explained and checked as you type.
 
+use std::collections::BTreeSet;
+
 use super::canvas::{Canvas, Sign};
 use super::format;
 use super::line::Line;
@@ -11,7 +13,10 @@ use crate::console::model::detail::ScopeModel;
 use crate::console::terminal::input::{Code, Input, Key};
 use crate::console::theme::Role;
 use crate::engine::backup::TYPES;
+use crate::engine::names::Names;
 use crate::engine::schedule::Schedule;
+use crate::engine::selection::{Chooser, Selection};
+use crate::sources::files::CONFIGURATION;
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +28,14 @@ enum What {
     Days,
     Modules,
     Models,
+    NotModules,
+    NotModels,
     Quick,
+    Tenants,
     Description,
 }
 
-const FIELDS: [(What, &str); 9] = [
+const FIELDS: [(What, &str); 12] = [
     (What::Name, "name"),
     (What::App, "application"),
     (What::Kind, "type"),
@@ -35,7 +43,10 @@ const FIELDS: [(What, &str); 9] = [
     (What::Days, "keep for days"),
     (What::Modules, "modules"),
     (What::Models, "models"),
+    (What::NotModules, "not modules"),
+    (What::NotModels, "not models"),
     (What::Quick, "quick"),
+    (What::Tenants, "tenants"),
     (What::Description, "description"),
 ];
 
@@ -65,7 +76,10 @@ impl Form {
             What::Days => draft.retention_days.to_string(),
             What::Modules => draft.modules.join(" "),
             What::Models => draft.models.join(" "),
+            What::NotModules => draft.exclude_modules.join(" "),
+            What::NotModels => draft.exclude_models.join(" "),
             What::Quick => if draft.quick { "yes" } else { "no" }.to_owned(),
+            What::Tenants => draft.tenants.join(" "),
             What::Description => draft.description.clone(),
         };
         let title = if id.is_some() { format!("Edit {}", draft.name) } else { "New configuration".to_owned() };
@@ -97,7 +111,10 @@ impl Form {
             retention_days: self.text(What::Days).parse().unwrap_or_default(),
             modules: self.words(What::Modules),
             models: self.words(What::Models),
+            exclude_modules: self.words(What::NotModules),
+            exclude_models: self.words(What::NotModels),
             quick: self.text(What::Quick) == "yes",
+            tenants: self.words(What::Tenants),
             description: self.text(What::Description).to_owned(),
         }
     }
@@ -131,38 +148,63 @@ impl Form {
                 Ok(1..=36_500) => Ok(String::new()),
                 _ => Err("a number of days, 0 to 36500".into()),
             },
-            What::Modules => self.known(&self.words(name), model, "modules", |scope| &scope.module),
-            What::Models => self.known(&self.words(name), model, "models", |scope| &scope.model),
+            What::Modules => self.known(name, model, "all modules", |scope| &scope.module),
+            What::Models => self.known(name, model, "all models", |scope| &scope.model),
+            What::NotModules => self.known(name, model, "none is left out", |scope| &scope.module),
+            What::NotModels => self.known(name, model, "none is left out", |scope| &scope.model),
             What::Quick => match text {
+                "yes" if self.app(model).is_some_and(|app| app.dispensable.is_empty()) => {
+                    Err(format!("say what is: backstop app edit {} --dispensable …", self.text(What::App)))
+                }
                 "yes" => Ok("leaves out what is dispensable".into()),
                 "no" => Ok("leaves nothing out".into()),
                 _ => Err("yes or no".into()),
             },
+            What::Tenants => match (self.text(What::Kind) == "tenant", text.is_empty()) {
+                (true, true) => Err("all, or ids: a backup each".into()),
+                (true, false) => Ok("a backup each".into()),
+                (false, true) => Ok("everybody's records".into()),
+                (false, false) => Err("only with the type tenant".into()),
+            },
         }
     }
 
-    fn known(&self, words: &[String], model: &Model, what: &str, name: fn(&ScopeModel) -> &String) -> Result<String, String> {
+    /// What names and globs of names come to.
+    fn known(&self, field: What, model: &Model, none: &str, name: fn(&ScopeModel) -> &String) -> Result<String, String> {
+        let words = self.words(field);
         if words.is_empty() {
-            return Ok(format!("all {what}"));
+            return Ok(none.to_owned());
         }
-        let models = self.app(model).map_or(&[] as &[ScopeModel], |app| &app.models);
-        let unknown = words.iter().find(|word| !models.is_empty() && !models.iter().any(|scope| name(scope) == *word));
-        unknown.map_or_else(|| Ok(format!("{} {what}", words.len())), |word| Err(format!("there is no “{word}”")))
+        let known: BTreeSet<&str> =
+            self.app(model).map_or(&[] as &[ScopeModel], |app| &app.models).iter().map(|it| name(it).as_str()).collect();
+        let (known, names) = (known.into_iter().collect::<Vec<_>>(), Names::new(&words));
+        match names.idle(&known).next().filter(|_| !known.is_empty()) {
+            Some(word) => Err(format!("there is no “{word}”")),
+            None if known.is_empty() => Ok(format!("{} named", words.len())),
+            None => Ok(format!("{} of {}", known.iter().filter(|known| names.take(known)).count(), known.len())),
+        }
     }
 
     /// Which models it covers, as far as the newest backup tells.
     fn covers(&self, model: &Model) -> String {
-        let models = self.app(model).map_or(&[] as &[ScopeModel], |app| &app.models);
-        if models.is_empty() {
+        let Some(app) = self.app(model).filter(|app| !app.models.is_empty()) else {
             return "what it covers is known from the first backup on; now: backstop app models".to_owned();
-        }
-        let (wanted, named) = (self.words(What::Modules), self.words(What::Models));
-        let all = wanted.is_empty() && named.is_empty();
-        let covered: Vec<&ScopeModel> =
-            models.iter().filter(|scope| all || wanted.contains(&scope.module) || named.contains(&scope.model)).collect();
+        };
+        let selection = Selection {
+            modules: self.words(What::Modules),
+            models: self.words(What::Models),
+            exclude_modules: self.words(What::NotModules),
+            exclude_models: self.words(What::NotModels),
+            quick: self.text(What::Quick) == "yes",
+            tenants: self.words(What::Tenants),
+        };
+        let chooser = Chooser::new(&selection, if selection.quick { &app.dispensable } else { &[] });
+        let is_table = |scope: &ScopeModel| !["files", CONFIGURATION].contains(&scope.module.as_str());
+        let is_covered = |scope: &&ScopeModel| chooser.why_not(&scope.module, &scope.model, is_table(scope)).is_none();
+        let covered: Vec<&ScopeModel> = app.models.iter().filter(is_covered).collect();
         let records: u64 = covered.iter().map(|scope| scope.records).sum();
         let names: Vec<&str> = covered.iter().map(|scope| scope.model.as_str()).collect();
-        format!("{} of {} models, {} records: {}", covered.len(), models.len(), format::count(records), names.join(", "))
+        format!("{} of {} models, {} records: {}", covered.len(), app.models.len(), format::count(records), names.join(", "))
     }
 
     fn runs(&self, model: &Model) -> String {
@@ -237,6 +279,7 @@ fn meaning(kind: &str) -> &'static str {
         "incremental" => "what changed since the last backup",
         "database" => "the database alone",
         "files" => "the files alone",
+        "tenant" => "the records of some tenants",
         _ => "",
     }
 }
@@ -260,7 +303,7 @@ impl Component for Form {
 
     fn view(&self, model: &Model, canvas: &mut Canvas<'_>) {
         let width = 100.min(canvas.width().saturating_sub(2));
-        let rows = u16::try_from(FIELDS.len()).unwrap_or(9);
+        let rows = u16::try_from(FIELDS.len()).unwrap_or(12);
         let mut window = canvas.centred(width, rows + 9);
         let mut inside = window.dialog(&self.title);
         let room = (inside.width() / 2).saturating_sub(16);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Backup, BackupType, Status};
+use crate::catalog::{self, BackupType, Catalog};
 use crate::rows::Relation;
 use crate::vault::{BackupId, Manifest, RelationRecord, Vault};
 
@@ -16,15 +16,28 @@ pub struct Basis {
     read: Vec<Manifest>,
 }
 
+/// The types of backup that hold whole relations.
+const SERVING: [BackupType; 6] = [
+    BackupType::Full,
+    BackupType::Differential,
+    BackupType::Incremental,
+    BackupType::Database,
+    BackupType::Files,
+    BackupType::Configuration,
+];
+
 /// Manifests read at the most for one backup: with a healthy history the first one serves.
 const MOST_MANIFESTS: usize = 16;
 
 impl Basis {
-    /// Chooses among `newest_first`, the app's backups, what may serve a backup of type `kind`.
-    #[must_use]
-    pub fn among(vault: Arc<Vault>, newest_first: &[Backup], kind: BackupType) -> Self {
-        let candidates = newest_first.iter().filter(|backup| serves(backup, kind)).take(MOST_MANIFESTS);
-        Self { vault, candidates: candidates.map(|backup| BackupId(backup.id.clone())).collect(), read: Vec::new() }
+    /// What may serve a backup of type `kind`, of the app's backups. However many others were made meanwhile, none stands in its way.
+    ///
+    /// # Errors
+    /// What the catalog says.
+    pub fn of_app(vault: Arc<Vault>, catalog: &Catalog, app: &str, kind: BackupType) -> catalog::Result<Self> {
+        let kinds: &[BackupType] = if kind == BackupType::Differential { &[BackupType::Full] } else { &SERVING };
+        let newest = catalog.newest_backups(Some(app), kinds, false, MOST_MANIFESTS)?;
+        Ok(Self { vault, candidates: newest.into_iter().map(|backup| BackupId(backup.id)).collect(), read: Vec::new() })
     }
 
     /// None at all: everything becomes a new base.
@@ -71,20 +84,4 @@ fn whole_record<'m>(manifest: &'m Manifest, relation: &Relation) -> Option<&'m R
     }
     let mut records = manifest.relations();
     records.find(|record| record.whole && record.relation.kind == relation.kind && record.relation.name == relation.name)
-}
-
-fn serves(backup: &Backup, kind: BackupType) -> bool {
-    let stores = matches!(
-        backup.kind,
-        BackupType::Full
-            | BackupType::Differential
-            | BackupType::Incremental
-            | BackupType::Database
-            | BackupType::Files
-            | BackupType::Configuration
-    );
-    stores
-        && matches!(backup.status, Status::Completed | Status::Partial)
-        && backup.deleted_at.is_none()
-        && (kind != BackupType::Differential || backup.kind == BackupType::Full)
 }

@@ -26,11 +26,7 @@ pub fn store(writer: &Writer<'_>, snapshot: &dyn Snapshot, mut definition: Defin
     let sequences = snapshot.sequences()?;
     definition.sequences.extend(sequences.called);
     definition.unstarted.extend(sequences.unstarted);
-    let described = Described {
-        definition,
-        references: snapshot.references().to_vec(),
-        uniques: snapshot.uniques().to_vec(),
-    };
+    let described = Described { definition, references: snapshot.references().to_vec(), uniques: snapshot.uniques().to_vec() };
     let bytes = serde_json::to_vec(&described).map_err(|error| unreadable(&error))?;
     Ok(writer.put(ChunkKind::Schema, &bytes)?.id)
 }

@@ -5,130 +5,38 @@
 //! is still in the vault, and `vault init --existing` reads it.
 
 pub mod basis;
+pub mod closeness;
 pub mod definition;
 pub mod digests;
+pub mod in_turn;
 pub mod relation;
+mod request;
+pub mod tenant;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::catalog::{
-    App, AuditOutcome, BackupFilter, BackupModel, BackupType, CopyState, JobKind, Level, NewBackup, Origin, Role, Status,
-};
+use crate::catalog::{App, AuditOutcome, BackupModel, BackupType, CopyState, JobKind, Level, NewBackup, Role, Status};
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
-use crate::vault::{BackupId, Committed, Figures, Manifest, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
+use crate::vault::{BackupId, Closeness, Committed, Figures, LeftOut, Manifest, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
 
 use super::Engine;
 use super::access::host;
 use super::apps::Parts;
 use super::error::{Error, Result};
 use super::jobs::{Asked, Finish, JobRequest, Run};
+use super::selection::{self, Decided, Selection};
 use basis::Basis;
+use closeness::{Watched, is_tree};
 use digests::{Digests, Fresh};
+pub use in_turn::fits;
 use relation::{Storing, missed};
-
-/// The types of backup that can be made.
-pub const TYPES: [BackupType; 6] = [
-    BackupType::Full,
-    BackupType::Differential,
-    BackupType::Incremental,
-    BackupType::Database,
-    BackupType::Files,
-    BackupType::Configuration,
-];
-
-/// What is to be backed up, and why.
-#[derive(Clone, Debug)]
-pub struct BackupRequest {
-    /// The app's name or id; the only one, where none is given.
-    pub app: Option<String>,
-    /// The configuration's id, where one asked for it.
-    pub configuration: Option<String>,
-    /// The type.
-    pub kind: BackupType,
-    /// Only these modules; all where empty.
-    pub modules: Vec<String>,
-    /// Only these models; all where empty.
-    pub models: Vec<String>,
-    /// Why.
-    pub origin: Origin,
-    /// The reason given.
-    pub reason: Option<String>,
-    /// Whether everything is stored anew.
-    pub new_base: bool,
-    /// Whether it is protected at once.
-    pub protect: bool,
-    /// The job that this backup does over.
-    pub replay_of: Option<String>,
-}
-
-impl BackupRequest {
-    /// A backup of this type that a person asked for.
-    #[must_use]
-    pub fn new(app: Option<String>, kind: BackupType) -> Self {
-        Self {
-            app,
-            configuration: None,
-            kind,
-            modules: Vec::new(),
-            models: Vec::new(),
-            origin: Origin::Manual,
-            reason: None,
-            new_base: false,
-            protect: false,
-            replay_of: None,
-        }
-    }
-
-    fn covers(&self, relation: &Relation) -> bool {
-        let all = self.modules.is_empty() && self.models.is_empty();
-        all || self.modules.contains(&relation.module) || self.models.contains(&relation.name)
-    }
-
-    fn parts(&self) -> Result<Parts> {
-        match self.kind {
-            BackupType::Full | BackupType::Differential | BackupType::Incremental => Ok(Parts::ALL),
-            BackupType::Database => Ok(Parts { database: true, files: false }),
-            BackupType::Files | BackupType::Configuration => Ok(Parts { database: false, files: true }),
-            other => Err(Error::Usage {
-                why: format!("backups of the type {other} are not there yet"),
-                hint: format!("Use one of: {}.", TYPES.map(|kind| kind.to_string()).join(", ")),
-            }),
-        }
-    }
-}
-
-/// A backup that was made; the JSON of `backstop backup`.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct BackupResult {
-    /// The job.
-    pub job: String,
-    /// The backup.
-    pub backup: String,
-    /// completed or partial.
-    pub status: Status,
-    /// Records in it.
-    pub records: u64,
-    /// Files in it.
-    pub files: u64,
-    /// Bytes read.
-    pub bytes_read: u64,
-    /// Bytes that the vault did not hold before.
-    pub bytes_new: u64,
-    /// Bytes they take in the vault.
-    pub bytes_stored: u64,
-    /// Stored over new; 1 where nothing was new.
-    pub compression_ratio: f64,
-    /// Seconds from start to end.
-    pub duration_seconds: f64,
-    /// Of the manifest.
-    pub checksum: String,
-    /// What is missing, and where.
-    pub warnings: Vec<String>,
-}
+pub use request::{BackupRequest, BackupResult, TYPES};
+use tenant::{NO_COLUMN, OfTenants};
 
 impl Engine {
     /// Makes a backup, here and now, as a job.
@@ -136,27 +44,28 @@ impl Engine {
     /// # Errors
     /// What stopped it; the job, its log and an alert tell the same.
     pub fn backup(&self, request: &BackupRequest) -> Result<BackupResult> {
+        let made = if request.in_turn { self.backup_in_turn(request) } else { self.backup_one(request) };
+        if let Some(configuration) = &request.configuration {
+            self.configuration_ran(configuration)?;
+        }
+        made
+    }
+
+    fn backup_one(&self, request: &BackupRequest) -> Result<BackupResult> {
         self.allow(Role::Operator, "backup", request.app.as_deref().unwrap_or(""))?;
         let parts = request.parts()?;
         let app = part_of(self.app(request.app.as_deref())?, request.kind)?;
+        fits(request.kind, &request.selection, &app)?;
         let job = JobRequest {
             backup_type: Some(request.kind),
             origin: request.origin,
             configuration: request.configuration.clone(),
             reason: request.reason.clone(),
-            asked: Some(Asked {
-                modules: request.modules.clone(),
-                models: request.models.clone(),
-                new_base: request.new_base,
-                protect: request.protect,
-            }),
+            asked: Some(Asked { selection: request.selection.clone(), new_base: request.new_base, protect: request.protect }),
             replay_of: request.replay_of.clone(),
             ..JobRequest::new(JobKind::Backup, &app)
         };
         let made = self.run_job(&job, |run| Backing { engine: self, request, app: &app, run }.make(parts));
-        if let Some(configuration) = &request.configuration {
-            self.configuration_ran(configuration)?;
-        }
         let (target, outcome) = match &made {
             Ok(result) => (result.backup.as_str(), AuditOutcome::Done),
             Err(_) => (app.name.as_str(), AuditOutcome::Failed),
@@ -186,57 +95,81 @@ impl Backing<'_> {
         let sources = self.engine.open_sources(self.app, parts)?;
         // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold.
         let taken = self.engine.clock().now();
-        self.refuse_unknown_models(&sources)?;
+        let decided = self.decide(&sources)?;
         for id in self.engine.take_in_unnoted(self.app, &vault)? {
             self.run.log(Level::Info, &format!("{id} stood in the vault, and the catalog did not know it: it does now"));
         }
         let mut basis = self.basis(&vault)?;
-        self.expect(&sources, &mut basis);
+        self.expect(&sources, &decided, &mut basis);
         let writer = vault.writer()?;
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
-        let mut manifest = self.manifest(started, taken);
+        let mut manifest = self.manifest(&decided, started, taken);
         manifest.consistency = sources.iter().map(|source| source.consistency()).collect();
-        let mut fresh = Vec::new();
+        let (mut fresh, seen) = (Vec::new(), RefCell::new(Closeness::default()));
+        let together = sources.len() > 1 && !is_tree(sources[0].as_ref());
         // Each is let go as soon as it is read: an application's log cannot be emptied under a reader.
         for source in sources {
-            fresh.extend(self.source(source.as_ref(), &mut basis, (&vault, &writer, &digests), &mut manifest)?);
+            let stores = (vault.as_ref(), &writer, &digests);
+            if self.request.kind == BackupType::Tenant {
+                let of = self.of_tenants(source.as_ref(), &mut manifest.scope)?;
+                fresh.extend(self.source(&of, &decided, &mut basis, stores, &mut manifest)?);
+            } else if together && is_tree(source.as_ref()) {
+                let tree = Watched::new(source.as_ref(), taken, &seen);
+                fresh.extend(self.source(&tree, &decided, &mut basis, stores, &mut manifest)?);
+            } else {
+                fresh.extend(self.source(source.as_ref(), &decided, &mut basis, stores, &mut manifest)?);
+            }
         }
-        if manifest.relations().next().is_none() {
-            return Err(Error::Usage {
-                why: "nothing of the app is in that scope".into(),
-                hint: format!("backstop app models {}", self.app.name),
-            });
+        if manifest.sources.is_empty() {
+            return Err(selection::nothing_left(self.app));
         }
+        manifest.closeness = self.closeness(&manifest, taken, seen.into_inner());
         self.run.progress.phase("committing");
         manifest.parent = basis.parent();
         self.finish_manifest(&mut manifest, writer.figures()?);
         let committed = writer.commit(&mut manifest)?;
         // A cache that cannot be put in its place is noticed to be behind, and the vault is read: no reason for a backup to fail.
-        fresh.into_iter().for_each(|cache| drop(cache.keep()));
+        // What a narrowed backup saw is compared with by none.
+        fresh.into_iter().filter(|_| !manifest.scope.narrowed).for_each(|cache| drop(cache.keep()));
         self.remember(&manifest, &committed, (started, taken))
     }
 
-    /// A model that is asked for and not there is a mistake, however many others are there.
-    fn refuse_unknown_models(&self, sources: &[Box<dyn Snapshot>]) -> Result<()> {
-        let models = || sources.iter().flat_map(|source| source.relations()).map(|relation| relation.name.as_str());
-        match self.request.models.iter().find(|model| models().all(|known| known != *model)) {
-            Some(unknown) => Err(Error::no_model(unknown, models(), &format!("backstop app models {}", self.app.name))),
-            None => Ok(()),
+    /// How closely files and database belong together, where the backup holds both.
+    fn closeness(&self, manifest: &Manifest, taken: Timestamp, seen: Closeness) -> Option<Closeness> {
+        let holds = |kind| manifest.relations().any(|record| record.relation.kind == kind);
+        let both = holds(RelationKind::Table) && holds(RelationKind::Files);
+        let closeness = both.then(|| Closeness { seconds: self.engine.clock().now().duration_since(taken).as_secs_f64(), ..seen })?;
+        self.run.log(Level::Info, &closeness::in_words(&closeness));
+        Some(closeness)
+    }
+
+    /// What of the models is taken. What a configuration leaves out and is not there any more costs nothing, and is noted; for once it is a mistake.
+    fn decide(&self, sources: &[Box<dyn Snapshot>]) -> Result<Decided> {
+        let relations: Vec<&Relation> = sources.iter().flat_map(|source| source.relations()).collect();
+        let selection = &self.request.selection;
+        if self.request.configuration.is_none() {
+            selection.check(&relations, self.app)?;
         }
+        let decided = selection.decide(&relations, self.app)?;
+        for idle in &decided.idle {
+            self.run.log(Level::Warning, &format!("“{idle}” is to be left out, and nothing is called so"));
+        }
+        for left_out in &decided.left_out {
+            self.run.log(Level::Info, &format!("left out: {} ({})", left_out.model, left_out.why));
+        }
+        Ok(decided)
     }
 
     fn basis(&self, vault: &Arc<Vault>) -> Result<Basis> {
-        if self.request.new_base {
+        if self.request.new_base || self.request.kind == BackupType::Tenant {
             return Ok(Basis::nothing(vault.clone()));
         }
-        let filter = BackupFilter { app_id: Some(self.app.id.clone()), ..BackupFilter::default() };
-        let newest = self.engine.catalog().backups_page(&filter, None, 200)?;
-        Ok(Basis::among(vault.clone(), &newest.items, self.request.kind))
+        Ok(Basis::of_app(vault.clone(), self.engine.catalog(), &self.app.id, self.request.kind)?)
     }
 
     /// Says how many records there will be: as many as there were, where the last backup had all of what is asked for now.
-    fn expect(&self, sources: &[Box<dyn Snapshot>], basis: &mut Basis) {
-        let covered = sources.iter().flat_map(|source| source.relations().iter().filter(|relation| self.request.covers(relation)));
+    fn expect(&self, sources: &[Box<dyn Snapshot>], decided: &Decided, basis: &mut Basis) {
+        let covered = sources.iter().flat_map(|source| source.relations().iter().filter(|relation| decided.takes(relation)));
         let known: Option<u64> = covered.map(|relation| basis.of(relation).map(|record| record.rows)).sum();
         if let Some(records) = known {
             self.run.progress.expect(records);
@@ -249,6 +182,7 @@ impl Backing<'_> {
     fn source(
         &self,
         source: &dyn Snapshot,
+        decided: &Decided,
         basis: &mut Basis,
         (vault, writer, digests): (&Vault, &Writer<'_>, &Digests<'_>),
         manifest: &mut Manifest,
@@ -257,7 +191,7 @@ impl Backing<'_> {
         let mut fresh = Vec::new();
         // What makes the schema is asked for first: that it cannot be told is better known before the rows are read.
         let definition = source.definition()?;
-        for relation in source.relations().iter().filter(|relation| self.request.covers(relation)) {
+        for relation in source.relations().iter().filter(|relation| decided.takes(relation)) {
             self.run.progress.phase(&relation.name);
             let since = basis.of(relation);
             let (snapshot, progress) = (source, self.run.progress.as_ref());
@@ -273,6 +207,7 @@ impl Backing<'_> {
             match relation.kind {
                 RelationKind::Table => manifest.figures.records += outcome.record.rows,
                 RelationKind::Files => manifest.figures.files += outcome.record.rows,
+                RelationKind::Derived => {}
             }
             relations.push(outcome.record);
         }
@@ -281,7 +216,8 @@ impl Backing<'_> {
             let what = "databases, vaults and homes are not read as files";
             self.run.log(Level::Info, &format!("left out of {}: {} ({what})", source.identity().place, left_out.join(", ")));
         }
-        if !relations.is_empty() {
+        // A database without a single table still has what it is made of.
+        if !relations.is_empty() || self.request.selection.is_whole() {
             let identity = serde_json::to_value(source.identity()).unwrap_or_default();
             let definition = definition::store(writer, source, definition)?;
             manifest.sources.push(SourceRecord { identity, definition, relations });
@@ -289,10 +225,32 @@ impl Backing<'_> {
         Ok(fresh)
     }
 
-    fn manifest(&self, started: Timestamp, taken: Timestamp) -> Manifest {
-        let (modules, models) = (self.request.modules.clone(), self.request.models.clone());
-        let narrowed = !modules.is_empty() || !models.is_empty();
-        let scope = Scope { modules, models, narrowed };
+    fn scope(&self, decided: &Decided) -> Scope {
+        let Selection { modules, models, exclude_modules, exclude_models, quick, tenants } = self.request.selection.clone();
+        let left_out = decided.left_out.clone();
+        let narrowed = !left_out.is_empty() || !tenants.is_empty();
+        let tenant_columns = if tenants.is_empty() { Vec::new() } else { self.app.tenant_columns.0.clone() };
+        Scope { modules, models, exclude_modules, exclude_models, quick, tenants, tenant_columns, narrowed, left_out }
+    }
+
+    /// The records of the tenants that are asked for, and in `scope` and the log what is left out besides: no tree belongs to a tenant.
+    fn of_tenants<'s>(&self, source: &'s dyn Snapshot, scope: &mut Scope) -> Result<OfTenants<'s>> {
+        self.run.progress.phase("choosing records");
+        let (columns, tenants) = (&self.app.tenant_columns.0, &self.request.selection.tenants);
+        let of = OfTenants::new(source, &self.app.name, (columns, tenants), &mut |_, _| !self.run.progress.is_cancelled())?;
+        let trees = self.app.files.iter().map(|root| root.label.clone());
+        let trees = trees.map(|model| LeftOut { model, why: NO_COLUMN.to_owned() });
+        for out in of.left_out().chain(trees) {
+            if scope.left_out.iter().all(|known| known.model != out.model) {
+                self.run.log(Level::Warning, &format!("left out: {} ({})", out.model, out.why));
+                scope.left_out.push(out);
+            }
+        }
+        Ok(of)
+    }
+
+    fn manifest(&self, decided: &Decided, started: Timestamp, taken: Timestamp) -> Manifest {
+        let scope = self.scope(decided);
         Manifest {
             id: BackupId(self.engine.catalog().new_id()),
             app: self.app.name.clone(),
@@ -307,6 +265,7 @@ impl Backing<'_> {
             tool: env!("CARGO_PKG_VERSION").into(),
             reason: self.request.reason.clone(),
             consistency: serde_json::Value::Null,
+            closeness: None,
             sources: Vec::new(),
             outcome: Outcome::Completed,
             errors: Vec::new(),
@@ -346,6 +305,10 @@ impl Backing<'_> {
         let duration_seconds = self.engine.clock().now().duration_since(started).as_secs_f64();
         let mut warnings: Vec<String> =
             manifest.errors.iter().map(|missed| format!("{}: {}: {}", missed.model, missed.what, missed.why)).collect();
+        let without: Vec<&str> = manifest.scope.left_out.iter().filter(|out| out.why == NO_COLUMN).map(|out| out.model.as_str()).collect();
+        if !without.is_empty() {
+            warnings.push(format!("left out for lack of a tenant column: {}", without.join(", ")));
+        }
         let mut copies = Vec::new();
         for (location, outcome) in &committed.locations {
             let state = if outcome.is_ok() { CopyState::Present } else { CopyState::Missing };
@@ -355,7 +318,7 @@ impl Backing<'_> {
             }
         }
         let totals = manifest.figures;
-        let models = manifest.relations().map(|record| BackupModel {
+        let models = manifest.models().map(|record| BackupModel {
             module: record.relation.module.clone(),
             model: record.relation.name.clone(),
             rows: record.rows,
@@ -373,6 +336,8 @@ impl Backing<'_> {
             bytes_stored: totals.bytes_stored,
             duration_seconds,
             narrowed: manifest.scope.narrowed,
+            scope: serde_json::to_value(&manifest.scope).unwrap_or_default(),
+            closeness: manifest.closeness.as_ref().and_then(|closeness| serde_json::to_value(closeness).ok()),
             warnings: warnings.len() as u64,
             checksum: Some(committed.checksum.to_string()),
             reason: self.request.reason.clone(),
@@ -396,6 +361,7 @@ impl Backing<'_> {
             duration_seconds,
             checksum: committed.checksum.to_string(),
             warnings,
+            tenants: Vec::new(),
         };
         Ok(Finish { status, backup: Some(result.backup.clone()), restore: None, message: summary(&result), value: result })
     }
@@ -416,7 +382,7 @@ impl Backing<'_> {
 fn part_of(app: App, kind: BackupType) -> Result<App> {
     let mut part = app;
     let (nothing, what, flag) = match kind {
-        BackupType::Database => (part.database.is_none(), "database", "--database sqlite:PATH"),
+        BackupType::Database | BackupType::Tenant => (part.database.is_none(), "database", "--database sqlite:PATH"),
         BackupType::Files => {
             part.config_paths.0.clear();
             (part.files.is_empty(), "files", "--files DIR")

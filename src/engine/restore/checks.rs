@@ -131,7 +131,8 @@ impl Claims {
             }
         }
         for (id, (child, parent)) in self.references.iter().enumerate() {
-            if let Some(mark) = mark(row, &parent.part).filter(|_| parent.model == model) {
+            // A row has the columns of its own model alone.
+            if let Some(mark) = (parent.model == model).then(|| mark(row, &parent.part)).flatten() {
                 let needed = !scratch.claimants(Claim::Need, id, &mark)?.is_empty();
                 if needed && !makes(Claim::Lose, id, &mark)? {
                     scratch.claim(Claim::Found, id, &mark, 0, &[])?;
@@ -182,6 +183,7 @@ pub fn removal(row: Row) -> Record {
         effect: Effect::Delete,
         collision: false,
         blocked: false,
+        moved: false,
         exchange: false,
         fields: Vec::new(),
         backup: None,
@@ -211,27 +213,34 @@ fn key_of(row: &Row, part: &Part, parent: &Relation) -> Option<Key> {
 
 /// The mark of a part of a row, its values made equal as it folds them; none where one is NULL.
 fn mark(row: &Row, part: &Part) -> Option<Mark> {
-    let mut marked = blake3::Hasher::new();
     match part {
-        Part::Above | Part::Folder => drop(marked.update(path_in(row, part)?)),
-        Part::Columns(columns) => {
-            for &(column, fold) in columns {
-                match &row.values[column] {
-                    Value::Null => return None,
-                    // No key is that long: it is compared by its bytes, whatever its index folds.
-                    Value::Large(large) => marked.update(&[u8::from(large.class == Class::Text)]).update(&large.content.0),
-                    value => marked.update(Key::of([(value, fold)])?.as_bytes()),
-                };
-            }
-        }
+        Part::Above | Part::Folder => Some(short(blake3::Hasher::new().update(path_in(row, part)?))),
+        Part::Columns(columns) => mark_of(row, columns),
     }
+}
+
+/// The mark of a row's values in these columns; none where one is NULL.
+pub(in crate::engine) fn mark_of(row: &Row, columns: &[(usize, Fold)]) -> Option<Mark> {
+    let mut marked = blake3::Hasher::new();
+    for &(column, fold) in columns {
+        match &row.values[column] {
+            Value::Null => return None,
+            // No key is that long: it is compared by its bytes, whatever its index folds.
+            Value::Large(large) => marked.update(&[u8::from(large.class == Class::Text)]).update(&large.content.0),
+            value => marked.update(Key::of([(value, fold)])?.as_bytes()),
+        };
+    }
+    Some(short(&marked))
+}
+
+fn short(marked: &blake3::Hasher) -> Mark {
     let mut mark = [0; 16];
     mark.copy_from_slice(&marked.finalize().as_bytes()[..16]);
-    Some(mark)
+    mark
 }
 
 /// Keeps the first error that a callback met, for callbacks that can only stop.
-pub(super) fn stop(failure: &mut Option<Error>, result: Result<bool>) -> std::ops::ControlFlow<()> {
+pub(in crate::engine) fn stop(failure: &mut Option<Error>, result: Result<bool>) -> std::ops::ControlFlow<()> {
     match result {
         Ok(true) => std::ops::ControlFlow::Continue(()),
         Ok(false) => std::ops::ControlFlow::Break(()),

@@ -10,7 +10,9 @@ use super::record::{Record, key_json};
 use super::scratch::Scratch;
 use super::spool::{Cipher, SpoolWriter};
 use super::strategy::State;
+use super::tenants::must_be_theirs;
 use super::{Error, Progress, Result, Step};
+use crate::engine::tenants::{Tenancy, Whose};
 use crate::rows::difference::FieldKind;
 use crate::rows::{Key, Relation, RelationKind};
 use crate::sources::{Content, Glancing, Looking, Reference, Snapshot, Unique};
@@ -29,7 +31,9 @@ pub(super) struct Draft<'l> {
     /// Figures of models that cannot be written.
     pub unfit: Vec<ModelPlan>,
     pub findings: Vec<Finding>,
-    references: Vec<Reference>,
+    pub references: Vec<Reference>,
+    /// Whose records may be touched, where tenants were chosen.
+    pub tenancy: Option<Tenancy>,
     scratch: Scratch,
     claims: Claims,
 }
@@ -51,7 +55,7 @@ impl<'l> Draft<'l> {
         let claims = Claims::new(&relations, &uniques, &references);
         let pulled = vec![0; relations.len()];
         let (unfit, findings, scratch) = (Vec::new(), Vec::new(), Scratch::new()?);
-        Ok(Self { request, lives, relations, sources, models, pulled, unfit, findings, references, scratch, claims })
+        Ok(Self { request, lives, relations, sources, models, pulled, unfit, findings, references, tenancy: None, scratch, claims })
     }
 
     pub fn place(&self, model: &Relation) -> Option<usize> {
@@ -127,13 +131,15 @@ impl<'l> Draft<'l> {
         }
         self.scratch.settle()?;
         let mut spool = SpoolWriter::new(&self.request.plan, to, seal);
-        let mut found = Vec::new();
+        let (mut found, tenancy) = (Vec::new(), self.tenancy.as_ref());
         for model in 0..self.relations.len() {
-            let mut taken_out = BTreeMap::from([("collision", Vec::new()), ("blocked", Vec::new())]);
+            let mut taken_out = BTreeMap::from([("collision", Vec::new()), ("blocked", Vec::new()), ("moved", Vec::new())]);
             let (figures, relation) = (&mut self.models[model], &self.relations[model]);
             self.scratch.each(model, &mut |record| {
                 figures.count(&record);
-                for (name, _) in [("collision", record.collision), ("blocked", record.blocked)].into_iter().filter(|(_, set)| *set) {
+                tenancy.map_or(Ok(()), |tenancy| must_be_theirs(tenancy, model, &relation.name, &record))?;
+                let set = [("collision", record.collision), ("blocked", record.blocked), ("moved", record.moved)];
+                for (name, _) in set.into_iter().filter(|(_, set)| *set) {
                     if let Some(keys) = taken_out.get_mut(name).filter(|keys| keys.len() < 5) {
                         keys.push(key_json(relation, record.live.as_ref().or(record.backup.as_ref()), &record.key));
                     }
@@ -184,8 +190,10 @@ impl<'l> Draft<'l> {
                 if seen % 1024 == 0 && !progress(Step { phase: "check", model: &relation.name, records: seen, compared: None }) {
                     return stop(&mut failure, Err(Error::Cancelled));
                 }
+                // Another tenant's record gives way to nobody.
+                let yields = self.tenancy.as_ref().is_none_or(|tenancy| tenancy.whose(model, &row) != Whose::Another);
                 let met = self.claims.meet(&self.scratch, model, &row).map(|holds| {
-                    if holds && self.request.collisions == OnCollision::Holder && holders.len() < 10_000 {
+                    if holds && yields && self.request.collisions == OnCollision::Holder && holders.len() < 10_000 {
                         holders.push(row);
                     }
                     true
@@ -216,7 +224,8 @@ impl<'l> Draft<'l> {
                 continue;
             }
             for record in parents(model, &key)? {
-                if self.scratch.has(model, &record.key)? {
+                let anothers = |row| self.tenancy.as_ref().is_some_and(|tenancy| tenancy.whose(model, row) == Whose::Another);
+                if self.scratch.has(model, &record.key)? || record.backup.as_ref().is_some_and(anothers) {
                     break;
                 }
                 self.pulled[model] += 1;
@@ -246,6 +255,8 @@ fn refused(model: &ModelPlan, keys: &mut BTreeMap<&str, Vec<serde_json::Value>>,
         what,
         "--collisions skip leaves them out, holder replaces who holds the value.",
     );
+    let what = "belong to another tenant now, or did when the backup was made; nothing of others is touched";
+    say("moved", model.moved, true, what, "Take that tenant too (--tenant), or leave them out: --row MODEL:KEY=live.");
     let what = "would leave a reference without what it refers to";
     say(
         "blocked",
@@ -265,6 +276,7 @@ pub(super) fn newcomer(row: crate::rows::Row, effect: super::strategy::Effect) -
         effect,
         collision: false,
         blocked: false,
+        moved: false,
         exchange: false,
         fields: Vec::new(),
         backup: Some(row),

@@ -130,10 +130,10 @@ pub fn of_triggers(live: &dyn Snapshot, models: &[ModelPlan]) -> Result<Vec<Find
     let written =
         |table: &str| models.iter().find(|model| model.model == table).map_or(0, |model| model.create + model.update + model.delete);
     let findings = live.triggers()?.into_iter().filter_map(|trigger| {
-            let count = written(&trigger.table);
-            let message = format!("the {} {} will not fire for {}", trigger.kind, trigger.name, records(count));
-            let remedy = "Do by hand what it would have done, where that matters.";
-            (count > 0).then(|| Finding::new(Level::Warning, &trigger.table, message, remedy).about(count, Vec::new()))
-        });
+        let count = written(&trigger.table);
+        let message = format!("the {} {} will not fire for {}", trigger.kind, trigger.name, records(count));
+        let remedy = "Do by hand what it would have done, where that matters.";
+        (count > 0).then(|| Finding::new(Level::Warning, &trigger.table, message, remedy).about(count, Vec::new()))
+    });
     Ok(findings.collect())
 }

@@ -20,6 +20,7 @@ pub mod safety;
 pub mod scratch;
 pub mod spool;
 pub mod strategy;
+mod tenants;
 pub mod undo;
 
 use std::collections::BTreeSet;
@@ -75,7 +76,7 @@ pub struct Unreadable {
 /// How far a preview or a restore has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// What is done now: `compare`, `check`, `stage`, `delete`, `update`, `insert`, `verify`.
+    /// What is done now: `choose`, `compare`, `check`, `stage`, `delete`, `update`, `insert`, `verify`.
     pub phase: &'static str,
     /// The model at work.
     pub model: &'a str,

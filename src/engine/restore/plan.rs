@@ -28,6 +28,12 @@ pub struct Scope {
     /// Only relations of this kind.
     #[serde(default)]
     pub only: Option<RelationKind>,
+    /// Only the records of these tenants, and what they refer to where it is missing; with nothing else named, no trees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<String>,
+    /// The columns that tell whose a record is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenant_columns: Vec<String>,
 }
 
 impl Scope {
@@ -39,7 +45,8 @@ impl Scope {
         }
         let nothing_named = self.modules.is_empty() && self.models.is_empty() && self.records.is_empty();
         let by_glob = !self.files.is_empty() && relation.kind == RelationKind::Files;
-        (nothing_named && self.files.is_empty())
+        let of_tenant = self.tenants.is_empty() || relation.kind == RelationKind::Table;
+        (nothing_named && self.files.is_empty() && of_tenant)
             || by_glob
             || self.modules.contains(&relation.module)
             || self.models.contains(&relation.name)
@@ -197,11 +204,18 @@ pub struct ModelPlan {
     pub live_only: u64,
     pub collisions: u64,
     pub blocked: u64,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub moved: u64,
     pub create: u64,
     pub update: u64,
     pub skip: u64,
     pub delete: u64,
     pub fields: Vec<FieldCounts>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl ModelPlan {
@@ -223,6 +237,7 @@ impl ModelPlan {
             live_only: 0,
             collisions: 0,
             blocked: 0,
+            moved: 0,
             create: 0,
             update: 0,
             skip: 0,
@@ -234,6 +249,7 @@ impl ModelPlan {
     pub fn count(&mut self, record: &Record) {
         self.collisions += u64::from(record.collision);
         self.blocked += u64::from(record.blocked);
+        self.moved += u64::from(record.moved);
         match record.state {
             State::New => self.new += 1,
             State::Conflict => self.conflicts += 1,

@@ -13,7 +13,8 @@ use super::findings::{Finding, Level, records};
 use super::plan::{ModelPlan, Plan, Request};
 use super::record::Record;
 use super::spool::Cipher;
-use super::strategy::{Effect, Rule, State, decide, decide_file};
+use super::strategy::{Effect, Rule, Side, State, Strategy, decide, decide_file};
+use super::tenants::{Chosen, Said};
 use super::{Error, Progress, Result, Step, Stored, StoredRelation};
 use crate::error::closest;
 use crate::rows::difference::{Comparison, Difference, Projection};
@@ -37,10 +38,15 @@ pub fn preview(
     unknown_names(&draft.request, stored)?;
     another_source(&mut draft);
     let (scope, mut met) = (draft.request.scope.clone(), BTreeSet::new());
-    for held in stored.relations().iter().filter(|held| scope.takes(&held.relation)) {
+    let chosen = Chosen::of(&draft.request, stored, (&draft.relations, &draft.references), progress)?;
+    draft.tenancy = chosen.as_ref().map(|chosen| chosen.live.clone());
+    for (place, held) in stored.relations().iter().enumerate().filter(|(_, held)| scope.takes(&held.relation)) {
         let fit = draft.place(&held.relation).filter(|&model| fits(&mut draft, held, model));
         match fit {
-            Some(model) => compare(&mut draft, stored, held, model, &mut met, progress)?,
+            Some(model) => {
+                let side = Held { stored, held, place, chosen: chosen.as_ref() };
+                compare(&mut draft, &side, model, &mut met, progress)?;
+            }
             None => cannot_be_put_back(&mut draft, held),
         }
     }
@@ -173,7 +179,7 @@ fn cannot_be_put_back(draft: &mut Draft<'_>, held: &StoredRelation) {
     if draft.place(relation).is_none() {
         let message = format!("does not exist any more; the backup has {}", records(held.rows));
         let remedy = match relation.kind {
-            RelationKind::Table => "Make the table again, or restore a whole copy (restore to).",
+            RelationKind::Table | RelationKind::Derived => "Make the table again, or restore a whole copy (restore to).",
             RelationKind::Files => "Mount the folder or make it (mkdir), then preview again; or restore a whole copy (restore to).",
         };
         draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, remedy).about(held.rows, Vec::new()));
@@ -185,26 +191,47 @@ fn cannot_be_put_back(draft: &mut Draft<'_>, held: &StoredRelation) {
     draft.unfit.push(ModelPlan { total: held.rows, new: held.rows, skip: held.rows, ..ModelPlan::empty(relation, strategy) });
 }
 
-fn compare(
-    draft: &mut Draft<'_>,
-    stored: &dyn Stored,
-    held: &StoredRelation,
-    model: usize,
-    met: &mut BTreeSet<usize>,
-    progress: &mut Progress<'_>,
-) -> Result<()> {
+/// A model of the backup that is compared.
+struct Held<'h> {
+    stored: &'h dyn Stored,
+    held: &'h StoredRelation,
+    place: usize,
+    chosen: Option<&'h Chosen>,
+}
+
+impl Held<'_> {
+    /// Whether a row of it is meant by the tenants that were chosen.
+    fn is_chosen(&self, row: &Row) -> Result<bool> {
+        let chosen = self.chosen.filter(|_| self.held.relation.kind == RelationKind::Table);
+        chosen.map_or(Ok(true), |chosen| chosen.takes(self.place, row))
+    }
+}
+
+fn compare(draft: &mut Draft<'_>, side: &Held<'_>, model: usize, met: &mut BTreeSet<usize>, progress: &mut Progress<'_>) -> Result<()> {
+    let Held { stored, held, chosen, .. } = *side;
     let relation = draft.relations[model].clone();
     let choices = Choices::of(&draft.request, &relation)?;
+    if chosen.is_some_and(|chosen| !chosen.live.has_column(model)) && relation.kind == RelationKind::Table {
+        // What nobody owns is put back where it is missing, and never replaced.
+        draft.models[model].strategy = Strategy::Skip;
+    }
     let projection = Projection::new(&held.relation, &relation);
     let live = draft.live(model);
     let (pulled, met, left_out) = (Cell::new(0), RefCell::new(met), RefCell::new(LeftOut::default()));
     let is_taken = |row: &Row| choices.takes(row, &mut met.borrow_mut()) && left_out.borrow_mut().lets_pass(held, live, row);
     let backup = stored.rows(&relation.name)?.map(|row| row.map_err(Error::from));
-    let backup = backup.filter(|row| row.as_ref().map_or(true, is_taken)).inspect(|_| pulled.set(pulled.get() + 1));
+    let backup = backup.filter(|row| row.as_ref().map_or(true, is_taken)).filter_map(|row| match row {
+        Ok(row) => match side.is_chosen(&row) {
+            Ok(meant) => meant.then_some(Ok(row)),
+            Err(error) => Some(Err(error)),
+        },
+        error => Some(error),
+    });
+    let backup = backup.inspect(|_| pulled.set(pulled.get() + 1));
     let mut comparison = Comparison::new(backup, projection, &choices.ignored);
     let (mut failure, mut seen) = (None, 0_u64);
     let mut emit = |difference: Difference| {
-        take(draft, model, held.whole, &relation, &choices, difference)?;
+        take(draft, model, side, &relation, &choices, difference)?;
         seen += 1;
         let told = seen % 1024 != 0 || progress(Step { phase: "compare", model: &relation.name, records: seen, compared: None });
         if told { Ok(ControlFlow::Continue(())) } else { Err(Error::Cancelled) }
@@ -234,7 +261,19 @@ fn compare(
     Ok(())
 }
 
-fn take(draft: &mut Draft<'_>, model: usize, whole: bool, relation: &Relation, choices: &Choices, difference: Difference) -> Result<()> {
+fn take(
+    draft: &mut Draft<'_>,
+    model: usize,
+    side: &Held<'_>,
+    relation: &Relation,
+    choices: &Choices,
+    difference: Difference,
+) -> Result<()> {
+    let said = side.chosen.map_or(Said::Usual, |chosen| chosen.said(model, relation, &difference));
+    if said == Said::Nothing {
+        return Ok(());
+    }
+    let whole = side.held.whole;
     let (state, backup, live, fields) = match difference {
         Difference::Identical(_) => (State::Identical, None, None, Vec::new()),
         Difference::New(row) => (State::New, Some(row), None, Vec::new()),
@@ -262,7 +301,12 @@ fn take(draft: &mut Draft<'_>, model: usize, whole: bool, relation: &Relation, c
     } else {
         decide(state, &fields, &rule)
     };
-    draft.add(model, &Record { key, state, effect, collision: false, blocked: false, exchange: false, fields, backup, live })
+    // A live record that would go is another's where the backup has its key, and passed over it as somebody else's.
+    let anothers = || Ok::<_, Error>(side.chosen.is_some() && side.stored.find(&relation.name, &key)?.is_some());
+    let moved = said == Said::Moved || (effect == Effect::Delete && anothers()?);
+    let moved = moved && choices.records.get(&key) != Some(&Side::Live);
+    let effect = if said == Said::Usual && !moved { effect } else { Effect::Skip };
+    draft.add(model, &Record { key, state, effect, collision: false, blocked: false, moved, exchange: false, fields, backup, live })
 }
 
 /// Entries that the backup has and that are not spoken of.

@@ -19,6 +19,8 @@ pub struct Record {
     pub collision: bool,
     /// A record that it refers to, or that refers to it, forbids it.
     pub blocked: bool,
+    /// It belongs to another tenant than those that were chosen, now or in the backup: nothing is done to it.
+    pub moved: bool,
     /// It takes a unique value that another updated record gives up: it is put aside first and put back last.
     pub exchange: bool,
     /// The fields that differ.
@@ -79,7 +81,7 @@ impl Record {
         let mut object = Map::new();
         object.insert("key".into(), key_json(relation, self.live.as_ref().or(self.backup.as_ref()), &self.key));
         object.insert("state".into(), json!(self.state));
-        for (name, set) in [("collision", self.collision), ("blocked", self.blocked)] {
+        for (name, set) in [("collision", self.collision), ("blocked", self.blocked), ("moved", self.moved)] {
             if set {
                 object.insert(name.into(), Json::Bool(true));
             }
@@ -187,7 +189,7 @@ pub fn encode(record: &Record, to: &mut Vec<u8>) {
         State::Conflict => 2,
         State::LiveOnly => 3,
     });
-    let flags = u8::from(record.collision) | u8::from(record.blocked) << 1 | u8::from(record.exchange) << 2;
+    let flags = u8::from(record.collision) | u8::from(record.blocked) << 1 | u8::from(record.exchange) << 2 | u8::from(record.moved) << 3;
     to.push(flags);
     let (effect, columns): (u8, &[usize]) = match &record.effect {
         Effect::Create => (0, &[]),
@@ -239,8 +241,8 @@ pub fn decode(from: &mut &[u8]) -> Option<Record> {
     let fields = (0..take_length(from)?).map(|_| take_field(from)).collect::<Option<Vec<_>>>()?;
     let backup = take_row(from, &key)?;
     let live = take_row(from, &key)?;
-    let (collision, blocked, exchange) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
-    Some(Record { key, state, effect, collision, blocked, exchange, fields, backup, live })
+    let (collision, blocked, exchange, moved) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0, flags & 8 != 0);
+    Some(Record { key, state, effect, collision, blocked, moved, exchange, fields, backup, live })
 }
 
 fn push_length(to: &mut Vec<u8>, length: usize) {
@@ -362,6 +364,7 @@ mod tests {
             effect: Effect::Update(vec![1, 3]),
             collision: false,
             blocked: true,
+            moved: true,
             exchange: true,
             fields: vec![FieldChange { column: 1, kind: FieldKind::Blank }],
             backup: Some(row.clone()),

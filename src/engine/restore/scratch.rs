@@ -41,8 +41,21 @@ pub struct Scratch {
     db: Connection,
 }
 
+const PRAGMAS: &str = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32000; PRAGMA locking_mode = EXCLUSIVE;";
+
+/// A private database with these tables, in memory and, where it grows, in a file without a name.
+///
+/// # Errors
+/// When the temporary folder cannot be used.
+pub(in crate::engine) fn open(tables: &str) -> rusqlite::Result<Connection> {
+    let db = Connection::open("")?;
+    db.execute_batch(PRAGMAS)?;
+    db.execute_batch(tables)?;
+    db.set_prepared_statement_cache_capacity(32);
+    Ok(db)
+}
+
 const TABLES: &str = "
-    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32000; PRAGMA locking_mode = EXCLUSIVE;
     CREATE TABLE record(model INTEGER, key BLOB, effect INTEGER, flags INTEGER DEFAULT 0, payload BLOB, PRIMARY KEY(model, key));
     CREATE TABLE claim(kind INTEGER, id INTEGER, mark BLOB, model INTEGER, key BLOB, PRIMARY KEY(kind, id, mark, model, key)) WITHOUT ROWID;
     CREATE INDEX claim_of ON claim(model, key, kind);
@@ -67,10 +80,7 @@ impl Scratch {
     /// # Errors
     /// When the temporary folder cannot be used.
     pub fn new() -> Result<Self> {
-        let db = Connection::open("")?;
-        db.execute_batch(TABLES)?;
-        db.set_prepared_statement_cache_capacity(32);
-        Ok(Self { db })
+        Ok(Self { db: open(TABLES)? })
     }
 
     /// Adds a record of the model at this place.
@@ -260,7 +270,8 @@ impl Scratch {
     }
 }
 
-fn place(place: usize) -> i64 {
+/// A place as the database has it.
+pub(in crate::engine) fn place(place: usize) -> i64 {
     i64::try_from(place).unwrap_or(i64::MAX)
 }
 

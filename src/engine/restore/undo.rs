@@ -130,6 +130,7 @@ fn way_back(compared: &[usize], image: Image, now: Option<Row>, back: bool) -> O
         effect,
         collision: false,
         blocked: false,
+        moved: false,
         exchange: false,
         fields,
         backup: image.before,

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::engine::backup::definition;
 use crate::engine::error::{Doing, Error, Result};
 use crate::engine::latest::{Part, Wanted};
+use crate::engine::selection::in_words;
 use crate::engine::stored::StoredBackup;
 use crate::rows::{RelationDigest, RelationKind};
 use crate::sources::database::Database;
@@ -67,6 +68,7 @@ impl Engine {
                 match record.relation.kind {
                     RelationKind::Table => result.records += rows,
                     RelationKind::Files => result.files += rows,
+                    RelationKind::Derived => {}
                 }
             }
         }
@@ -81,8 +83,8 @@ impl Engine {
 /// What a whole copy lacks because the backup does: a copy must not look like more than it is.
 fn left_out(manifest: &Manifest) -> Vec<String> {
     let scope = &manifest.scope;
-    let named: Vec<&str> = scope.modules.iter().chain(&scope.models).map(String::as_str).collect();
-    let narrowed = scope.narrowed.then(|| format!("the backup was narrowed to {}: the copy has no more than that", named.join(", ")));
+    let narrowed =
+        scope.narrowed.then(|| format!("the backup was narrowed, and the copy has no more than it: {}", in_words(scope).join("; ")));
     let missed = manifest.errors.iter().take(MISSED_TOLD).map(|missed| format!("{}: {}: {}", missed.model, missed.what, missed.why));
     let more = manifest.errors.len().saturating_sub(MISSED_TOLD);
     let rest = (more > 0).then(|| format!("{more} more could not be read when the backup was made"));
@@ -111,7 +113,8 @@ fn begin_database<'s>(stored: &'s StoredBackup, url: &str) -> Result<Copying<'s>
     if engine != database.engine() {
         return Err(Error::Refused {
             why: format!("the backup is of a {engine} database, and {database} is none"),
-            hint: "Name a target of the same kind: a new SQLite file (sqlite:PATH), or an empty PostgreSQL database (postgresql://…).".into(),
+            hint: "Name a target of the same kind: a new SQLite file (sqlite:PATH), or an empty PostgreSQL database (postgresql://…)."
+                .into(),
         });
     }
     Ok((source.relations.iter().collect(), database.create(&described.definition)?))
@@ -131,7 +134,8 @@ fn begin_files<'s>(stored: &'s StoredBackup, folder: &Path) -> Result<Vec<Copyin
 }
 
 fn source_of<'s>(stored: &'s StoredBackup, kind: RelationKind, nothing: &str) -> Result<&'s SourceRecord> {
-    let holds = |source: &&SourceRecord| source.relations.iter().any(|record| record.relation.kind == kind);
+    let is_files = |source: &SourceRecord| source.relations.iter().any(|record| record.relation.kind == RelationKind::Files);
+    let holds = |source: &&SourceRecord| is_files(source) == (kind == RelationKind::Files);
     stored.manifest.sources.iter().find(holds).ok_or_else(|| Error::Refused {
         why: format!("the backup {} holds {nothing}", stored.manifest.id),
         hint: format!("See what it holds: backstop backups models {}", stored.manifest.id),

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::catalog::{App, Backup, Kind, NewPlan, PlanState, Role};
-use crate::rows::RelationKind;
+use crate::rows::{Relation, RelationKind};
 use crate::sources::{Identity, Snapshot};
 use crate::vault::{BackupId, Vault};
 
@@ -32,12 +32,14 @@ use super::Engine;
 use super::apps::Parts;
 use super::error::{Doing, Error, Result};
 use super::latest::{Part, Wanted};
+use super::names::Names;
 use super::restore::plan::{Choice, OnBlocked, OnCollision, Plan, PlanSummary, Request, Scope};
 use super::restore::preview;
 use super::restore::spool::SpoolReader;
 use super::restore::strategy::Strategy;
 use super::restore::{self, Progress, Stored};
 use super::stored::StoredBackup;
+use super::tenants::{Levels, no_columns};
 
 pub use copy::{CopyResult, CopyTarget};
 pub use execute::RestoreResult;
@@ -121,12 +123,13 @@ impl Engine {
         let backup = self.backup_for(request)?;
         let vault = self.vault(&self.catalog().app(&backup.app_id)?.vault)?;
         let stored = StoredBackup::new(vault.clone(), vault.manifest(&BackupId(backup.id.clone()))?);
-        let parts = parts_of(&stored, &request.scope)?;
+        let scope = of_tenants(&stored, &self.catalog().app(&backup.app_id)?, named(&stored, &request.scope)?)?;
+        let parts = parts_of(&stored, &scope)?;
         let scene = self.scene(&backup.app_id, parts)?;
         let (source, folders) = origins(&stored);
         let asked = Request {
             strategies: request.strategies.iter().cloned().collect(),
-            scope: request.scope.clone(),
+            scope,
             choices: request.choices.clone(),
             ignore: request.ignore.clone(),
             collisions: request.collisions,
@@ -198,12 +201,13 @@ impl Engine {
         let scope = &request.scope;
         let models = scope.models.iter().chain(scope.records.keys()).cloned().collect();
         let part = match scope.only {
-            Some(RelationKind::Table) => Some(Part::Database),
+            None if !scope.tenants.is_empty() => Some(Part::Database),
+            Some(RelationKind::Table | RelationKind::Derived) => Some(Part::Database),
             Some(RelationKind::Files) => Some(Part::Files),
             None if !scope.files.is_empty() && scope.models.is_empty() => Some(Part::Files),
             None => None,
         };
-        let wanted = Wanted { part, modules: scope.modules.clone(), models };
+        let wanted = Wanted { part, modules: scope.modules.clone(), models, tenants: scope.tenants.clone() };
         self.restorable(request.backup.as_deref(), request.app.as_deref(), &wanted, request.at)
     }
 
@@ -283,6 +287,47 @@ impl Engine {
     fn plan_path(&self, plan: &str) -> PathBuf {
         self.home().plans().join(format!("{plan}.plan"))
     }
+}
+
+/// The scope with the columns that tell whose a record is: those of the app's settings; of a backup of tenants, those it was made by,
+/// and all that it holds where none are named.
+fn of_tenants(stored: &StoredBackup, app: &App, scope: Scope) -> Result<Scope> {
+    let held = &stored.manifest.scope;
+    match (held.tenants.is_empty(), scope.tenants.is_empty()) {
+        (true, true) => Ok(scope),
+        (true, false) if app.tenant_columns.is_empty() => Err(no_columns(&app.name)),
+        (true, false) => Ok(Scope { tenant_columns: app.tenant_columns.0.clone(), ..scope }),
+        (false, none) => {
+            let levels = Levels::read(&held.tenant_columns)?;
+            let holds = |text: &&String| held.tenants.iter().any(|own| levels.tenant(own) == levels.tenant(text));
+            if let Some(other) = scope.tenants.iter().find(|text| !holds(text)) {
+                let hint = format!("Take another backup: backstop backups list --app {}", app.name);
+                let why = format!("the backup {} holds the tenants {}, not {other}", stored.manifest.id, held.tenants.join(", "));
+                return Err(Error::Usage { why, hint });
+            }
+            let tenants = if none { held.tenants.clone() } else { scope.tenants.clone() };
+            Ok(Scope { tenants, tenant_columns: held.tenant_columns.clone(), ..scope })
+        }
+    }
+}
+
+/// The scope with what its globs mean in the backup. A module that means nothing there is a mistake; so is a model, which the comparison says.
+fn named(stored: &StoredBackup, scope: &Scope) -> Result<Scope> {
+    let relations: Vec<&Relation> = stored.manifest.relations().map(|record| &record.relation).collect();
+    let modules: BTreeSet<&str> = relations.iter().map(|relation| relation.module.as_str()).collect();
+    let (modules, models): (Vec<&str>, Vec<&str>) =
+        (modules.into_iter().collect(), relations.iter().map(|relation| relation.name.as_str()).collect());
+    let texts: Vec<String> = scope.modules.iter().cloned().collect();
+    Names::new(&texts).must_take(&modules, "module", &format!("backstop backups models {}", stored.manifest.id))?;
+    let meant = |texts: &BTreeSet<String>, names: &[&str]| {
+        let of = |text: &String| {
+            let name = Names::new(std::slice::from_ref(text));
+            let found: Vec<String> = names.iter().filter(|known| name.take(known)).map(ToString::to_string).collect();
+            if found.is_empty() { vec![text.clone()] } else { found }
+        };
+        texts.iter().flat_map(of).collect()
+    };
+    Ok(Scope { modules: meant(&scope.modules, &modules), models: meant(&scope.models, &models), ..scope.clone() })
 }
 
 /// Which parts of the app a scope is about, of those that the backup holds.

@@ -91,6 +91,7 @@ fn manifest(engine: &Engine, app: &App, restore: &str, sources: Vec<SourceRecord
         tool: env!("CARGO_PKG_VERSION").into(),
         reason: Some(format!("before the restore {restore}")),
         consistency: serde_json::Value::Null,
+        closeness: None,
         sources,
         outcome: Outcome::Completed,
         errors: Vec::new(),

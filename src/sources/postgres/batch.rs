@@ -142,7 +142,10 @@ impl Batch {
             Writes::Update(statements, _) => {
                 let changed = session.changed(model, &statements.join(";"))?;
                 if changed.len() != statements.len() || changed.iter().any(|&rows| rows != 1) {
-                    return Err(Error::Unfit { model: model.clone(), why: "an update found other rows than the one that was meant".into() });
+                    return Err(Error::Unfit {
+                        model: model.clone(),
+                        why: "an update found other rows than the one that was meant".into(),
+                    });
                 }
                 (statements.len() as u64, changed.iter().sum())
             }

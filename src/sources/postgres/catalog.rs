@@ -338,7 +338,12 @@ fn references(rows: Vec<Vec<Option<String>>>, models: &BTreeMap<String, String>,
         table.is_some_and(|table| columns.iter().all(|column| table.relation.column(column).is_some()))
     };
     let mut seen: Vec<Reference> = Vec::new();
-    references.retain(|reference| !seen.contains(reference) && { seen.push(reference.clone()); true });
+    references.retain(|reference| {
+        !seen.contains(reference) && {
+            seen.push(reference.clone());
+            true
+        }
+    });
     references.retain(|reference| is_stored(&reference.from, &reference.columns) && is_stored(&reference.to, &reference.to_columns));
     references
 }

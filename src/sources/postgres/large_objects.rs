@@ -46,7 +46,8 @@ pub fn relation() -> Relation {
     }
 }
 
-const DESCRIBED: &str = "SELECT l.oid, pg_catalog.pg_get_userbyid(l.lomowner), l.lomacl, pg_catalog.obj_description(l.oid, 'pg_largeobject')
+const DESCRIBED: &str =
+    "SELECT l.oid, pg_catalog.pg_get_userbyid(l.lomowner), l.lomacl, pg_catalog.obj_description(l.oid, 'pg_largeobject')
     FROM pg_catalog.pg_largeobject_metadata l";
 
 /// Gives them in the order of their numbers. What describes them is held meanwhile, their contents are not.

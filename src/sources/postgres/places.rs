@@ -14,7 +14,10 @@ pub fn by_key(table: &Table, row: &Row) -> Option<String> {
     }
     let equal = parts.iter().map(|&part| {
         let sought = &row.values[part];
-        (!sought.is_null()).then(|| value(sought)).flatten().map(|sought| format!("{} = {sought}", ident(&table.relation.columns[part].name)))
+        (!sought.is_null())
+            .then(|| value(sought))
+            .flatten()
+            .map(|sought| format!("{} = {sought}", ident(&table.relation.columns[part].name)))
     });
     equal.collect::<Option<Vec<_>>>().map(|equal| equal.join(" AND "))
 }
@@ -31,7 +34,10 @@ pub fn by_values(table: &Table, row: &Row) -> String {
             (_, Kind::Integer | Kind::Bytes) => format!("{name} = {}", value(sought)?),
             // The text itself: of many types other values are equal too (1.0 and 1.00), and some know no equality.
             (Value::Text(bytes), Kind::Text) => {
-                format!("pg_catalog.convert_to(pg_catalog.format('%s', {name}), pg_catalog.getdatabaseencoding()) = '\\x{}'", super::sql::hex(bytes))
+                format!(
+                    "pg_catalog.convert_to(pg_catalog.format('%s', {name}), pg_catalog.getdatabaseencoding()) = '\\x{}'",
+                    super::sql::hex(bytes)
+                )
             }
             _ => return None,
         })

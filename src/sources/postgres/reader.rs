@@ -15,9 +15,7 @@ use super::sql::{ident, literal, value};
 use super::text::Decoder;
 use crate::rows::{Key, KeyKind, Relation, Row, Value, row::compared_digest};
 use crate::sources::sorted::Sorted;
-use crate::sources::{
-    Content, Definition, Error, Identity, Looking, Reference, Result, SchemaObject, Sequences, Snapshot, Unique, Unread,
-};
+use crate::sources::{Content, Definition, Error, Identity, Looking, Reference, Result, SchemaObject, Sequences, Snapshot, Unique, Unread};
 
 /// Attempts to lock all tables before one that came meanwhile makes it fail.
 const ATTEMPTS: usize = 5;

@@ -122,12 +122,7 @@ impl Session {
     ///
     /// # Errors
     /// What the server says, about the model `what`, and what `each` says.
-    pub fn copy_out(
-        &mut self,
-        what: &str,
-        sql: &str,
-        each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>,
-    ) -> Result<ControlFlow<()>> {
+    pub fn copy_out(&mut self, what: &str, sql: &str, each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
         self.speak(true)?;
         let place = self.place.clone();
         let mut reader = self.client.copy_out(sql).map_err(|error| said(&place, what, &error))?;

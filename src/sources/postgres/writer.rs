@@ -185,7 +185,8 @@ impl PostgresWriter {
             );
             let count = self.session.one(&sql)?.unwrap_or_default();
             if count != "0" {
-                let why = format!("{count} records of {} refer to records that are to be deleted, and would be changed with them", key.child);
+                let why =
+                    format!("{count} records of {} refer to records that are to be deleted, and would be changed with them", key.child);
                 return Err(Error::Unfit { model: table.relation.name.clone(), why });
             }
         }
@@ -305,7 +306,8 @@ impl Writer for PostgresWriter {
             self.flush()?;
             self.refuse_carrying(&table, &keys, columns, &condition)?;
         }
-        let set = columns.iter().map(|&column| Some(format!("{} = {}", ident(&relation.columns[column].name), value(&row.values[column])?)));
+        let set =
+            columns.iter().map(|&column| Some(format!("{} = {}", ident(&relation.columns[column].name), value(&row.values[column])?)));
         match set.collect::<Option<Vec<_>>>() {
             Some(set) => {
                 self.batch.update(&relation.name, &format!("UPDATE {} SET {} WHERE {condition}", table.source(), set.join(", ")));
@@ -327,11 +329,14 @@ impl Writer for PostgresWriter {
         let found = self.must_find(&table, like)?;
         let name = format!("pg_temp.backstop_aside_{}", self.aside.len());
         let (columns, source, condition) = (table.columns(), table.source(), &found.condition);
-        self.session.run(&format!("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {columns} FROM {source} WHERE {condition}", &name[8..]))?;
+        self.session
+            .run(&format!("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {columns} FROM {source} WHERE {condition}", &name[8..]))?;
         let parked = keys.iter().any(|key| key.is_parent);
         let changed = if parked {
             let of_model = self.catalog.uniques.iter().filter(|unique| unique.model == relation.name);
-            let free = of_model.flat_map(|unique| &unique.columns).filter(|name| relation.column(name).is_some_and(|c| !relation.columns[c].not_null));
+            let free = of_model
+                .flat_map(|unique| &unique.columns)
+                .filter(|name| relation.column(name).is_some_and(|c| !relation.columns[c].not_null));
             let set: Vec<String> = free.map(|name| format!("{} = NULL", ident(name))).collect();
             if set.is_empty() {
                 let why = "records exchange unique values that must not be NULL, and other records refer to them; leave one of them out";
@@ -412,7 +417,8 @@ impl PostgresWriter {
     /// Writes columns of a row of which some stand outside it: the row goes through a table of the session's own.
     fn update_large(&mut self, table: &Table, row: &Row, columns: &[usize], condition: &str, content: &dyn Resolve) -> Result<()> {
         let names = idents(columns.iter().map(|&column| table.relation.columns[column].name.as_str()));
-        self.session.run(&format!("CREATE TEMPORARY TABLE backstop_row ON COMMIT DROP AS SELECT {names} FROM {} WITH NO DATA", table.name))?;
+        self.session
+            .run(&format!("CREATE TEMPORARY TABLE backstop_row ON COMMIT DROP AS SELECT {names} FROM {} WITH NO DATA", table.name))?;
         let part = Row { key: row.key.clone(), values: columns.iter().map(|&column| row.values[column].clone()).collect() };
         send_row(&mut self.session, table, "COPY pg_temp.backstop_row FROM STDIN", &part, content)?;
         let sql = format!("UPDATE {} SET ({names}) = (SELECT {names} FROM pg_temp.backstop_row) WHERE {condition}", table.source());

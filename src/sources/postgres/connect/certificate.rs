@@ -90,14 +90,18 @@ impl ServerCertVerifier for Judge {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         // By the key alone: certificates of version 1, which `openssl x509 -req` makes, are none to WebPKI.
-        let key = read(certificate)?.tbs_certificate.subject_public_key_info.to_der();
-        let key = SubjectPublicKeyInfoDer::from(key.map_err(|_| CertificateError::BadEncoding)?);
-        verify_tls13_signature_with_raw_key(message, &key, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature_with_raw_key(message, &public_key(certificate)?, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// The public key of a certificate of any version.
+pub(super) fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
+    let key = read(certificate)?.tbs_certificate.subject_public_key_info.to_der();
+    Ok(SubjectPublicKeyInfoDer::from(key.map_err(|_| CertificateError::BadEncoding)?))
 }
 
 fn read(certificate: &CertificateDer<'_>) -> Result<Certificate, Error> {
@@ -131,8 +135,8 @@ fn named(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), 
 
 /// The subject's common name.
 fn common_name(certificate: &Certificate) -> Option<String> {
-    let parts = certificate.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
-    let value = &parts.filter(|part| part.oid == COMMON_NAME).last()?.value;
+    let mut parts = certificate.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
+    let value = &parts.rfind(|part| part.oid == COMMON_NAME)?.value;
     let text = value.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str().to_owned());
     text.or_else(|_| value.decode_as::<PrintableStringRef<'_>>().map(|text| text.as_str().to_owned())).ok()
 }

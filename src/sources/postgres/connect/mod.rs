@@ -143,21 +143,21 @@ impl Door<'_> {
 
     fn plainly(&self, number: Option<IpAddr>) -> Result<(Client, Canceller), Refusal> {
         let config = self.config(number, SslMode::Disable);
-        let client = self.within(self.attempt(false), move || config.connect(NoTls))?;
+        let client = self.within(&self.attempt(false), move || config.connect(NoTls))?;
         Ok((client.0, Canceller { token: client.1, tls: None }))
     }
 
     fn protected(&self, number: Option<IpAddr>, tls: &MakeRustlsConnect, mode: SslMode) -> Result<(Client, Canceller), Refusal> {
         let config = self.config(number, mode);
         let connector = tls.clone();
-        let client = self.within(self.attempt(true), move || config.connect(connector))?;
+        let client = self.within(&self.attempt(true), move || config.connect(connector))?;
         Ok((client.0, Canceller { token: client.1, tls: Some(tls.clone()) }))
     }
 
     /// Connects on a thread of its own: a server that takes the connection and then says nothing must not hold us for ever.
     fn within(
         &self,
-        attempt: Try<'_>,
+        attempt: &Try<'_>,
         connect: impl FnOnce() -> Result<Client, postgres::Error> + Send + 'static,
     ) -> Result<(Client, CancelToken), Refusal> {
         let (answer, answered) = channel();

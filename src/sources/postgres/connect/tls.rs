@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -16,14 +18,28 @@ use crate::sources::postgres::address::target::{Mode, Roots, Target};
 pub(super) fn connector(target: &Target) -> Result<MakeRustlsConnect, Fault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let judge = Judge { provider: Arc::clone(&provider), trusted: trusted(target)? };
-    let unfit = |why: rustls::Error| Fault::File { path: "TLS".into(), why: why.to_string() };
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(unfit)?;
+    let ours = target.certificate.as_ref().map(|certificate| ours(certificate, target.key.as_deref(), &provider)).transpose()?;
+    let versions = ClientConfig::builder_with_provider(provider).with_protocol_versions(rustls::DEFAULT_VERSIONS);
+    let versions = versions.map_err(|_| Fault::Unfit("this build has no TLS"))?;
     let builder = versions.dangerous().with_custom_certificate_verifier(Arc::new(judge));
-    let Some(certificate) = &target.certificate else { return Ok(MakeRustlsConnect::new(builder.with_no_client_auth())) };
-    let key = target.key.as_ref().ok_or(Fault::Unfit("there is a certificate of ours, but no key for it: sslkey is missing"))?;
-    let told = |why: rustls::Error| Fault::File { path: key.clone(), why: why.to_string() };
-    let config = builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?).map_err(told)?;
-    Ok(MakeRustlsConnect::new(config))
+    Ok(MakeRustlsConnect::new(match ours {
+        Some(ours) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(ours))),
+        None => builder.with_no_client_auth(),
+    }))
+}
+
+/// Our own certificate and its key. Whether it is of a version that WebPKI reads is the server's affair.
+fn ours(certificate: &Path, key: Option<&Path>, provider: &CryptoProvider) -> Result<CertifiedKey, Fault> {
+    let key = key.ok_or(Fault::Unfit("there is a certificate of ours, but no key for it: sslkey is missing"))?;
+    let told = |why: String| Fault::File { path: key.to_owned(), why };
+    let signing = provider.key_provider.load_private_key(private_key(key)?).map_err(|why| told(why.to_string()))?;
+    let subject = certificates(certificate)?;
+    // The two public keys are compared by hand: rustls reads no certificate of version 1.
+    let named = subject.first().map(super::certificate::public_key).transpose().map_err(|why| told(why.to_string()))?;
+    if signing.public_key().is_some() && signing.public_key().as_deref() != named.as_deref() {
+        return Err(told(format!("it is not the key of {}", certificate.display())));
+    }
+    Ok(CertifiedKey::new(subject, signing))
 }
 
 /// The certificates to trust. Where there are some, they count whatever the mode, as libpq has it.
