@@ -175,7 +175,7 @@ fn a_tenant_is_restored_from_any_backup_and_nobody_else_is_touched() {
 fn a_record_that_another_tenant_has_now_blocks_and_can_be_left_out() {
     let place = firms();
     let whole = full(&place);
-    sql(&place, "UPDATE purchase SET company_id = 9 WHERE id = 1; UPDATE purchase SET company_id = 7, note = 'mine' WHERE id = 3");
+    sql(&place, "UPDATE purchase SET company_id = 9 WHERE id = 1; UPDATE purchase SET company_id = 7, note = 'mine' WHERE id = 6");
     let preview = place.json(&["restore", "preview", &whole, "--tenant", "7", "--strategy", "replace", "--rows", "purchase"]);
     assert_eq!((&preview["safe_to_restore"], effect(&preview)), (&json!(false), [0, 0, 0]));
     let blocking = preview["findings"].as_array().unwrap().iter().find(|finding| finding["level"] == "blocking").unwrap();
@@ -188,6 +188,8 @@ fn a_record_that_another_tenant_has_now_blocks_and_can_be_left_out() {
     // What was the other one's in the backup is not deleted as a record that this one has too many.
     let exact = place.json(&[&left_out[..], &["--exact"]].concat());
     assert_eq!((&exact["safe_to_restore"], effect(&exact)), (&json!(false), [0, 0, 0]), "{exact}");
+    let blocking = exact["findings"].as_array().unwrap().iter().find(|finding| finding["level"] == "blocking").unwrap();
+    assert_eq!((&blocking["keys"], text(&blocking["message"]).contains("another tenant")), (&json!([{"id": 6}]), true));
     // Both together: nobody else is concerned.
     let both = place.json(&["restore", "preview", &whole, "--tenant", "7", "--tenant", "9", "--strategy", "replace"]);
     assert_eq!((&both["safe_to_restore"], effect(&both)), (&json!(true), [0, 2, 0]));
