@@ -572,7 +572,7 @@ impl Snapshot for Locked {
         self.0.relations()
     }
 
-    fn definition(&self) -> &Definition {
+    fn definition(&self) -> backstop::sources::Result<Definition> {
         self.0.definition()
     }
 

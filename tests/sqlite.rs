@@ -87,7 +87,7 @@ fn relation(relations: &[Relation], model: &str) -> Relation {
 fn copy(folder: &Folder, from: &Path, to: &Path) -> Vec<String> {
     let snapshot = folder.snapshot(from);
     let kept = Kept::default();
-    let mut creator = Sqlite::new(to).create(snapshot.definition()).unwrap();
+    let mut creator = Sqlite::new(to).create(&snapshot.definition().unwrap()).unwrap();
     for relation in snapshot.relations() {
         let (rows, unread) = rows(&snapshot, &relation.name, &kept);
         assert_eq!(unread, []);
@@ -394,7 +394,7 @@ fn a_locked_database_is_waited_for_and_then_named() {
 fn a_new_database_never_takes_the_place_of_another_and_nothing_is_left_of_an_unfinished_one() {
     let folder = Folder::new();
     let path = folder.database("CREATE TABLE t (v)");
-    let definition = folder.snapshot(&path).definition().clone();
+    let definition = folder.snapshot(&path).definition().unwrap();
     assert!(matches!(Sqlite::new(&path).create(&definition), Err(Error::Exists { .. })));
     fs::write(folder.path("new.db-wal"), "").unwrap();
     assert!(matches!(Sqlite::new(folder.path("new.db")).create(&definition), Err(Error::Exists { .. })));

@@ -176,7 +176,7 @@ fn an_application_with_a_rollback_journal_writes_while_its_database_is_read() {
     assert_eq!((seen, unread), (3000, Vec::new()));
     let consistency = snapshot.consistency();
     assert_eq!(consistency["schema_cookie"], cookie, "of the database and not of a copy: {consistency}");
-    assert!(snapshot.definition().pragmas.contains(&("journal_mode".into(), "delete".into())));
+    assert!(snapshot.definition().unwrap().pragmas.contains(&("journal_mode".into(), "delete".into())));
     assert_eq!(rows(&folder.open(&path).unwrap(), "t").0.len(), 2000);
 }
 

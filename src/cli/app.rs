@@ -55,7 +55,7 @@ struct TenantRow {
 pub struct Add {
     /// Its name.
     pub name: String,
-    /// Its database: sqlite:PATH.
+    /// Its database: sqlite:PATH or `postgresql://USER@HOST/DATABASE` (passwords come from ~/.pgpass or a service).
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
     /// A folder of its files, with a label where the folder's name will not do; may be repeated.
@@ -89,7 +89,7 @@ pub struct Add {
 pub struct Edit {
     /// The application.
     pub app: String,
-    /// Its database: sqlite:PATH.
+    /// Its database: sqlite:PATH or `postgresql://USER@HOST/DATABASE` (passwords come from ~/.pgpass or a service).
     #[arg(long, value_name = "URL", conflicts_with = "no_database")]
     pub database: Option<String>,
     /// It has no database any more.

@@ -6,9 +6,8 @@ use std::time::Duration;
 use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, ModuleModels, NewApp, Role};
 use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
+use crate::sources::database::Database;
 use crate::sources::files::{Options, Tree};
-use crate::sources::sqlite::{Sqlite, SqliteSnapshot};
-use crate::sources::url::Url;
 
 use super::names::Names;
 use super::tenants::Levels;
@@ -97,7 +96,7 @@ impl Engine {
     /// not as it `was`, to be about models that are there.
     pub(super) fn app_to_be(&self, request: &AppRequest, vault_id: String, was: Option<&App>) -> Result<NewApp> {
         if request.database.is_none() && request.files.is_empty() && request.config.is_empty() {
-            let hint = "Give --database sqlite:PATH, --files DIR, --config PATH, or several of them.".to_owned();
+            let hint = "Give --database sqlite:PATH or postgresql://…, --files DIR, --config PATH, or several of them.".to_owned();
             return Err(Error::Usage { why: "an app has a database, files, configuration files, or several of them".into(), hint });
         }
         let files = roots(&request.files)?;
@@ -107,7 +106,7 @@ impl Engine {
         }
         let new = NewApp {
             name: request.name.clone(),
-            database: request.database.as_deref().map(absolute_url).transpose()?,
+            database: request.database.as_deref().map(canonical).transpose()?,
             files,
             exclude: request.exclude.clone(),
             one_file_system: request.one_file_system,
@@ -181,7 +180,7 @@ impl Engine {
             apart.extend(self.catalog().locations(&vault.id)?.into_iter().map(|location| PathBuf::from(location.place)));
         }
         let urls = self.catalog().apps()?.into_iter().filter_map(|app| app.database);
-        apart.extend(urls.filter_map(|url| sqlite(&url).ok()).flat_map(|database| database.files()));
+        apart.extend(urls.filter_map(|url| Database::parse(&url).ok()).flat_map(|database| database.files()));
         Ok(apart)
     }
 
@@ -220,13 +219,13 @@ impl<'a> Places<'a> {
 
     /// Opens everything, to see what it is; no database is copied for that.
     fn look(&self, scratch: &Path) -> Result<Vec<Box<dyn Snapshot>>> {
-        let database = self.database.map(|url| sqlite(url)?.look(self.lock_wait, scratch).map_err(Error::from)).transpose()?;
+        let database = self.database.map(|url| Database::parse(url)?.look(self.lock_wait, scratch)).transpose()?;
         Ok(together(database, self.trees()?, self.modules))
     }
 
     fn open(&self, parts: Parts, scratch: &Path, apart: &[PathBuf]) -> Result<Vec<Box<dyn Snapshot>>> {
         let url = self.database.filter(|_| parts.database);
-        let database = url.map(|url| sqlite(url)?.snapshot(self.lock_wait, scratch).map_err(Error::from)).transpose()?;
+        let database = url.map(|url| Database::parse(url)?.snapshot(self.lock_wait, scratch)).transpose()?;
         let trees = if parts.files { self.trees()? } else { Vec::new() };
         Ok(together(database, trees.into_iter().map(|tree| tree.without(apart)).collect(), self.modules))
     }
@@ -250,24 +249,14 @@ fn tables(sources: &[Box<dyn Snapshot>]) -> Vec<&str> {
     relations.filter(|relation| relation.kind == RelationKind::Table).map(|relation| relation.name.as_str()).collect()
 }
 
-fn together(database: Option<SqliteSnapshot>, trees: Vec<Tree>, modules: &[ModuleModels]) -> Vec<Box<dyn Snapshot>> {
-    let database = database.map(|snapshot| modules::grouped(Box::new(snapshot), modules));
+fn together(database: Option<Box<dyn Snapshot>>, trees: Vec<Tree>, modules: &[ModuleModels]) -> Vec<Box<dyn Snapshot>> {
+    let database = database.map(|snapshot| modules::grouped(snapshot, modules));
     database.into_iter().chain(trees.into_iter().map(|tree| Box::new(tree) as Box<dyn Snapshot>)).collect()
 }
 
-/// The database that a URL names.
-///
-/// # Errors
-/// The URL is of no kind that is known.
-pub fn sqlite(url: &str) -> Result<Sqlite> {
-    let Url::Sqlite(path) = Url::parse(url)?;
-    Ok(Sqlite::new(path))
-}
-
-fn absolute_url(text: &str) -> Result<String> {
-    let Url::Sqlite(path) = Url::parse(text)?;
-    let path = std::path::absolute(&path).unwrap_or(path);
-    Ok(format!("sqlite:{}", path.display()))
+/// The URL as the catalog keeps it: it means the same from every folder.
+fn canonical(url: &str) -> Result<String> {
+    Ok(Database::parse(url)?.to_string())
 }
 
 fn roots(texts: &[String]) -> Result<Vec<FilesRoot>> {

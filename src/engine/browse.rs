@@ -40,7 +40,7 @@ impl Engine {
     pub fn stored_page(&self, backup: &Backup, model: &str, after: Option<&str>, limit: usize) -> Result<StoredPage> {
         self.allow(Role::Operator, "backups rows", &backup.id)?;
         let stored = self.stored(backup)?;
-        let models = || stored.manifest.relations().map(|record| record.relation.name.as_str());
+        let models = || stored.manifest.models().map(|record| record.relation.name.as_str());
         let unknown = || Error::no_model(model, models(), &format!("backstop backups models {}", backup.id));
         let record = stored.relation(model).ok_or_else(unknown)?;
         let after = after.map(key_of).transpose()?;

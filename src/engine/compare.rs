@@ -54,14 +54,14 @@ impl Engine {
         self.allow(Role::Operator, "backups diff", &later.id)?;
         let (before, after) = (self.stored(earlier)?, self.stored(later)?);
         let mut models = Vec::new();
-        for new in after.manifest.relations() {
-            let old = before.manifest.relations().find(|old| is_same_model(old, new));
+        for new in after.manifest.models() {
+            let old = before.manifest.models().find(|old| is_same_model(old, new));
             models.push(match old {
                 None => one_side(new, new.rows, 0),
                 Some(old) => both(&before, old, &after, new)?,
             });
         }
-        let gone = before.manifest.relations().filter(|old| !after.manifest.relations().any(|new| is_same_model(old, new)));
+        let gone = before.manifest.models().filter(|old| !after.manifest.models().any(|new| is_same_model(old, new)));
         models.extend(gone.map(|old| one_side(old, 0, old.rows)));
         Ok(models)
     }

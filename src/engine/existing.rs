@@ -205,7 +205,7 @@ impl Engine {
         let (started, finished) = (time(&manifest.started)?, time(&manifest.finished)?);
         // A safety record has each model twice, before and after.
         let mut models: Vec<BackupModel> = Vec::new();
-        for record in manifest.relations() {
+        for record in manifest.models() {
             let (module, model) = (record.relation.module.clone(), record.relation.name.clone());
             if !models.iter().any(|known| known.model == model && known.module == module) {
                 models.push(BackupModel { module, model, rows: record.rows });
@@ -241,7 +241,7 @@ impl Places {
             for record in &source.relations {
                 let relation = &record.relation;
                 match relation.kind {
-                    RelationKind::Table => {
+                    RelationKind::Table | RelationKind::Derived => {
                         let scheme = format!("{}:", identity.engine);
                         let path = identity.place.strip_prefix(&scheme).unwrap_or(&identity.place);
                         self.database = Some(format!("{scheme}{path}"));

@@ -56,7 +56,16 @@ impl Engine {
     /// What the sources say.
     pub fn models(&self, app: &App) -> Result<Vec<Model>> {
         let (sources, dispensable) = (self.look_at_sources(app)?, Names::new(&app.dispensable));
-        Ok(sources.iter().flat_map(|source| source.relations().iter().map(|relation| Model::of(relation, &dispensable))).collect())
+        Ok(sources
+            .iter()
+            .flat_map(|source| {
+                source
+                    .relations()
+                    .iter()
+                    .filter(|model| model.kind != RelationKind::Derived)
+                    .map(|relation| Model::of(relation, &dispensable))
+            })
+            .collect())
     }
 
     /// The models that may be dispensable, by their names in the newest backup that holds everything; none where the settings name any.

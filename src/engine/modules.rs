@@ -8,7 +8,9 @@ use std::ops::ControlFlow;
 
 use crate::catalog::ModuleModels;
 use crate::rows::{Relation, RelationKind, Row, Value};
-use crate::sources::{Content, Definition, Glancing, Identity, Reference, Result as SourceResult, Snapshot, Unique, Unread};
+use crate::sources::{
+    Content, Definition, Glancing, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Snapshot, Unique, Unread,
+};
 
 use super::error::{Error, Result};
 use super::names::Names;
@@ -70,7 +72,7 @@ impl Modules {
 
     fn put(&self, relations: &[Relation]) -> Vec<Relation> {
         let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
-        for relation in relations.iter().filter(|relation| relation.module.is_empty()) {
+        for relation in relations.iter().filter(|relation| relation.module.is_empty() && relation.kind != RelationKind::Derived) {
             *shared.entry(prefix(&relation.name)).or_default() += 1;
         }
         let by_prefix =
@@ -166,8 +168,16 @@ impl Snapshot for Grouped {
         &self.relations
     }
 
-    fn definition(&self) -> &Definition {
+    fn definition(&self) -> SourceResult<Definition> {
         self.snapshot.definition()
+    }
+
+    fn sequences(&self) -> SourceResult<Sequences> {
+        self.snapshot.sequences()
+    }
+
+    fn triggers(&self) -> SourceResult<Vec<SchemaObject>> {
+        self.snapshot.triggers()
     }
 
     fn references(&self) -> &[Reference] {

@@ -16,8 +16,9 @@ use crate::catalog::{
     RestoreChange, RestoreFilter, RestoreOutcome, Severity, Status,
 };
 use crate::sources::Snapshot;
+use crate::sources::database::Database;
 
-use super::apps::{Parts, sqlite};
+use super::apps::Parts;
 use super::error::{Doing, Error, Result};
 use super::health::HealthFinding;
 use super::restore::judge::{Verdict, judge};
@@ -158,7 +159,7 @@ impl Engine {
 
     fn live_tables(&self, app: &App) -> Result<Vec<Box<dyn Snapshot>>> {
         let wait = self.lock_wait()?.min(LONGEST_WAIT);
-        let open = |url: &String| Ok(Box::new(sqlite(url)?.snapshot(wait, &self.home().scratch())?) as Box<dyn Snapshot>);
+        let open = |url: &String| Ok(Database::parse(url)?.snapshot(wait, &self.home().scratch())?);
         app.database.iter().map(open).collect()
     }
 

@@ -54,7 +54,7 @@ impl Decided {
 }
 
 fn id(relation: &Relation) -> (bool, String) {
-    (relation.kind == RelationKind::Table, relation.name.clone())
+    (relation.kind != RelationKind::Files, relation.name.clone())
 }
 
 impl Selection {
@@ -128,6 +128,13 @@ impl Selection {
         let idle = not_modules.idle(&modules).chain(not_models.idle(&models)).chain(dispensable.idle(&models)).map(str::to_owned).collect();
         let mut decided = Decided { taken: BTreeSet::new(), left_out: Vec::new(), idle };
         for relation in relations {
+            // What a database derives by itself goes with the whole of it, and is no model that people name.
+            if relation.kind == RelationKind::Derived {
+                if self.is_whole() {
+                    decided.taken.insert(id(relation));
+                }
+                continue;
+            }
             match chooser.why_not(&relation.module, &relation.name, relation.kind == RelationKind::Table) {
                 None => drop(decided.taken.insert(id(relation))),
                 Some(why) => decided.left_out.push(LeftOut { model: relation.name.clone(), why: why.to_owned() }),
@@ -203,8 +210,9 @@ pub fn nothing_left(app: &App) -> Error {
 }
 
 fn names_of<'r>(relations: &[&'r Relation]) -> (Vec<&'r str>, Vec<&'r str>) {
-    let modules: BTreeSet<&str> = relations.iter().map(|relation| relation.module.as_str()).filter(|module| !module.is_empty()).collect();
-    (modules.into_iter().collect(), relations.iter().map(|relation| relation.name.as_str()).collect())
+    let named = || relations.iter().filter(|relation| relation.kind != RelationKind::Derived);
+    let modules: BTreeSet<&str> = named().map(|relation| relation.module.as_str()).filter(|module| !module.is_empty()).collect();
+    (modules.into_iter().collect(), named().map(|relation| relation.name.as_str()).collect())
 }
 
 /// What was left out, a line for each reason.

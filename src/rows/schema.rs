@@ -13,6 +13,9 @@ pub enum RelationKind {
     Table,
     /// A tree of files.
     Files,
+    /// What a database keeps for itself in rows (an index whose text stands nowhere else, the planner's statistics): it goes into
+    /// copies, and is neither compared nor written into a live database.
+    Derived,
 }
 
 /// What a column is for.

@@ -3,9 +3,12 @@
 //! A source pushes its rows in key order ([`Snapshot::scan`]); what is stored is pulled. So a comparison needs neither
 //! threads nor buffers: each live row advances the stored side.
 
+pub mod database;
 pub mod files;
 pub mod partial;
+pub mod postgres;
 pub mod private;
+pub mod sorted;
 pub mod sqlite;
 pub mod url;
 
@@ -109,6 +112,42 @@ pub enum Error {
         /// The URL, without secrets.
         url: String,
     },
+    /// A database that was to be filled cannot be.
+    #[error("{what} cannot take the backup: {why}")]
+    Unsuitable {
+        /// The URL, without secrets.
+        what: String,
+        /// Why.
+        why: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A program that is needed is not installed.
+    #[error("{what}: {why}")]
+    Tool {
+        /// The URL, without secrets.
+        what: String,
+        /// What is needed, and for what.
+        why: String,
+        /// The package that has it.
+        remedy: String,
+    },
+    /// The address of a PostgreSQL database cannot be used.
+    #[error("{url}: {why}")]
+    Address {
+        /// The URL, without secrets.
+        url: String,
+        /// Why.
+        why: postgres::Fault,
+    },
+    /// No server lets this user in.
+    #[error("{what}: {why}")]
+    Connect {
+        /// The URL, without secrets.
+        what: String,
+        /// Why.
+        why: Box<postgres::Refusal>,
+    },
 }
 
 impl Explain for Error {
@@ -120,9 +159,12 @@ impl Explain for Error {
             Self::NotA { .. } => "Name the database file itself. An encrypted database cannot be read.".into(),
             Self::Locked { .. } => "Find who holds it (fuser, lsof), or try again when the application is quiet.".into(),
             Self::NotOurs { remedy, .. } => format!("Use: {remedy}"),
+            Self::Unsuitable { remedy, .. } | Self::Tool { remedy, .. } => remedy.clone(),
             Self::Exists { .. } => "Name a place that does not exist yet, or move what is there away.".into(),
             Self::NoRoom { .. } => "Make room there, put the home on a larger disk, or let the application use WAL mode.".into(),
-            Self::Url { .. } => "Write sqlite:PATH.".into(),
+            Self::Url { .. } => "Write sqlite:PATH or postgresql://USER@HOST/DATABASE.".into(),
+            Self::Address { why, .. } => why.hint(),
+            Self::Connect { why, .. } => why.hint(),
             Self::Full { .. } => "Make room, or name another temporary folder with TMPDIR, then run it again.".into(),
             Self::Io { source, .. } if is_full(source) => "Make room there, then run it again.".into(),
             Self::Unfit { .. } | Self::Database { .. } | Self::Io { .. } => return None,
@@ -131,8 +173,8 @@ impl Explain for Error {
 
     fn status(&self) -> Status {
         match self {
-            Self::Url { .. } => Status::Usage,
-            Self::Exists { .. } | Self::NotOurs { .. } => Status::Refused,
+            Self::Url { .. } | Self::Address { .. } => Status::Usage,
+            Self::Exists { .. } | Self::NotOurs { .. } | Self::Unsuitable { .. } => Status::Refused,
             _ => Status::Failed,
         }
     }
@@ -191,11 +233,12 @@ pub trait Resolve {
 /// What a source is, so that a restore can tell that it is another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// `sqlite` or `files`.
+    /// `sqlite`, `postgres` or `files`.
     pub engine: String,
     /// Where it stands: URL or folder, without secrets.
     pub place: String,
-    /// What tells it from others of its kind (SQLite: application_id and a digest of the schema).
+    /// What tells it from others of its kind (SQLite: application_id and a digest of the schema; PostgreSQL: the cluster's system identifier and the
+    /// number of the database).
     pub marks: String,
 }
 
@@ -219,8 +262,20 @@ pub struct Definition {
     pub objects: Vec<SchemaObject>,
     /// Pragmas that are data, by name.
     pub pragmas: Vec<(String, String)>,
-    /// The counters of AUTOINCREMENT: table and value.
+    /// The counters of AUTOINCREMENT: table and value. Sequences: name as SQL, and the last value.
     pub sequences: Vec<(String, i64)>,
+    /// Sequences that have given no value yet: name as SQL, and the first they will give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unstarted: Vec<(String, i64)>,
+}
+
+/// Where sequences stand that are outside every snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sequences {
+    /// Name as SQL, and the last value that was given.
+    pub called: Vec<(String, i64)>,
+    /// Name as SQL, and the first value that will be given.
+    pub unstarted: Vec<(String, i64)>,
 }
 
 /// A foreign key.
@@ -257,7 +312,24 @@ pub trait Snapshot {
     /// Its models, in name order.
     fn relations(&self) -> &[Relation];
     /// What is needed to make an empty copy.
-    fn definition(&self) -> &Definition;
+    ///
+    /// # Errors
+    /// What the source, or the program that tells it (`pg_dump`), says.
+    fn definition(&self) -> Result<Definition>;
+    /// Where sequences stand that are outside the snapshot: to be asked for after the rows, so that none is behind them.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn sequences(&self) -> Result<Sequences> {
+        Ok(Sequences::default())
+    }
+    /// What the application's own statements would set off, and a restore does not: triggers and rules.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn triggers(&self) -> Result<Vec<SchemaObject>> {
+        Ok(Vec::new())
+    }
     /// Foreign keys between the models.
     fn references(&self) -> &[Reference];
     /// Unique columns of the models, primary keys left out.

@@ -1,8 +1,9 @@
-//! Names of databases as people write them: `sqlite:PATH`.
+//! Names of databases as people write them: `sqlite:PATH`, `postgresql://USER@HOST/DATABASE`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::postgres::Address;
 use super::{Error, Result};
 
 /// Where a database is.
@@ -10,16 +11,22 @@ use super::{Error, Result};
 pub enum Url {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A database of a PostgreSQL server.
+    Postgres(Address),
 }
 
 impl Url {
-    /// Reads `sqlite:PATH`; a relative path starts at the current folder.
+    /// Reads `sqlite:PATH`, where a relative path starts at the current folder, or a PostgreSQL URL as [`Address::parse`] does.
     ///
     /// # Errors
-    /// [`Error::Url`] for every other scheme and for a SQLite database without a file; the URL in it has lost its password.
+    /// [`Error::Url`] for every other scheme and for a SQLite database without a file; [`Error::Address`] for a PostgreSQL URL
+    /// that cannot be used. The URL in it has lost its password.
     pub fn parse(url: &str) -> Result<Self> {
         let refused = || Error::Url { url: without_secrets(url) };
         let (scheme, path) = url.split_once(':').ok_or_else(refused)?;
+        if ["postgresql", "postgres"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Address::parse(url).map(Self::Postgres);
+        }
         if !scheme.eq_ignore_ascii_case("sqlite") || path.is_empty() || path.starts_with(":memory:") || path.contains('\0') {
             return Err(refused());
         }
@@ -31,6 +38,7 @@ impl Url {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(path) => Some(path),
+            Self::Postgres(_) => None,
         }
     }
 }
@@ -39,18 +47,28 @@ impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(address) => address.fmt(f),
         }
     }
 }
 
-/// The URL with what stands between `:` and `@` of its authority taken out, and without its query, which may hold a password too.
-fn without_secrets(url: &str) -> String {
-    let url = url.split_once('?').map_or(url, |(before, _)| before);
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((user, place)) => format!("{scheme}://{}@{place}", user.split(':').next().unwrap_or_default()),
-        None => url.to_owned(),
+/// The URL without its query, and without what stands between `:` and `@`: either may hold a password.
+///
+/// It is for URLs that could not be read, so it rather takes away too much: a bare `?` in a password does not show the rest of it.
+pub(super) fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => url.split_once(':').map_or((String::new(), url), |(scheme, rest)| (format!("{scheme}:"), rest)),
+    };
+    let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if let Some((user, place)) = before.rsplit_once('@') {
+        return format!("{scheme}{}@{place}", user.split(':').next().unwrap_or_default());
     }
+    let (host, port) = before.split_once(':').unwrap_or((before, ""));
+    if scheme.ends_with("//") && query.contains('@') && !port.starts_with(|first: char| first.is_ascii_digit()) {
+        return format!("{scheme}{host}");
+    }
+    format!("{scheme}{before}")
 }
 
 #[cfg(test)]
@@ -67,7 +85,10 @@ mod tests {
     #[test]
     fn other_schemes_are_refused_and_lose_their_password() {
         for (url, shown) in [
-            ("postgresql://ada:s3cret@db:5432/app?password=x", "postgresql://ada@db:5432/app"),
+            ("postgre://ada:s3cret@db:5432/app?password=x", "postgre://ada@db:5432/app"),
+            ("postgre://db:5432/app?user=a@b&password=x", "postgre://db:5432/app"),
+            ("postgre://ada:s3?cret@db/app", "postgre://ada"),
+            ("postgre:ada:s3cret@db/app", "postgre:ada@db/app"),
             ("mysql://u:p@ss@host/d", "mysql://u@host/d"),
             ("sqlite:", "sqlite:"),
             ("sqlite::memory:", "sqlite::memory:"),

@@ -10,7 +10,7 @@ use super::limits::MAX_MANIFEST;
 use super::names::{BackupId, BackupName};
 use super::record::{RecordKind, Sealer};
 use crate::rows::run::Run;
-use crate::rows::{Digest, Relation};
+use crate::rows::{Digest, Relation, RelationKind};
 
 /// Features that this version reads.
 const KNOWN_FEATURES: [&str; 0] = [];
@@ -231,5 +231,10 @@ impl Manifest {
     /// Every relation with its source's place in the list.
     pub fn relations(&self) -> impl Iterator<Item = &RelationRecord> {
         self.sources.iter().flat_map(|source| &source.relations)
+    }
+
+    /// Those that people see: what a database keeps for itself is none of them.
+    pub fn models(&self) -> impl Iterator<Item = &RelationRecord> {
+        self.relations().filter(|record| record.relation.kind != RelationKind::Derived)
     }
 }

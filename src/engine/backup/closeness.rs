@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::rows::{Relation, RelationKind, Row, Value};
 use crate::sources::files::relation::{is_folder, path_of, shown};
-use crate::sources::{self, Content, Definition, Identity, Reference, Snapshot, Unique, Unread};
+use crate::sources::{self, Content, Definition, Identity, Reference, SchemaObject, Sequences, Snapshot, Unique, Unread};
 use crate::vault::Closeness;
 
 /// So many files that changed after the database's moment are named.
@@ -61,8 +61,16 @@ impl Snapshot for Watched<'_> {
         self.tree.relations()
     }
 
-    fn definition(&self) -> &Definition {
+    fn definition(&self) -> sources::Result<Definition> {
         self.tree.definition()
+    }
+
+    fn sequences(&self) -> sources::Result<Sequences> {
+        self.tree.sequences()
+    }
+
+    fn triggers(&self) -> sources::Result<Vec<SchemaObject>> {
+        self.tree.triggers()
     }
 
     fn references(&self) -> &[Reference] {

@@ -18,16 +18,15 @@ pub struct Described {
     pub uniques: Vec<Unique>,
 }
 
-/// Keeps what `snapshot` is besides its rows.
+/// Keeps what `snapshot` is besides its rows. `definition` was asked for before they were read, sequences are after them.
 ///
 /// # Errors
 /// What the vault says.
-pub fn store(writer: &Writer<'_>, snapshot: &dyn Snapshot) -> Result<Digest> {
-    let described = Described {
-        definition: snapshot.definition().clone(),
-        references: snapshot.references().to_vec(),
-        uniques: snapshot.uniques().to_vec(),
-    };
+pub fn store(writer: &Writer<'_>, snapshot: &dyn Snapshot, mut definition: Definition) -> Result<Digest> {
+    let sequences = snapshot.sequences()?;
+    definition.sequences.extend(sequences.called);
+    definition.unstarted.extend(sequences.unstarted);
+    let described = Described { definition, references: snapshot.references().to_vec(), uniques: snapshot.uniques().to_vec() };
     let bytes = serde_json::to_vec(&described).map_err(|error| unreadable(&error))?;
     Ok(writer.put(ChunkKind::Schema, &bytes)?.id)
 }

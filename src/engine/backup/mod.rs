@@ -121,7 +121,7 @@ impl Backing<'_> {
                 fresh.extend(self.source(source.as_ref(), &decided, &mut basis, stores, &mut manifest)?);
             }
         }
-        if manifest.relations().next().is_none() {
+        if manifest.sources.is_empty() {
             return Err(selection::nothing_left(self.app));
         }
         manifest.closeness = self.closeness(&manifest, taken, seen.into_inner());
@@ -190,6 +190,8 @@ impl Backing<'_> {
     ) -> Result<Vec<Fresh>> {
         let mut relations = Vec::new();
         let mut fresh = Vec::new();
+        // What makes the schema is asked for first: that it cannot be told is better known before the rows are read.
+        let definition = source.definition()?;
         for relation in source.relations().iter().filter(|relation| decided.takes(relation)) {
             self.run.progress.phase(&relation.name);
             let since = basis.of(relation);
@@ -206,6 +208,7 @@ impl Backing<'_> {
             match relation.kind {
                 RelationKind::Table => manifest.figures.records += outcome.record.rows,
                 RelationKind::Files => manifest.figures.files += outcome.record.rows,
+                RelationKind::Derived => {}
             }
             relations.push(outcome.record);
         }
@@ -214,9 +217,10 @@ impl Backing<'_> {
             let what = "databases, vaults and homes are not read as files";
             self.run.log(Level::Info, &format!("left out of {}: {} ({what})", source.identity().place, left_out.join(", ")));
         }
-        if !relations.is_empty() {
+        // A database without a single table still has what it is made of.
+        if !relations.is_empty() || self.request.selection.is_whole() {
             let identity = serde_json::to_value(source.identity()).unwrap_or_default();
-            let definition = definition::store(writer, source)?;
+            let definition = definition::store(writer, source, definition)?;
             manifest.sources.push(SourceRecord { identity, definition, relations });
         }
         Ok(fresh)
@@ -315,7 +319,7 @@ impl Backing<'_> {
             }
         }
         let totals = manifest.figures;
-        let models = manifest.relations().map(|record| BackupModel {
+        let models = manifest.models().map(|record| BackupModel {
             module: record.relation.module.clone(),
             model: record.relation.name.clone(),
             rows: record.rows,

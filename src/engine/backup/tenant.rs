@@ -10,7 +10,7 @@ use crate::engine::restore;
 use crate::engine::tenants::closure::Live;
 use crate::engine::tenants::{Closure, Levels, Tenant, no_columns};
 use crate::rows::{Class, Digest, Large, Relation, RelationKind, Row, Value};
-use crate::sources::{self, Content, Definition, Identity, Reference, Snapshot, Unique, Unread};
+use crate::sources::{self, Content, Definition, Identity, Reference, SchemaObject, Sequences, Snapshot, Unique, Unread};
 use crate::vault::LeftOut;
 
 /// Why a model is left out: nothing tells whose its records are, and none is referred to.
@@ -72,8 +72,16 @@ impl Snapshot for OfTenants<'_> {
         &self.relations
     }
 
-    fn definition(&self) -> &Definition {
+    fn definition(&self) -> sources::Result<Definition> {
         self.snapshot.definition()
+    }
+
+    fn sequences(&self) -> sources::Result<Sequences> {
+        self.snapshot.sequences()
+    }
+
+    fn triggers(&self) -> sources::Result<Vec<SchemaObject>> {
+        self.snapshot.triggers()
     }
 
     fn references(&self) -> &[Reference] {

@@ -131,7 +131,8 @@ impl Claims {
             }
         }
         for (id, (child, parent)) in self.references.iter().enumerate() {
-            if let Some(mark) = mark(row, &parent.part).filter(|_| parent.model == model) {
+            // A row has the columns of its own model alone.
+            if let Some(mark) = (parent.model == model).then(|| mark(row, &parent.part)).flatten() {
                 let needed = !scratch.claimants(Claim::Need, id, &mark)?.is_empty();
                 if needed && !makes(Claim::Lose, id, &mark)? {
                     scratch.claim(Claim::Found, id, &mark, 0, &[])?;

@@ -154,7 +154,7 @@ impl<'l> Draft<'l> {
         }
         let blocks = spool.finish()?;
         for live in self.lives {
-            found.extend(findings::of_triggers(*live, &self.models));
+            found.extend(findings::of_triggers(*live, &self.models)?);
         }
         self.findings.append(&mut found);
         self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::plan::{ModelPlan, Request};
 use super::strategy::Strategy;
 use crate::rows::{KeyKind, Relation};
-use crate::sources::Snapshot;
+use crate::sources::{self, Snapshot};
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -123,16 +123,17 @@ pub fn of_undone(model: &ModelPlan) -> Vec<Finding> {
 
 /// Triggers that will not fire for what is written.
 #[must_use]
-pub fn of_triggers(live: &dyn Snapshot, models: &[ModelPlan]) -> Vec<Finding> {
+///
+/// # Errors
+/// What the source says.
+pub fn of_triggers(live: &dyn Snapshot, models: &[ModelPlan]) -> Result<Vec<Finding>, sources::Error> {
     let written =
         |table: &str| models.iter().find(|model| model.model == table).map_or(0, |model| model.create + model.update + model.delete);
-    let triggers = live.definition().objects.iter().filter(|object| object.kind == "trigger");
-    triggers
-        .filter_map(|trigger| {
-            let count = written(&trigger.table);
-            let message = format!("the trigger {} will not fire for {}", trigger.name, records(count));
-            let remedy = "Do by hand what it would have done, where that matters.";
-            (count > 0).then(|| Finding::new(Level::Warning, &trigger.table, message, remedy).about(count, Vec::new()))
-        })
-        .collect()
+    let findings = live.triggers()?.into_iter().filter_map(|trigger| {
+        let count = written(&trigger.table);
+        let message = format!("the {} {} will not fire for {}", trigger.kind, trigger.name, records(count));
+        let remedy = "Do by hand what it would have done, where that matters.";
+        (count > 0).then(|| Finding::new(Level::Warning, &trigger.table, message, remedy).about(count, Vec::new()))
+    });
+    Ok(findings.collect())
 }

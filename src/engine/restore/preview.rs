@@ -182,7 +182,7 @@ fn cannot_be_put_back(draft: &mut Draft<'_>, held: &StoredRelation) {
     if draft.place(relation).is_none() {
         let message = format!("does not exist any more; the backup has {}", records(held.rows));
         let remedy = match relation.kind {
-            RelationKind::Table => "Make the table again, or restore a whole copy (restore to).",
+            RelationKind::Table | RelationKind::Derived => "Make the table again, or restore a whole copy (restore to).",
             RelationKind::Files => "Mount the folder or make it (mkdir), then preview again; or restore a whole copy (restore to).",
         };
         draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, remedy).about(held.rows, Vec::new()));

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::{AuditOutcome, Role};
 use crate::engine::Engine;
-use crate::engine::apps::sqlite;
 use crate::engine::backup::definition;
 use crate::engine::error::{Doing, Error, Result};
 use crate::engine::latest::{Part, Wanted};
 use crate::engine::selection::in_words;
 use crate::engine::stored::StoredBackup;
 use crate::rows::{RelationDigest, RelationKind};
-use crate::sources::{Creator, files};
+use crate::sources::database::Database;
+use crate::sources::{Creator, Identity, files};
 use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord};
 
 /// Where a copy goes.
@@ -68,6 +68,7 @@ impl Engine {
                 match record.relation.kind {
                     RelationKind::Table => result.records += rows,
                     RelationKind::Files => result.files += rows,
+                    RelationKind::Derived => {}
                 }
             }
         }
@@ -107,7 +108,16 @@ type Copying<'s> = (Vec<&'s RelationRecord>, Box<dyn Creator>);
 fn begin_database<'s>(stored: &'s StoredBackup, url: &str) -> Result<Copying<'s>> {
     let source = source_of(stored, RelationKind::Table, "no database")?;
     let described = definition::read(stored.vault(), &source.definition)?;
-    Ok((source.relations.iter().collect(), sqlite(url)?.create(&described.definition)?))
+    let database = Database::parse(url)?;
+    let engine = serde_json::from_value::<Identity>(source.identity.clone()).map(|identity| identity.engine).unwrap_or_default();
+    if engine != database.engine() {
+        return Err(Error::Refused {
+            why: format!("the backup is of a {engine} database, and {database} is none"),
+            hint: "Name a target of the same kind: a new SQLite file (sqlite:PATH), or an empty PostgreSQL database (postgresql://…)."
+                .into(),
+        });
+    }
+    Ok((source.relations.iter().collect(), database.create(&described.definition)?))
 }
 
 /// A folder for each tree, below `folder`, which is made where it is not there.
@@ -124,7 +134,8 @@ fn begin_files<'s>(stored: &'s StoredBackup, folder: &Path) -> Result<Vec<Copyin
 }
 
 fn source_of<'s>(stored: &'s StoredBackup, kind: RelationKind, nothing: &str) -> Result<&'s SourceRecord> {
-    let holds = |source: &&SourceRecord| source.relations.iter().any(|record| record.relation.kind == kind);
+    let is_files = |source: &SourceRecord| source.relations.iter().any(|record| record.relation.kind == RelationKind::Files);
+    let holds = |source: &&SourceRecord| is_files(source) == (kind == RelationKind::Files);
     stored.manifest.sources.iter().find(holds).ok_or_else(|| Error::Refused {
         why: format!("the backup {} holds {nothing}", stored.manifest.id),
         hint: format!("See what it holds: backstop backups models {}", stored.manifest.id),

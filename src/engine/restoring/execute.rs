@@ -8,7 +8,7 @@ use crate::catalog::{
     self, App, AuditOutcome, JobKind, Kind, Level, NewRestore, PlanState, Restore, RestoreChange, RestoreOutcome, Role, Status, Time,
 };
 use crate::engine::Engine;
-use crate::engine::apps::{Parts, sqlite};
+use crate::engine::apps::Parts;
 use crate::engine::error::{Error, Result};
 use crate::engine::jobs::{Finish, JobRequest, Run};
 use crate::engine::progress::Tally;
@@ -20,6 +20,7 @@ use crate::engine::restore::spool::SpoolReader;
 use crate::engine::restore::strategy::Strategy;
 use crate::engine::restore::{Progress, Step, undo};
 use crate::rows::RelationKind;
+use crate::sources::database::Database;
 use crate::sources::{Snapshot, files};
 use crate::vault::Vault;
 
@@ -287,7 +288,7 @@ impl Executing<'_> {
             });
         };
         self.job.progress.phase("writing");
-        let writer = sqlite(url)?.writer(self.engine.lock_wait()?)?;
+        let writer = Database::parse(url)?.writer(self.engine.lock_wait()?)?;
         let mut hook = |point| if point == Point::Commit { Ok(files::step()?) } else { Ok(()) };
         let prepared = run::prepare(self.plan, spool, source, writer, &Contents(self.vault), told, &mut hook)?;
         before_commit(spool)?;

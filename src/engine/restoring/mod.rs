@@ -202,7 +202,7 @@ impl Engine {
         let models = scope.models.iter().chain(scope.records.keys()).cloned().collect();
         let part = match scope.only {
             None if !scope.tenants.is_empty() => Some(Part::Database),
-            Some(RelationKind::Table) => Some(Part::Database),
+            Some(RelationKind::Table | RelationKind::Derived) => Some(Part::Database),
             Some(RelationKind::Files) => Some(Part::Files),
             None if !scope.files.is_empty() && scope.models.is_empty() => Some(Part::Files),
             None => None,

@@ -52,7 +52,6 @@ pub const CONFIGURATION: &str = "configuration";
 pub struct Tree {
     root: PathBuf,
     relations: [Relation; 1],
-    definition: Definition,
     exclude: Exclude,
     one_file_system: bool,
     /// The one name below the root that is read, where a single file is meant.
@@ -72,8 +71,8 @@ impl Tree {
         let root = beneath::real_folder(root)?;
         let exclude = Exclude::new(&options.exclude)?;
         let one_file_system = options.one_file_system;
-        let (relations, definition) = ([relation(label)], Definition::default());
-        Ok(Self { root, relations, definition, exclude, one_file_system, only: None, apart: Marks::default(), left_out: Mutex::default() })
+        let relations = [relation(label)];
+        Ok(Self { root, relations, exclude, one_file_system, only: None, apart: Marks::default(), left_out: Mutex::default() })
     }
 
     /// What stands at `path`, a folder or a single file, as configuration: a module of its own.
@@ -119,8 +118,8 @@ impl Snapshot for Tree {
         &self.relations
     }
 
-    fn definition(&self) -> &Definition {
-        &self.definition
+    fn definition(&self) -> Result<Definition> {
+        Ok(Definition::default())
     }
 
     fn references(&self) -> &[Reference] {

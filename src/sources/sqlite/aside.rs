@@ -28,3 +28,34 @@ pub fn give_back(relation: &Relation, into: &[usize], changed: &[usize]) -> Stri
     let values = values.collect::<Vec<_>>().join(", ");
     format!("INSERT OR ABORT INTO main.{}({names}) SELECT {values} FROM {} WHERE key = ?", quoted(&relation.name), table(relation))
 }
+
+fn twins(relation: &Relation) -> String {
+    format!("temp.{}", quoted(&format!("backstop twins {}", relation.name)))
+}
+
+/// Makes the place for rows that are equal in all that can be seen of them, empty.
+pub fn make_twins(relation: &Relation) -> String {
+    let columns = (0..relation.columns.len()).map(|column| format!("c{column}")).collect::<Vec<_>>().join(", ");
+    format!("CREATE TABLE {} ({columns})", twins(relation))
+}
+
+/// Copies equal rows there; a condition follows.
+pub fn keep_twins(relation: &Relation) -> String {
+    let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
+    format!("INSERT INTO {} SELECT {columns} FROM main.{}", twins(relation), quoted(&relation.name))
+}
+
+/// Puts one of them back.
+pub fn one_twin_back(relation: &Relation) -> String {
+    format!("{} LIMIT 1", twin_back(relation))
+}
+
+/// Puts the others back, and the place away.
+pub fn other_twins_back(relation: &Relation) -> String {
+    format!("{} LIMIT -1 OFFSET 1; DROP TABLE {}", twin_back(relation), twins(relation))
+}
+
+fn twin_back(relation: &Relation) -> String {
+    let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
+    format!("INSERT OR ABORT INTO main.{}({columns}) SELECT * FROM {}", quoted(&relation.name), twins(relation))
+}

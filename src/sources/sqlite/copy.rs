@@ -32,7 +32,7 @@ pub fn let_go(opened: Opened, path: &Path, wait: Duration, scratch: &Path) -> Re
     let bytes = number("page_count").and_then(|pages| Ok(pages * number("page_size")?)).map_err(failed)?;
     room(path, scratch, bytes)?;
     match pages(&opened.connection, scratch) {
-        Ok(Some(connection)) => Ok(Opened { connection, copy: None }),
+        Ok(Some(connection)) => Ok(Opened { connection, copy: None, trace: None }),
         Ok(None) => Err(Error::Locked { what: path.display().to_string(), waited: wait.as_secs() }),
         Err(Stopped::Sqlite(error)) if is_full(&error) => {
             Err(Error::Full { what: format!("a copy of {} in {}", path.display(), scratch.display()) })
@@ -117,7 +117,7 @@ pub fn recovered(path: &Path, wait: Duration, scratch: &Path, why: &rusqlite::Er
     }
     let connection = connect(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let begun = connection.and_then(|connection| begin(&connection, wait).map(|()| connection));
-    Ok(Some(Opened { connection: begun.map_err(|error| said(path, wait, &error))?, copy: Some(folder) }))
+    Ok(Some(Opened { connection: begun.map_err(|error| said(path, wait, &error))?, copy: Some(folder), trace: None }))
 }
 
 /// Size and modification time.

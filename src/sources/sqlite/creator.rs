@@ -11,8 +11,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::derived::{Virtual, recognise};
-use super::open::is_full;
+use super::derived::{self, Virtual, recognise};
+use super::open::{is_full, words};
 use super::schema;
 use super::values::{Bound, quoted, quoted_list};
 use crate::rows::{Relation, Row};
@@ -86,7 +86,20 @@ impl SqliteCreator {
     }
 
     fn table(&mut self, object: &SchemaObject) -> Result<()> {
-        match self.make(object) {
+        if self.is_carried(object) {
+            self.verbatim.push(object.clone());
+            return Ok(());
+        }
+        // Tables that SQLite itself would make are allowed only so.
+        let reserved = object.name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
+        if reserved {
+            self.run("PRAGMA writable_schema = ON")?;
+        }
+        let made = self.make(object);
+        if reserved {
+            self.run("PRAGMA writable_schema = OFF")?;
+        }
+        match made {
             Ok(()) => Ok(()),
             Err(error) if missing(&error, "module").is_some() => {
                 let module = missing(&error, "module").unwrap_or_default();
@@ -94,8 +107,37 @@ impl SqliteCreator {
                 self.verbatim.push(object.clone());
                 Ok(())
             }
-            Err(error) => Err(Error::Unfit { model: object.name.clone(), why: error.to_string() }),
+            Err(error) => Err(Error::Unfit { model: object.name.clone(), why: words(&error) }),
         }
+    }
+
+    /// Whether the tables that this virtual table keeps for itself are among the others: then they are filled, and its own statement
+    /// is only noted.
+    fn is_carried(&self, object: &SchemaObject) -> bool {
+        is_virtual(object) && self.definition.objects.iter().any(|other| is_own_table(object, other))
+    }
+
+    /// A full-text index whose own tables were left out by a backup that was narrowed is made anew, empty: without any row it would
+    /// be damaged.
+    fn uncarried(&mut self) -> Result<()> {
+        let carried: Vec<SchemaObject> = self.verbatim.iter().filter(|object| self.is_carried(object)).cloned().collect();
+        let never_without_rows =
+            |object: &&SchemaObject| !matches!(recognise(&object.sql), Virtual::Other(_)) && derived::keeps(&object.sql, "data");
+        for object in carried.iter().filter(never_without_rows) {
+            let own: Vec<String> =
+                self.definition.objects.iter().filter(|other| is_own_table(object, other)).map(|own| own.name.clone()).collect();
+            if own.iter().any(|name| self.inserts.contains_key(name)) {
+                continue;
+            }
+            let drops = own.iter().map(|name| format!("DROP TABLE {};", quoted(name))).collect::<String>();
+            if self.run(&format!("SAVEPOINT emptied; {drops}")).is_ok() && self.make(object).is_ok() {
+                self.verbatim.retain(|other| other.name != object.name);
+                self.run("RELEASE emptied")?;
+            } else {
+                self.run("ROLLBACK TO emptied; RELEASE emptied")?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes an object; a collation or function it lacks is put in the place of the application's, and it is tried again.
@@ -124,7 +166,7 @@ impl SqliteCreator {
 
     fn index(&mut self, object: &SchemaObject) -> Result<()> {
         if let Err(error) = self.make(object) {
-            self.missed.push(format!("index {} of {}: {error}", object.name, object.table));
+            self.missed.push(format!("index {} of {}: {}", object.name, object.table, words(&error)));
         } else if let Some(collation) = self.foreign_collation(&object.name)? {
             self.run(&format!("DROP INDEX {}", quoted(&object.name)))?;
             let why = format!("it needs the collation {collation}, which only the application has");
@@ -166,16 +208,16 @@ impl SqliteCreator {
         Ok(())
     }
 
-    /// Full text that is made from other tables is made again; full text without content cannot be.
+    /// Full text that is made from other tables or views is made again.
     fn full_text(&mut self) -> Result<()> {
         let tables: Vec<SchemaObject> = self.definition.objects.iter().filter(|object| is_virtual(object)).cloned().collect();
-        for object in tables {
+        for object in tables.iter().filter(|object| self.verbatim.iter().all(|other| other.name != object.name)) {
             match recognise(&object.sql) {
-                Virtual::Contentless => self.missed.push(format!("{}: made empty; its full text keeps no content to restore", object.name)),
+                Virtual::Opaque => self.missed.push(format!("{}: made empty; the backup was narrowed and lacks its index", object.name)),
                 Virtual::External(_) => {
                     let name = quoted(&object.name);
                     if let Err(error) = self.connection.execute(&format!("INSERT INTO {name}({name}) VALUES ('rebuild')"), []) {
-                        self.missed.push(format!("{}: its full text was not rebuilt: {error}", object.name));
+                        self.missed.push(format!("{}: its full text was not rebuilt: {}", object.name, words(&error)));
                     }
                 }
                 _ => {}
@@ -251,15 +293,16 @@ impl Creator for SqliteCreator {
         let path = &self.path;
         let said = |error: rusqlite::Error| match is_full(&error) {
             true => database(path, &error),
-            false => Error::Unfit { model: relation.name.clone(), why: error.to_string() },
+            false => Error::Unfit { model: relation.name.clone(), why: words(&error) },
         };
         self.connection.prepare_cached(insert).and_then(|mut insert| insert.execute(params_from_iter(&values))).map(drop).map_err(said)
     }
 
     fn finish(mut self: Box<Self>) -> Result<Vec<String>> {
         self.constraints()?;
-        self.full_text()?;
+        self.uncarried()?;
         self.objects_behind_rows()?;
+        self.full_text()?;
         self.sequences()?;
         self.verbatim()?;
         self.pragmas()?;
@@ -278,6 +321,12 @@ impl Creator for SqliteCreator {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
         Ok(missed)
     }
+}
+
+/// Whether `other` is a table that the virtual table keeps for itself.
+fn is_own_table(object: &SchemaObject, other: &SchemaObject) -> bool {
+    let own = |(name, part): (&str, &str)| name.eq_ignore_ascii_case(&object.name) && derived::keeps(&object.sql, part);
+    other.kind == "table" && !is_virtual(other) && other.name.rsplit_once('_').is_some_and(own)
 }
 
 fn is_virtual(object: &SchemaObject) -> bool {
@@ -308,5 +357,5 @@ fn database(path: &Path, error: &rusqlite::Error) -> Error {
     if is_full(error) {
         return Error::Full { what: path.display().to_string() };
     }
-    Error::Database { what: path.display().to_string(), why: error.to_string() }
+    Error::Database { what: path.display().to_string(), why: words(error) }
 }

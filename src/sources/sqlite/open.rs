@@ -33,6 +33,31 @@ pub struct Opened {
     pub connection: Connection,
     /// Holds the copy that a hot journal was rolled back in.
     pub copy: Option<Private>,
+    /// Dropped after the connection.
+    pub trace: Option<Trace>,
+}
+
+/// The files that SQLite makes beside a database in WAL mode that nobody has open. The one who opened it takes them away again,
+/// unless somebody came meanwhile.
+pub struct Trace(PathBuf);
+
+impl Trace {
+    fn new(path: &Path) -> Option<Self> {
+        (!beside(path, "-wal").exists() && !beside(path, "-shm").exists()).then(|| Self(path.to_owned()))
+    }
+}
+
+impl Drop for Trace {
+    /// SQLite itself takes them away when the last connection that may write is closed, and leaves them where another one is
+    /// open. In a log without a byte there is nothing to be checkpointed.
+    fn drop(&mut self) {
+        if !fs::metadata(beside(&self.0, "-wal")).is_ok_and(|log| log.len() == 0) {
+            return;
+        }
+        let Ok(last) = connect(&self.0, OpenFlags::SQLITE_OPEN_READ_WRITE) else { return };
+        // What cannot be taken away stays: it is in nobody's way.
+        let _ = last.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    }
 }
 
 /// The file that `suffix` names beside the database.
@@ -49,7 +74,15 @@ pub fn said(what: &Path, waited: Duration, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Locked { what: shown, waited: waited.as_secs() },
         _ if is_full(error) => Error::Full { what: shown },
         Some(ErrorCode::NotADatabase) => Error::NotA { what: shown, expected: EXPECTED, why: "it is encrypted or something else".into() },
-        _ => Error::Database { what: shown, why: error.to_string() },
+        _ => Error::Database { what: shown, why: words(error) },
+    }
+}
+
+/// SQLite's own words, without the statement: of a wide table it is longer than anybody reads.
+pub fn words(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -158,9 +191,10 @@ pub fn read_only(path: &Path, wait: Duration, scratch: &Path) -> Result<Opened> 
     let owner = is_there(path)?.uid();
     may_open(path, owner)?;
     for _ in 0..RECOVERIES {
+        let trace = Trace::new(path);
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
         match connection.and_then(|connection| begin(&connection, wait).map(|()| connection)) {
-            Ok(connection) => return Ok(Opened { connection, copy: None }),
+            Ok(connection) => return Ok(Opened { connection, copy: None, trace }),
             Err(error) if is_hot(&error) => {
                 if let Some(opened) = copy::recovered(path, wait, scratch, &error)? {
                     return Ok(opened);
@@ -199,10 +233,13 @@ pub fn begin(connection: &Connection, wait: Duration) -> rusqlite::Result<()> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
-/// Another process died in a transaction: only a connection that may write could roll it back.
+/// Another process died in a transaction, and only a connection that may write could roll it back; or the log's index cannot be made
+/// where the database stands, as on media that cannot be written. A copy serves then.
 fn is_hot(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| {
-        [ffi::SQLITE_READONLY_ROLLBACK, ffi::SQLITE_READONLY_RECOVERY, ffi::SQLITE_READONLY_CANTLOCK].contains(&error.extended_code)
+        let hot = [ffi::SQLITE_READONLY_ROLLBACK, ffi::SQLITE_READONLY_RECOVERY, ffi::SQLITE_READONLY_CANTLOCK];
+        let no_index_of_the_log = [ffi::SQLITE_READONLY_DIRECTORY, ffi::SQLITE_READONLY_CANTINIT];
+        hot.contains(&error.extended_code) || no_index_of_the_log.contains(&error.extended_code)
     })
 }
 

@@ -3,7 +3,7 @@
 use super::functions;
 use super::salvage::Readable;
 use super::schema::{Table, UniqueIndex};
-use super::values::{collation, quoted, quoted_list};
+use super::values::{all_of, collation, quoted, quoted_list};
 use crate::rows::{Fold, KeyKind, LARGE, Relation};
 
 /// The statements of a pass.
@@ -77,9 +77,9 @@ fn by_index(relation: &Relation, parts: &[usize], index: &UniqueIndex, rowid: &s
 
 /// Identical rows stand in the order of their rowids, so that their ordinals stay.
 fn whole_row_order(table: &Table) -> String {
-    let visible = table.relation.visible().map(|column| table.relation.columns[column].name.as_str());
+    let visible: Vec<String> = table.relation.visible().map(|column| quoted(&table.relation.columns[column].name)).collect();
     let hidden = table.relation.columns.iter().find(|column| column.is_hidden());
-    let row = format!("backstop_row({})", quoted_list(visible));
+    let row = functions::row(&visible);
     hidden.map_or(row.clone(), |hidden| format!("{row}, {}", quoted(&hidden.name)))
 }
 
@@ -96,7 +96,7 @@ fn usable(of: &str, relation: &Relation, parts: &[usize]) -> String {
         let name = quoted(&relation.columns[part].name);
         format!("{of}{name} IS NOT NULL AND octet_length({of}{name}) <= {LARGE}")
     });
-    each.collect::<Vec<_>>().join(" AND ")
+    all_of(each.collect())
 }
 
 fn computed_order(relation: &Relation, parts: &[usize]) -> (String, String) {

@@ -12,14 +12,14 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::copy;
 use super::functions;
-use super::open::{self, Opened};
+use super::open::{self, Opened, Trace};
 use super::plan::Plan;
 use super::salvage::{self, Readable};
 use super::schema::{Schema, Table, UniqueIndex};
 use super::values::{Bound, equals, quoted, quoted_list, read};
 use crate::rows::{Digest, Fold, Key, Relation, Row, RowDigest, Value, row::compared_digest};
 use crate::sources::private::Private;
-use crate::sources::{Content, Definition, Error, Identity, Reference, Result, Snapshot, Unique, Unread};
+use crate::sources::{Content, Definition, Error, Identity, Reference, Result, SchemaObject, Snapshot, Unique, Unread};
 
 /// A SQLite database as it was when it was opened.
 pub struct SqliteSnapshot {
@@ -28,6 +28,7 @@ pub struct SqliteSnapshot {
     // Before the copy, so that it is closed before its files are removed.
     connection: Connection,
     _copy: Option<Private>,
+    _trace: Option<Trace>,
     /// What fixed the moment: of the database itself, wherever its pages are read.
     consistency: serde_json::Value,
     schema: Schema,
@@ -82,7 +83,18 @@ impl SqliteSnapshot {
         let relations = schema.tables.iter().map(|table| table.relation.clone()).collect();
         let utf8 = schema.definition.pragmas.iter().any(|(name, value)| name == "encoding" && value == "UTF-8");
         let uniques = schema.uniques();
-        Ok(Self { path: path.into(), wait, connection, _copy: opened.copy, consistency, schema, relations, uniques, utf8 })
+        Ok(Self {
+            path: path.into(),
+            wait,
+            connection,
+            _copy: opened.copy,
+            _trace: opened.trace,
+            consistency,
+            schema,
+            relations,
+            uniques,
+            utf8,
+        })
     }
 
     fn table(&self, model: &str) -> Result<&Table> {
@@ -272,7 +284,9 @@ pub(super) fn cells(row: &rusqlite::Row<'_>, width: usize, content: &dyn Content
 impl Snapshot for SqliteSnapshot {
     fn identity(&self) -> Identity {
         let application = pragma(&self.connection, "application_id");
-        let mut objects: Vec<_> = self.schema.definition.objects.iter().map(|object| (&object.kind, &object.name, &object.sql)).collect();
+        // What ANALYZE leaves is no other schema.
+        let objects = self.schema.definition.objects.iter().filter(|object| !object.name.starts_with("sqlite_"));
+        let mut objects: Vec<_> = objects.map(|object| (&object.kind, &object.name, &object.sql)).collect();
         objects.sort();
         let schema = Digest::of(serde_json::json!(objects).to_string().as_bytes());
         let place = format!("sqlite:{}", self.path.display());
@@ -283,8 +297,12 @@ impl Snapshot for SqliteSnapshot {
         &self.relations
     }
 
-    fn definition(&self) -> &Definition {
-        &self.schema.definition
+    fn definition(&self) -> Result<Definition> {
+        Ok(self.schema.definition.clone())
+    }
+
+    fn triggers(&self) -> Result<Vec<SchemaObject>> {
+        Ok(self.schema.definition.objects.iter().filter(|object| object.kind == "trigger").cloned().collect())
     }
 
     fn references(&self) -> &[Reference] {

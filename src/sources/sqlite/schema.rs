@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, ErrorCode, Result, params};
 
-use super::derived::{Virtual, recognise};
+use super::derived::{self, Virtual, recognise};
+use super::salvage;
+use super::values::quoted;
 use crate::rows::{Column, Fold, KeyKind, Relation, RelationKind, Role};
 use crate::sources::{Definition, Reference, SchemaObject, Unique};
 
@@ -68,6 +70,9 @@ fn is_over(index: &UniqueIndex, relation: &Relation) -> bool {
         && key.zip(parts).all(|(column, (name, fold))| column.name == *name && column.fold == fold)
 }
 
+/// SQLite gives no more columns at once (its default, and that of the library in here): a table with so many keeps no hidden rowid.
+const MOST_COLUMNS: usize = 2000;
+
 /// Everything but the rows.
 pub struct Schema {
     /// The models, in name order.
@@ -87,23 +92,34 @@ impl Schema {
     /// What SQLite says.
     pub fn load(connection: &Connection) -> Result<Self> {
         let kinds = kinds(connection)?;
-        let objects = objects(connection, &kinds)?;
+        let opaque = opaque(connection, &kinds)?;
+        let objects = objects(connection, &kinds, &opaque)?;
         let mut tables = Vec::new();
         let mut external = Vec::new();
         for object in objects.iter().filter(|object| object.kind == "table") {
             let made = is_virtual(&kinds, &object.name).then(|| recognise(&object.sql));
-            match &made {
-                Some(Virtual::External(content)) => external.push((object.name.clone(), content.clone())),
-                Some(Virtual::Contentless | Virtual::Other(_)) => {}
-                None | Some(Virtual::FullText | Virtual::RTree) => {
-                    let without_rowid = kinds.get(&object.name).is_some_and(|kind| kind.without_rowid);
-                    tables.push(table(connection, &object.name, without_rowid, made.as_ref())?);
+            let read = match &made {
+                Some(Virtual::External(content)) => {
+                    external.push((object.name.clone(), content.clone()));
+                    false
                 }
+                Some(_) => !opaque.contains_key(&object.name),
+                None => true,
+            };
+            if read {
+                let without_rowid = kinds.get(&object.name).is_some_and(|kind| kind.without_rowid);
+                let mut table = table(connection, &object.name, without_rowid, made.as_ref(), &object.sql)?;
+                if is_statistics(&object.name)
+                    || kinds.get(&object.name).is_some_and(|kind| kind.kind == "shadow" && owner(object, &opaque).is_some())
+                {
+                    table.relation.kind = RelationKind::Derived;
+                }
+                tables.push(table);
             }
         }
         tables.sort_by(|a, b| a.relation.name.cmp(&b.relation.name));
         let references = references(connection, &tables)?;
-        let definition = Definition { objects, pragmas: pragmas(connection)?, sequences: sequences(connection)? };
+        let definition = Definition { objects, pragmas: pragmas(connection)?, sequences: sequences(connection)?, unstarted: Vec::new() };
         Ok(Self { tables, definition, references, external })
     }
 
@@ -136,16 +152,66 @@ fn kinds(connection: &Connection) -> Result<HashMap<String, Kind>> {
     statement.query_map([], |row| Ok((row.get(0)?, Kind { kind: row.get(1)?, without_rowid: row.get(2)? })))?.collect()
 }
 
-/// Everything with a statement of its own, tables first, in the order in which it was made. What SQLite or a virtual table makes by itself is left out.
-fn objects(connection: &Connection, kinds: &HashMap<String, Kind>) -> Result<Vec<SchemaObject>> {
+/// The virtual tables that cannot be read by their columns, with the statements that make them: full text that keeps no content, and
+/// what needs a tokenizer or a function that only the application has.
+fn opaque(connection: &Connection, kinds: &HashMap<String, Kind>) -> Result<HashMap<String, String>> {
+    let mut statement = connection.prepare("SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND sql IS NOT NULL")?;
+    let all = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(String, String)>>>()?;
+    let mut opaque = HashMap::new();
+    for (name, sql) in all.into_iter().filter(|(name, _)| is_virtual(kinds, name)) {
+        let reads = !matches!(recognise(&sql), Virtual::Opaque | Virtual::Other(_)) && can_be_read(connection, &name)?;
+        if !reads {
+            opaque.insert(name, sql);
+        }
+    }
+    Ok(opaque)
+}
+
+/// Damage is met while reading.
+fn can_be_read(connection: &Connection, table: &str) -> Result<bool> {
+    let exists = |sql: &str| connection.prepare(sql).and_then(|mut first| first.exists([]));
+    let first = exists(&format!("SELECT * FROM main.{} LIMIT 1", quoted(table)));
+    // The rows of full text are read without its tokenizer; nothing else is done without it.
+    let words = exists(&format!("SELECT 1 FROM main.{0} WHERE {0} MATCH 'a' LIMIT 1", quoted(table)));
+    if words.is_err_and(|error| error.to_string().contains("no such tokenizer")) {
+        return Ok(false);
+    }
+    match first {
+        Ok(_) => Ok(true),
+        Err(error) if salvage::is_damage(&error) => Ok(true),
+        Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::Unknown)) => Ok(false),
+        Err(rusqlite::Error::SqlInputError { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The virtual table, of these, whose own table this is.
+fn owner<'o>(object: &SchemaObject, among: &'o HashMap<String, String>) -> Option<&'o String> {
+    let (name, part) = object.table.rsplit_once('_')?;
+    among.iter().find(|(owner, sql)| owner.eq_ignore_ascii_case(name) && derived::keeps(sql, part)).map(|(owner, _)| owner)
+}
+
+/// What ANALYZE writes: rows that the query planner reads.
+fn is_statistics(name: &str) -> bool {
+    name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_stat"))
+}
+
+/// Everything with a statement of its own, tables first, in the order in which it was made. What SQLite or a virtual table makes by
+/// itself is left out, but for statistics and for the tables of what cannot be read otherwise.
+fn objects(connection: &Connection, kinds: &HashMap<String, Kind>, opaque: &HashMap<String, String>) -> Result<Vec<SchemaObject>> {
     let mut statement = connection.prepare(
-        "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+        "SELECT type, name, tbl_name, sql FROM main.sqlite_schema
+         WHERE sql IS NOT NULL AND (name NOT LIKE 'sqlite\\_%' ESCAPE '\\' OR name LIKE 'sqlite\\_stat_' ESCAPE '\\')
          ORDER BY CASE type WHEN 'table' THEN sql LIKE 'CREATE VIRTUAL%' WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, rowid",
     )?;
     let all =
         statement.query_map([], |row| Ok(SchemaObject { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql: row.get(3)? }))?;
+    let all = all.collect::<Result<Vec<_>>>()?;
+    let owners =
+        all.iter().filter(|object| is_virtual(kinds, &object.name)).map(|object| (object.name.clone(), object.sql.clone())).collect();
     let is_shadow = |object: &SchemaObject| kinds.get(&object.table).is_some_and(|kind| kind.kind == "shadow");
-    all.filter(|object| !object.as_ref().is_ok_and(is_shadow)).collect()
+    let is_kept = |object: &SchemaObject| !is_shadow(object) || owner(object, &owners).is_none_or(|owner| opaque.contains_key(owner));
+    Ok(all.iter().filter(|object| is_kept(object)).cloned().collect())
 }
 
 struct Info {
@@ -156,7 +222,7 @@ struct Info {
     hidden: u8,
 }
 
-fn table(connection: &Connection, name: &str, without_rowid: bool, made: Option<&Virtual>) -> Result<Table> {
+fn table(connection: &Connection, name: &str, without_rowid: bool, made: Option<&Virtual>, sql: &str) -> Result<Table> {
     let mut statement = connection.prepare("SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?, 'main')")?;
     let infos = statement.query_map([name], |row| {
         Ok(Info { name: row.get(0)?, declared: row.get(1)?, not_null: row.get(2)?, key_part: row.get(3)?, hidden: row.get(4)? })
@@ -165,7 +231,9 @@ fn table(connection: &Connection, name: &str, without_rowid: bool, made: Option<
     let rowid = ["rowid", "oid", "_rowid_"].into_iter().find(|alias| !infos.iter().any(|info| info.name.eq_ignore_ascii_case(alias)));
     let rowid = rowid.filter(|_| !without_rowid).map(ToOwned::to_owned);
     let (unique, primary_index) = unique_indexes(connection, name)?;
-    let mut columns: Vec<Column> = infos.iter().filter(|info| info.hidden == 0).map(column).collect();
+    let language = made.and_then(|_| derived::language_column(sql));
+    let is_stored = |info: &&Info| info.hidden == 0 || language.as_ref().is_some_and(|language| info.name.eq_ignore_ascii_case(language));
+    let mut columns: Vec<Column> = infos.iter().filter(is_stored).map(column).collect();
     let mut primary: Vec<&Info> = infos.iter().filter(|info| info.key_part > 0).collect();
     primary.sort_by_key(|info| info.key_part);
     let alias = !without_rowid && !primary_index && primary.len() == 1 && made.is_none();
@@ -180,7 +248,7 @@ fn table(connection: &Connection, name: &str, without_rowid: bool, made: Option<
             let names = key_names(&primary, &unique, &infos);
             let key = names.iter().map(|name| columns.iter().position(|column| column.name == *name)).collect::<Option<Vec<_>>>();
             fold_columns(&mut columns, &names, &unique);
-            if !alias && rowid.is_some() {
+            if !alias && rowid.is_some() && columns.len() < MOST_COLUMNS {
                 columns.push(rowid_column(rowid.as_deref(), Role::Hidden));
             }
             (key.filter(|key| !key.is_empty()).map_or(KeyKind::WholeRow, KeyKind::Columns), alias)

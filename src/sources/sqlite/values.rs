@@ -15,6 +15,17 @@ pub fn quoted_list<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
+/// A condition for which all of these hold. Joined in pairs: SQLite takes no more than a thousand in a row.
+pub fn all_of(mut conditions: Vec<String>) -> String {
+    while conditions.len() > 1 {
+        conditions = conditions
+            .chunks(2)
+            .map(|pair| if pair.len() == 2 { format!("({} AND {})", pair[0], pair[1]) } else { pair[0].clone() })
+            .collect();
+    }
+    conditions.pop().unwrap_or_else(|| "1".into())
+}
+
 /// SQLite's name for what a key column's collation folds.
 pub fn collation(fold: Fold) -> &'static str {
     match fold {

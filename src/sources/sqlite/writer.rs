@@ -16,7 +16,7 @@ use super::functions;
 use super::open;
 use super::reader::{Cell, cells};
 use super::schema::{Schema, Table};
-use super::values::{Bound, collation, equals, quoted, quoted_list};
+use super::values::{Bound, all_of, collation, equals, quoted, quoted_list};
 use crate::rows::{Column, KeyKind, Relation, Row, RowDigest, Value, row::compared_digest};
 use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
 
@@ -110,10 +110,12 @@ impl SqliteWriter {
     /// is another one. The values alone name it only where no rowid can be named.
     fn find(&self, relation: &Relation, like: &Row) -> Result<Option<Row>> {
         let table = self.table(relation)?;
-        if let Some(place) = Place::by_key(table, relation, like) {
-            return self.select(relation, &place);
-        }
         let same = |row: &Row| compared_digest(relation, &row.values) == compared_digest(relation, &like.values);
+        if let Some(place) = Place::by_key(table, relation, like) {
+            let found = self.select(relation, &place)?;
+            // A key too long to name a row: another row with it is another one.
+            return Ok(if like.key.whole_row().is_some() { found.filter(same) } else { found });
+        }
         if relation.columns.iter().any(Column::is_hidden) {
             let Some(place) = Place::by_rowid(relation, like) else { return Ok(None) };
             return Ok(self.select(relation, &place)?.filter(same));
@@ -124,9 +126,42 @@ impl SqliteWriter {
     /// Runs a statement on the one row that `like` names.
     fn on_one(&mut self, relation: &Relation, like: &Row, what: &str, set: &[Bound<'_>]) -> Result<()> {
         let live = self.find(relation, like)?.ok_or_else(|| not_one(relation, 0))?;
-        let place = Place::by_key(self.table(relation)?, relation, &live)
-            .or_else(|| Place::by_rowid(relation, &live))
-            .unwrap_or_else(|| Place::by_values(relation, &live));
+        let named = Place::by_key(self.table(relation)?, relation, &live).or_else(|| Place::by_rowid(relation, &live));
+        let Some(place) = named else {
+            let place = Place::by_values(relation, &live);
+            let others = self.twins_aside(relation, &place)?;
+            self.on_place(relation, &place, what, set)?;
+            return if others { self.twins_back(relation) } else { Ok(()) };
+        };
+        self.on_place(relation, &place, what, set)
+    }
+
+    /// Where no rowid can be named, a row is one of its equals: all but one of them are taken out.
+    fn twins_aside(&mut self, relation: &Relation, place: &Place<'_>) -> Result<bool> {
+        let table = quoted(&relation.name);
+        let count = format!("SELECT count(*) FROM main.{table} WHERE {}", place.condition);
+        let counted = self.connection.query_row(&count, params_from_iter(place.bound()), |row| row.get::<_, u64>(0));
+        if counted.map_err(|error| self.said(&relation.name, &error))? < 2 {
+            return Ok(false);
+        }
+        let run = |sql: String, bound: bool| {
+            let changed =
+                if bound { self.connection.execute(&sql, params_from_iter(place.bound())) } else { self.connection.execute(&sql, []) };
+            changed.map_err(|error| self.said(&relation.name, &error))
+        };
+        run(aside::make_twins(relation), false)?;
+        run(format!("{} WHERE {}", aside::keep_twins(relation), place.condition), true)?;
+        run(format!("DELETE FROM main.{table} WHERE {}", place.condition), true)?;
+        run(aside::one_twin_back(relation), false)?;
+        Ok(true)
+    }
+
+    fn twins_back(&mut self, relation: &Relation) -> Result<()> {
+        let back = self.connection.execute_batch(&aside::other_twins_back(relation));
+        back.map_err(|error| self.said(&relation.name, &error))
+    }
+
+    fn on_place(&mut self, relation: &Relation, place: &Place<'_>, what: &str, set: &[Bound<'_>]) -> Result<()> {
         let sql = format!("{what} WHERE {}", place.condition);
         let parameters = set.iter().map(|value| value as &dyn rusqlite::ToSql);
         let place_values: Vec<Bound<'_>> = place.bound().collect();
@@ -239,7 +274,7 @@ struct Place<'v> {
 impl<'v> Place<'v> {
     fn of(parts: impl Iterator<Item = (String, &'v Value)>) -> Self {
         let (conditions, values): (Vec<_>, Vec<_>) = parts.unzip();
-        Self { condition: conditions.join(" AND "), values }
+        Self { condition: all_of(conditions), values }
     }
 
     /// By the key's columns under the collation that the key folds; `None` where one is NULL or there is no key.

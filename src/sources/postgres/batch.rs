@@ -1,0 +1,170 @@
+//! Writes to one table that wait to be sent together: a round trip for many, not for each.
+
+use super::catalog::Table;
+use super::session::Session;
+use super::text::encode_row;
+use crate::rows::{Large, Row};
+use crate::sources::{Error, Resolve, Result};
+use std::io::Write as _;
+
+/// Bytes of statements or lines that are sent at once.
+const BYTES: usize = 1 << 20;
+/// Statements that are sent at once.
+const STATEMENTS: usize = 500;
+
+/// Writes of one sort to one table.
+#[derive(Debug, Default)]
+pub struct Batch {
+    model: String,
+    writes: Writes,
+}
+
+#[derive(Debug, Default)]
+enum Writes {
+    #[default]
+    None,
+    /// Lines of COPY, and how many.
+    Insert(Vec<u8>, u64),
+    /// Statements, each for one row.
+    Update(Vec<String>, usize),
+    /// Conditions, each for one row.
+    Delete(Vec<String>, usize),
+}
+
+/// Has no content: rows with values that stand outside them are not sent in batches.
+struct Nothing;
+
+impl Resolve for Nothing {
+    fn fetch(&self, large: &Large, _: &mut dyn std::io::Write) -> std::io::Result<()> {
+        Err(std::io::Error::other(format!("a value of {} bytes stands outside its row", large.length)))
+    }
+}
+
+impl Batch {
+    /// The model whose writes wait.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        (!matches!(self.writes, Writes::None)).then_some(&self.model)
+    }
+
+    /// Whether rows are to be deleted.
+    #[must_use]
+    pub fn deletes(&self) -> bool {
+        matches!(self.writes, Writes::Delete(..))
+    }
+
+    /// Whether an insert into the model can wait here.
+    #[must_use]
+    pub fn takes_insert(&self, model: &str) -> bool {
+        matches!(self.writes, Writes::None) || self.model == model && matches!(self.writes, Writes::Insert(..))
+    }
+
+    /// Whether an update of the model can wait here.
+    #[must_use]
+    pub fn takes_update(&self, model: &str) -> bool {
+        matches!(self.writes, Writes::None) || self.model == model && matches!(self.writes, Writes::Update(..))
+    }
+
+    /// Whether a deletion from the model can wait here.
+    #[must_use]
+    pub fn takes_delete(&self, model: &str) -> bool {
+        matches!(self.writes, Writes::None) || self.model == model && matches!(self.writes, Writes::Delete(..))
+    }
+
+    /// Adds a row to be inserted.
+    ///
+    /// # Errors
+    /// A value stands outside the row.
+    pub fn insert(&mut self, model: &str, row: &Row) -> std::io::Result<()> {
+        self.model = model.to_owned();
+        if !matches!(self.writes, Writes::Insert(..)) {
+            self.writes = Writes::Insert(Vec::new(), 0);
+        }
+        if let Writes::Insert(lines, rows) = &mut self.writes {
+            encode_row(&row.values, &Nothing, lines)?;
+            *rows += 1;
+        }
+        Ok(())
+    }
+
+    /// Adds a statement that updates one row.
+    pub fn update(&mut self, model: &str, statement: &str) {
+        self.model = model.to_owned();
+        if !matches!(self.writes, Writes::Update(..)) {
+            self.writes = Writes::Update(Vec::new(), 0);
+        }
+        if let Writes::Update(statements, bytes) = &mut self.writes {
+            statements.push(statement.to_owned());
+            *bytes += statement.len();
+        }
+    }
+
+    /// Adds a row to be deleted.
+    pub fn delete(&mut self, model: &str, condition: String) {
+        self.model = model.to_owned();
+        if !matches!(self.writes, Writes::Delete(..)) {
+            self.writes = Writes::Delete(Vec::new(), 0);
+        }
+        if let Writes::Delete(conditions, bytes) = &mut self.writes {
+            *bytes += condition.len();
+            conditions.push(condition);
+        }
+    }
+
+    /// Whether it is to be sent.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match &self.writes {
+            Writes::None => false,
+            Writes::Insert(lines, _) => lines.len() >= BYTES,
+            Writes::Update(writes, bytes) | Writes::Delete(writes, bytes) => writes.len() >= STATEMENTS || *bytes >= BYTES,
+        }
+    }
+
+    /// The rows to be deleted, as a condition on a table that is called so in the statement.
+    #[must_use]
+    pub fn condition(&self, called: &str) -> String {
+        let Writes::Delete(conditions, _) = &self.writes else { return "false".into() };
+        let rows = conditions.join(") OR (");
+        // The conditions name columns alone: a row of the table stands for them.
+        format!("EXISTS (SELECT 1 FROM (SELECT {called}.*) AS row_ WHERE ({rows}))")
+    }
+
+    /// Sends everything; each write must change one row.
+    ///
+    /// # Errors
+    /// What the server says, and writes that changed other rows than meant.
+    pub fn send(self, session: &mut Session, table: &Table) -> Result<()> {
+        let model = &self.model;
+        let (meant, done) = match self.writes {
+            Writes::None => return Ok(()),
+            Writes::Insert(lines, rows) => (rows, copy(session, table, &lines)?),
+            Writes::Update(statements, _) => {
+                let changed = session.changed(model, &statements.join(";"))?;
+                if changed.len() != statements.len() || changed.iter().any(|&rows| rows != 1) {
+                    return Err(Error::Unfit {
+                        model: model.clone(),
+                        why: "an update found other rows than the one that was meant".into(),
+                    });
+                }
+                (statements.len() as u64, changed.iter().sum())
+            }
+            Writes::Delete(conditions, _) => {
+                let sql = format!("DELETE FROM {} WHERE ({})", table.source(), conditions.join(") OR ("));
+                (conditions.len() as u64, session.changed(model, &sql)?.iter().sum())
+            }
+        };
+        if meant == done {
+            return Ok(());
+        }
+        Err(Error::Unfit { model: model.clone(), why: format!("{done} rows were found where {meant} were meant") })
+    }
+}
+
+fn copy(session: &mut Session, table: &Table, lines: &[u8]) -> Result<u64> {
+    let model = &table.relation.name;
+    let mut to = session.copy_in(model, &format!("COPY {}({}) FROM STDIN", table.name, table.columns()))?;
+    to.write_all(lines).map_err(|source| Error::Io { what: model.clone(), source })?;
+    let done = to.finish();
+    done.map_err(|error| session.said(model, &error))
+}

@@ -1,0 +1,47 @@
+//! Conditions that find one row.
+
+use super::catalog::Table;
+use super::sql::{ident, value};
+use super::text::Kind;
+use crate::rows::{KeyKind, Row, Value};
+
+/// By the values of the key, as the database's own equality has it; none where the row has no usable key.
+#[must_use]
+pub fn by_key(table: &Table, row: &Row) -> Option<String> {
+    let KeyKind::Columns(parts) = &table.relation.key else { return None };
+    if row.key.whole_row().is_some() {
+        return None;
+    }
+    let equal = parts.iter().map(|&part| {
+        let sought = &row.values[part];
+        (!sought.is_null())
+            .then(|| value(sought))
+            .flatten()
+            .map(|sought| format!("{} = {sought}", ident(&table.relation.columns[part].name)))
+    });
+    equal.collect::<Option<Vec<_>>>().map(|equal| equal.join(" AND "))
+}
+
+/// By all values that stand in the row itself, byte for byte; those that stand outside are compared where the rows arrive.
+#[must_use]
+pub fn by_values(table: &Table, row: &Row) -> String {
+    let columns = table.relation.columns.iter().zip(&table.kinds).zip(&row.values);
+    let same = columns.filter_map(|((column, kind), sought)| {
+        let name = ident(&column.name);
+        Some(match (sought, kind) {
+            (Value::Large(_), _) => format!("{name} IS NOT NULL"),
+            (Value::Null, _) => format!("{name} IS NULL"),
+            (_, Kind::Integer | Kind::Bytes) => format!("{name} = {}", value(sought)?),
+            // The text itself: of many types other values are equal too (1.0 and 1.00), and some know no equality.
+            (Value::Text(bytes), Kind::Text) => {
+                format!(
+                    "pg_catalog.convert_to(pg_catalog.format('%s', {name}), pg_catalog.getdatabaseencoding()) = '\\x{}'",
+                    super::sql::hex(bytes)
+                )
+            }
+            _ => return None,
+        })
+    });
+    let same: Vec<String> = same.collect();
+    if same.is_empty() { "true".to_owned() } else { same.join(" AND ") }
+}

@@ -1,0 +1,450 @@
+//! Changes to a live database, in one transaction, with neither triggers, rules nor foreign-key actions.
+//!
+//! A table is locked against other writers when it is first read: what was seen then stays true. Writes go out in
+//! batches, each checked to have changed as many rows as it should. PostgreSQL keeps the foreign keys itself; what a
+//! deletion would take along that nobody previewed stops the restore.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write as _;
+use std::time::Duration;
+
+use super::address::Address;
+use super::batch::Batch;
+use super::catalog::{Catalog, LARGE_OBJECTS, Table};
+use super::guards::{ForeignKey, Guards, foreign_keys};
+use super::large_objects;
+use super::places::{by_key, by_values};
+use super::raise;
+use super::session::Session;
+use super::sql::{ident, idents, value};
+use super::text::{Decoder, encode_row};
+use crate::rows::{Relation, Row, RowDigest, Value, row::compared_digest};
+use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
+
+pub(super) struct PostgresWriter {
+    session: Session,
+    catalog: Catalog,
+    relations: Vec<Relation>,
+    guards: Guards,
+    /// What is known of each table that was read or written.
+    known: BTreeMap<String, Known>,
+    batch: Batch,
+    /// The largest whole number that was inserted into each column: by model and column.
+    highest: BTreeMap<(String, usize), i64>,
+    aside: Vec<Aside>,
+}
+
+/// A table that is locked.
+#[derive(Default)]
+struct Known {
+    /// The foreign keys that concern it; none before it is written.
+    keys: Option<Vec<ForeignKey>>,
+}
+
+/// A row that was put aside, whole, in a table of the session's own.
+struct Aside {
+    model: String,
+    key: Vec<u8>,
+    table: String,
+    /// Whether the row is still there, its unique values taken from it.
+    parked: bool,
+}
+
+/// Where a row is.
+struct Found {
+    row: Row,
+    condition: String,
+}
+
+impl PostgresWriter {
+    pub(super) fn open(address: &Address, wait: Duration) -> Result<Self> {
+        let mut session = Session::open(address)?;
+        if session.one("SELECT pg_catalog.pg_is_in_recovery()")?.as_deref() == Some("t") {
+            let why = "the server is a standby, which cannot be written to".to_owned();
+            return Err(Error::Database { what: address.to_string(), why });
+        }
+        session.run(&format!(
+            "SET lock_timeout = '{}ms'; BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on",
+            wait.as_millis().max(1)
+        ))?;
+        let encoding = session.one("SELECT pg_catalog.getdatabaseencoding()")?.unwrap_or_default();
+        session.values_are(&encoding);
+        let catalog = Catalog::load(&mut session)?;
+        let mut relations: Vec<Relation> = catalog.tables.iter().map(|table| table.relation.clone()).collect();
+        relations.push(large_objects::relation());
+        let (guards, batch) = (Guards::default(), Batch::default());
+        let (known, highest, aside) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Ok(Self { session, catalog, relations, guards, known, batch, highest, aside })
+    }
+
+    fn table(&self, relation: &Relation) -> Result<Table> {
+        self.catalog.table(&relation.name).cloned()
+    }
+
+    /// Locks the table against other writers; its definition must be the one that was seen.
+    fn lock(&mut self, table: &Table) -> Result<()> {
+        let model = &table.relation.name;
+        if self.known.contains_key(model) {
+            return Ok(());
+        }
+        self.session.run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.name))?;
+        let now = Catalog::load(&mut self.session)?;
+        if now.table(model).ok().map(|now| &now.relation) != Some(&table.relation) {
+            return Err(Error::Unfit { model: model.clone(), why: "its columns were changed just now; preview again".into() });
+        }
+        self.known.insert(model.clone(), Known::default());
+        Ok(())
+    }
+
+    /// Makes the table ready to be written: nothing of the application acts, foreign keys upon and of it can wait where they must.
+    fn prepare(&mut self, table: &Table, waiting: impl Fn(&ForeignKey) -> bool) -> Result<Vec<ForeignKey>> {
+        self.lock(table)?;
+        if self.known.values().all(|known| known.keys.is_none()) {
+            self.guards.silence_events(&mut self.session)?;
+        }
+        let known = self.known.entry(table.relation.name.clone()).or_default();
+        let keys = match &known.keys {
+            Some(keys) => keys.clone(),
+            None => {
+                self.guards.silence(&mut self.session, &table.oid)?;
+                known.keys.insert(foreign_keys(&mut self.session, &table.oid)?).clone()
+            }
+        };
+        for key in keys.iter().filter(|key| !key.waits() && (key.is_own() || waiting(key))) {
+            self.guards.let_wait(&mut self.session, key)?;
+        }
+        Ok(keys)
+    }
+
+    /// Where the row that `like` names is now: by its key, else where all its values are.
+    fn find(&mut self, table: &Table, like: &Row) -> Result<Option<Found>> {
+        self.flush()?;
+        self.lock(table)?;
+        let relation = &table.relation;
+        if let Some(condition) = by_key(table, like) {
+            let found = self.select(table, "", &condition, None)?;
+            return Ok(found.map(|(_, row)| Found { row, condition }));
+        }
+        let sought = compared_digest(relation, &like.values);
+        let found = self.select(table, "tableoid::pg_catalog.oid, ctid, ", &by_values(table, like), Some(sought))?;
+        Ok(found.map(|(place, row)| Found { row, condition: place }))
+    }
+
+    /// The first row under a condition, and where it stands: with the digest where one is given.
+    fn select(&mut self, table: &Table, places: &str, condition: &str, sought: Option<RowDigest>) -> Result<Option<(String, Row)>> {
+        let relation = &table.relation;
+        let sql = format!("COPY (SELECT {places}{} FROM {} WHERE {condition}) TO STDOUT", table.columns(), table.source());
+        let (mut found, mut decoder) = (None, Decoder::default());
+        self.session.copy_all(&relation.name, &sql, &mut |line| {
+            let (place, line) = if places.is_empty() { (String::new(), line) } else { place_of(line)? };
+            if found.is_none() {
+                let failed = |source| Error::Io { what: relation.name.clone(), source };
+                let values = decoder.row(line, &table.kinds, &Looking).map_err(failed)?;
+                if sought.is_none_or(|sought| compared_digest(relation, &values) == sought) {
+                    found = Some((place, Row::new(relation, values, 0)));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn must_find(&mut self, table: &Table, like: &Row) -> Result<Found> {
+        self.find(table, like)?.ok_or_else(|| not_one(&table.relation, 0))
+    }
+
+    /// Sends what waits.
+    fn flush(&mut self) -> Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        let Some(model) = batch.model() else { return Ok(()) };
+        let table = self.catalog.table(model)?.clone();
+        if batch.deletes() {
+            self.refuse_actions(&table, &batch)?;
+        }
+        batch.send(&mut self.session, &table)
+    }
+
+    /// A deletion that would delete or change other records by itself is not made.
+    fn refuse_actions(&mut self, table: &Table, batch: &Batch) -> Result<()> {
+        let keys = self.known.get(&table.relation.name).and_then(|known| known.keys.clone()).unwrap_or_default();
+        for key in keys.iter().filter(|key| key.is_parent && key.acts_on_delete) {
+            if !key.is_own() {
+                self.session.run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", key.child))?;
+            }
+            let joined = |one: &str, other: &str| {
+                let pairs = key.columns.iter().zip(&key.to_columns);
+                pairs.map(|(from, to)| format!("{one}.{} = {other}.{}", ident(from), ident(to))).collect::<Vec<_>>().join(" AND ")
+            };
+            let own = if key.is_own() { format!(" AND NOT ({})", batch.condition("c")) } else { String::new() };
+            let sql = format!(
+                "SELECT count(*) FROM {} AS c WHERE EXISTS (SELECT 1 FROM {} AS p WHERE {} AND ({})){own}",
+                key.child,
+                key.parent,
+                joined("c", "p"),
+                batch.condition("p")
+            );
+            let count = self.session.one(&sql)?.unwrap_or_default();
+            if count != "0" {
+                let why =
+                    format!("{count} records of {} refer to records that are to be deleted, and would be changed with them", key.child);
+                return Err(Error::Unfit { model: table.relation.name.clone(), why });
+            }
+        }
+        Ok(())
+    }
+
+    /// A change of what others refer to is not made where they would be changed with it.
+    fn refuse_carrying(&mut self, table: &Table, keys: &[ForeignKey], columns: &[usize], condition: &str) -> Result<()> {
+        let changed = |name: &String| columns.iter().any(|&column| table.relation.columns[column].name == *name);
+        for key in keys.iter().filter(|key| key.is_parent && key.acts_on_update && key.to_columns.iter().any(changed)) {
+            let pairs = key.columns.iter().zip(&key.to_columns).map(|(from, to)| format!("c.{} = p.{}", ident(from), ident(to)));
+            let sql = format!(
+                "SELECT count(*) FROM {} AS c, (SELECT * FROM {} WHERE {condition}) AS p WHERE {}",
+                key.child,
+                table.source(),
+                pairs.collect::<Vec<_>>().join(" AND ")
+            );
+            let count = self.session.one(&sql)?.unwrap_or_default();
+            if count != "0" {
+                let why = format!("{count} records of {} refer to a value that is to be changed, and would be changed with it", key.child);
+                return Err(Error::Unfit { model: table.relation.name.clone(), why });
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, relation: &Relation, row: &Row) {
+        for (column, held) in row.values.iter().enumerate() {
+            if let Value::Integer(number) = held {
+                let highest = self.highest.entry((relation.name.clone(), column)).or_insert(*number);
+                *highest = (*highest).max(*number);
+            }
+        }
+    }
+}
+
+/// The condition for where a row stands, from the two columns before the others; the rest of the line.
+fn place_of(line: &[u8]) -> Result<(String, &[u8])> {
+    let mut fields = line.splitn(3, |&byte| byte == b'\t');
+    let mut next = || fields.next().unwrap_or_default();
+    let (table, place, rest) = (next(), next(), next());
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    Ok((format!("tableoid = {} AND ctid = '{}'", text(table), text(place)), rest))
+}
+
+fn not_one(relation: &Relation, rows: u64) -> Error {
+    Error::Unfit { model: relation.name.clone(), why: format!("{rows} rows were found where one was meant") }
+}
+
+impl Writer for PostgresWriter {
+    fn relations(&self) -> &[Relation] {
+        &self.relations
+    }
+
+    fn read(&mut self, relation: &Relation, like: &Row) -> Result<Option<Row>> {
+        if relation.name == LARGE_OBJECTS {
+            return large_objects::read(&mut self.session, like);
+        }
+        let table = self.table(relation)?;
+        let ordinal = like.key.whole_row().map_or(0, |(_, ordinal)| ordinal);
+        Ok(self.find(&table, like)?.map(|found| Row::new(relation, found.row.values, ordinal)))
+    }
+
+    fn count(&mut self, relation: &Relation, found: &mut HashMap<RowDigest, u64>) -> Result<()> {
+        let table = self.table(relation)?;
+        self.flush()?;
+        self.lock(&table)?;
+        let mut decoder = Decoder::default();
+        let sql = format!("COPY (SELECT {} FROM {}) TO STDOUT", table.columns(), table.source());
+        self.session.copy_all(&relation.name, &sql, &mut |line| {
+            let values = decoder.row(line, &table.kinds, &Looking).map_err(|source| Error::Io { what: relation.name.clone(), source })?;
+            if let Some(count) = found.get_mut(&compared_digest(relation, &values)) {
+                *count += 1;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn insert(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
+        if relation.name == LARGE_OBJECTS {
+            return large_objects::insert(&mut self.session, row, content);
+        }
+        let table = self.table(relation)?;
+        if !self.batch.takes_insert(&relation.name) {
+            self.flush()?;
+        }
+        self.prepare(&table, |_| false)?;
+        self.note(relation, row);
+        if row.values.iter().any(|value| matches!(value, Value::Large(_))) {
+            self.flush()?;
+            let sql = format!("COPY {}({}) FROM STDIN", table.name, table.columns());
+            return send_row(&mut self.session, &table, &sql, row, content);
+        }
+        self.batch.insert(&relation.name, row).map_err(|source| Error::Io { what: relation.name.clone(), source })?;
+        if self.batch.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    fn update(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
+        if relation.name == LARGE_OBJECTS {
+            return large_objects::update(&mut self.session, like, row, columns, content);
+        }
+        let table = self.table(relation)?;
+        let refers = |key: &ForeignKey| {
+            let sets = |name: &String| columns.iter().any(|&column| relation.columns[column].name == *name);
+            key.is_child && key.columns.iter().any(sets) || key.is_parent && key.to_columns.iter().any(sets)
+        };
+        if !self.batch.takes_update(&relation.name) {
+            self.flush()?;
+        }
+        let keys = self.prepare(&table, refers)?;
+        let condition = match by_key(&table, like) {
+            Some(condition) => condition,
+            None => self.must_find(&table, like)?.condition,
+        };
+        if keys.iter().any(|key| key.is_parent && key.acts_on_update) {
+            self.flush()?;
+            self.refuse_carrying(&table, &keys, columns, &condition)?;
+        }
+        let set =
+            columns.iter().map(|&column| Some(format!("{} = {}", ident(&relation.columns[column].name), value(&row.values[column])?)));
+        match set.collect::<Option<Vec<_>>>() {
+            Some(set) => {
+                self.batch.update(&relation.name, &format!("UPDATE {} SET {} WHERE {condition}", table.source(), set.join(", ")));
+                if self.batch.is_full() { self.flush() } else { Ok(()) }
+            }
+            None => {
+                self.flush()?;
+                self.update_large(&table, row, columns, &condition, content)
+            }
+        }
+    }
+
+    /// The row is kept whole in a table of the session's own. Where others refer to it, it stays, and gives up its unique values
+    /// as far as they may be NULL: its deletion would delete or change what refers to it.
+    fn put_aside(&mut self, relation: &Relation, like: &Row) -> Result<()> {
+        let table = self.table(relation)?;
+        self.flush()?;
+        let keys = self.prepare(&table, |_| false)?;
+        let found = self.must_find(&table, like)?;
+        let name = format!("pg_temp.backstop_aside_{}", self.aside.len());
+        let (columns, source, condition) = (table.columns(), table.source(), &found.condition);
+        self.session
+            .run(&format!("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {columns} FROM {source} WHERE {condition}", &name[8..]))?;
+        let parked = keys.iter().any(|key| key.is_parent);
+        let changed = if parked {
+            let of_model = self.catalog.uniques.iter().filter(|unique| unique.model == relation.name);
+            let free = of_model
+                .flat_map(|unique| &unique.columns)
+                .filter(|name| relation.column(name).is_some_and(|c| !relation.columns[c].not_null));
+            let set: Vec<String> = free.map(|name| format!("{} = NULL", ident(name))).collect();
+            if set.is_empty() {
+                let why = "records exchange unique values that must not be NULL, and other records refer to them; leave one of them out";
+                return Err(Error::Unfit { model: relation.name.clone(), why: why.into() });
+            }
+            self.session.changed(&relation.name, &format!("UPDATE {source} SET {} WHERE {condition}", set.join(", ")))?
+        } else {
+            self.session.changed(&relation.name, &format!("DELETE FROM {source} WHERE {condition}"))?
+        };
+        self.aside.push(Aside { model: relation.name.clone(), key: like.key.as_bytes().to_vec(), table: name, parked });
+        if changed == [1] { Ok(()) } else { Err(not_one(relation, changed.iter().sum())) }
+    }
+
+    fn put_back(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
+        let table = self.table(relation)?;
+        self.flush()?;
+        let is_it = |aside: &Aside| aside.model == relation.name && aside.key == like.key.as_bytes();
+        let place = self.aside.iter().position(is_it).ok_or_else(|| not_one(relation, 0))?;
+        let aside = self.aside.swap_remove(place);
+        let names = |columns: &[usize]| idents(columns.iter().map(|&column| relation.columns[column].name.as_str()));
+        let (kept, held) = (&aside.table, Table { name: aside.table.clone(), partitioned: true, ..table.clone() });
+        self.update_held(&held, row, columns, content)?;
+        let all = table.columns();
+        let changed = if aside.parked {
+            let condition = by_key(&table, like).ok_or_else(|| not_one(relation, 0))?;
+            let of_model = self.catalog.uniques.iter().filter(|unique| unique.model == relation.name);
+            let mut set: Vec<usize> = of_model.flat_map(|unique| &unique.columns).filter_map(|name| relation.column(name)).collect();
+            set.extend(columns);
+            set.sort_unstable();
+            set.dedup();
+            let names = names(&set);
+            let sql = format!("UPDATE {} SET ({names}) = (SELECT {names} FROM {kept}) WHERE {condition}", table.source());
+            self.session.changed(&relation.name, &sql)?
+        } else {
+            let sql = format!("INSERT INTO {}({all}) OVERRIDING SYSTEM VALUE SELECT {all} FROM {kept}", table.name);
+            self.session.changed(&relation.name, &sql)?
+        };
+        self.session.run(&format!("DROP TABLE {kept}"))?;
+        if changed == [1] { Ok(()) } else { Err(not_one(relation, changed.iter().sum())) }
+    }
+
+    fn delete(&mut self, relation: &Relation, like: &Row) -> Result<()> {
+        if relation.name == LARGE_OBJECTS {
+            return large_objects::delete(&mut self.session, like);
+        }
+        let table = self.table(relation)?;
+        if !self.batch.takes_delete(&relation.name) {
+            self.flush()?;
+        }
+        // What refers to it may be changed to refer elsewhere later on.
+        self.prepare(&table, |key| key.is_parent)?;
+        let condition = match by_key(&table, like) {
+            Some(condition) => condition,
+            None => self.must_find(&table, like)?.condition,
+        };
+        self.batch.delete(&relation.name, condition);
+        // A row found by its place alone is deleted before another one is looked for: the two could be the same.
+        if self.batch.is_full() || by_key(&table, like).is_none() { self.flush() } else { Ok(()) }
+    }
+
+    /// PostgreSQL keeps foreign keys itself: those that wait are checked here.
+    fn violations(&mut self) -> Result<Vec<Violation>> {
+        self.flush()?;
+        self.session.run("SET CONSTRAINTS ALL IMMEDIATE")?;
+        raise::sequences(&mut self.session, &self.catalog, &self.highest)?;
+        Ok(Vec::new())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<()> {
+        self.flush()?;
+        let Self { guards, session, .. } = &mut *self;
+        guards.put_back(session)?;
+        session.run("COMMIT")
+    }
+}
+
+impl PostgresWriter {
+    /// Writes columns of a row of which some stand outside it: the row goes through a table of the session's own.
+    fn update_large(&mut self, table: &Table, row: &Row, columns: &[usize], condition: &str, content: &dyn Resolve) -> Result<()> {
+        let names = idents(columns.iter().map(|&column| table.relation.columns[column].name.as_str()));
+        self.session
+            .run(&format!("CREATE TEMPORARY TABLE backstop_row ON COMMIT DROP AS SELECT {names} FROM {} WITH NO DATA", table.name))?;
+        let part = Row { key: row.key.clone(), values: columns.iter().map(|&column| row.values[column].clone()).collect() };
+        send_row(&mut self.session, table, "COPY pg_temp.backstop_row FROM STDIN", &part, content)?;
+        let sql = format!("UPDATE {} SET ({names}) = (SELECT {names} FROM pg_temp.backstop_row) WHERE {condition}", table.source());
+        let changed = self.session.changed(&table.relation.name, &sql)?;
+        self.session.run("DROP TABLE pg_temp.backstop_row")?;
+        if changed == [1] { Ok(()) } else { Err(not_one(&table.relation, changed.iter().sum())) }
+    }
+
+    /// Writes columns of the one row of a table of the session's own.
+    fn update_held(&mut self, held: &Table, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
+        if columns.is_empty() {
+            return Ok(());
+        }
+        self.update_large(held, row, columns, "true", content)
+    }
+}
+
+/// Sends one row by a COPY statement, its large values as they are fetched.
+fn send_row(session: &mut Session, table: &Table, sql: &str, row: &Row, content: &dyn Resolve) -> Result<()> {
+    let model = &table.relation.name;
+    let mut to = session.copy_in(model, sql)?;
+    let sent = encode_row(&row.values, content, &mut to).and_then(|()| to.flush());
+    sent.map_err(|source| Error::Io { what: model.clone(), source })?;
+    match to.finish() {
+        Ok(1) => Ok(()),
+        Ok(rows) => Err(not_one(&table.relation, rows)),
+        Err(error) => Err(session.said(model, &error)),
+    }
+}

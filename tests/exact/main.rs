@@ -1,0 +1,13 @@
+//! SQLite, exactly: what SQLite accepts comes back the same, compared by programs that are not ours.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod compare;
+mod django;
+mod hostile;
+#[path = "../common/known.rs"]
+mod known;
+mod properties;
+mod spoil;
+mod states;

@@ -1,0 +1,106 @@
+//! An engine that protects one PostgreSQL database.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backstop::catalog::BackupType;
+use backstop::clock::SystemClock;
+use backstop::engine::apps::{AppRequest, LOCK_WAIT_SECONDS};
+use backstop::engine::backup::{BackupRequest, BackupResult};
+use backstop::engine::restore::Step;
+use backstop::engine::restore::strategy::Strategy;
+use backstop::engine::restoring::{CopyResult, CopyTarget, PreviewRequest};
+use backstop::engine::vaults::VaultRequest;
+use backstop::engine::{Engine, Home, Result};
+
+use crate::common::postgres::{Cluster, Database};
+use crate::known::{Known, secret};
+
+/// The statements of a file of the tests.
+pub fn sample(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)).unwrap()
+}
+
+/// The roles of `hostile.sql`, which no database can hold: they are the server's.
+pub const ROLES: &str = "CREATE ROLE \"owner; of 'all'\"; CREATE ROLE reader;";
+
+pub fn going(_: Step<'_>) -> bool {
+    true
+}
+
+pub struct Place {
+    _folder: tempfile::TempDir,
+    pub engine: Engine,
+}
+
+impl Place {
+    /// It protects the database at `url`, and has no backup yet.
+    pub fn protecting(url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::open(Home::at(folder.path().join("home")), Arc::new(SystemClock), Box::new(Known)).unwrap();
+        let locations = [folder.path().join("vault").display().to_string()];
+        let passphrase = secret();
+        engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).unwrap();
+        engine.add_app(&AppRequest { name: "app".into(), database: Some(url.to_owned()), ..AppRequest::default() }).unwrap();
+        Self { _folder: folder, engine }
+    }
+
+    /// It protects the database, and has a full backup of it.
+    pub fn backed_up(database: &Database) -> Self {
+        let place = Self::protecting(&database.url());
+        place.back_up(BackupType::Full).unwrap();
+        place
+    }
+
+    pub fn back_up(&self, kind: BackupType) -> Result<BackupResult> {
+        self.engine.backup(&BackupRequest::new(None, kind))
+    }
+
+    pub fn restore_to(&self, url: String) -> Result<CopyResult> {
+        self.engine.restore_to("latest", None, &[CopyTarget::Database(url)])
+    }
+
+    /// Everything as the latest backup has it: what differs is replaced, what is only live deleted.
+    pub fn restore_exactly(&self) -> Result<String> {
+        let request = PreviewRequest { exact: true, ..PreviewRequest::new(None, Strategy::Replace) };
+        let plan = self.engine.preview(&request, &mut going)?;
+        assert!(plan.safe_to_restore, "{:#?}", plan.findings);
+        Ok(self.engine.restore(&plan.plan, Some("a test"), &mut going)?.restore)
+    }
+
+    pub fn undo(&self, restore: &str) -> Result<()> {
+        self.engine.undo(restore, Vec::new(), Some("a test"), &mut going).map(drop)
+    }
+
+    /// How long a locked table is waited for.
+    pub fn wait_seconds(&self, seconds: u64) {
+        self.engine.catalog().set_setting(LOCK_WAIT_SECONDS, &seconds).unwrap();
+    }
+}
+
+/// What pg_dump says of a database, the rows of each table in one order: a table has none.
+pub fn dumped(cluster: &Cluster, database: &Database) -> String {
+    let all = cluster.dump(database, &["--inserts", "--rows-per-insert=1"]);
+    let mut told = Vec::new();
+    let mut rows = Vec::new();
+    // The key behind these words is another one each time.
+    for line in all.lines().filter(|line| !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ")) {
+        if line.starts_with("INSERT INTO ") {
+            rows.push(line);
+        } else {
+            rows.sort_unstable();
+            told.append(&mut rows);
+            told.push(line);
+        }
+    }
+    told.join("\n")
+}
+
+#[track_caller]
+pub fn assert_equal(original: &str, copy: &str) {
+    let differ = original.lines().zip(copy.lines()).position(|(one, other)| one != other);
+    if let Some(line) = differ.or((original.len() != copy.len()).then(|| original.lines().count().min(copy.lines().count()))) {
+        let around = |text: &str| text.lines().skip(line.saturating_sub(5)).take(12).collect::<Vec<_>>().join("\n");
+        panic!("line {line} differs\n--- original\n{}\n--- copy\n{}", around(original), around(copy));
+    }
+}

@@ -1,0 +1,195 @@
+//! Backups of a database that is in use: one moment, nobody waits, and what goes wrong is told and mended by the next one.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use backstop::catalog::{BackupFilter, BackupType};
+use backstop::error::{Explain, Status};
+use backstop::rows::Value;
+use backstop::sources::database::Database as Source;
+use backstop::sources::{Looking, Snapshot};
+
+use crate::common::postgres::{Cluster, Database};
+use crate::place::Place;
+
+fn backups(place: &Place) -> usize {
+    place.engine.catalog().backups_page(&BackupFilter::default(), None, 100).unwrap().items.len()
+}
+
+fn snapshot(database: &Database) -> Box<dyn Snapshot> {
+    Source::parse(&database.url()).unwrap().snapshot(Duration::from_secs(5), std::path::Path::new("/")).unwrap()
+}
+
+/// Waits until a query gives `wanted`.
+fn until(database: &Database, query: &str, wanted: &str) {
+    while database.psql(query).trim() != wanted {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn each_backup_holds_one_moment_while_writers_go_on() {
+    let cluster = Cluster::start();
+    let database = cluster.database("bank");
+    database.psql(
+        "CREATE TABLE left_account (id integer PRIMARY KEY, money bigint); CREATE TABLE right_account (id integer PRIMARY KEY, money bigint);
+         INSERT INTO left_account SELECT g, 1000 FROM generate_series(1, 2000) g; INSERT INTO right_account SELECT g, 1000 FROM generate_series(1, 2000) g",
+    );
+    let place = Place::protecting(&database.url());
+    let (ended, transfers) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = postgres::Client::connect(&database.url(), postgres::NoTls).unwrap();
+            // A writer that had to wait for a lock would fail.
+            client.batch_execute("SET lock_timeout = '1ms'").unwrap();
+            let mut id = 0;
+            while !ended.load(Ordering::Relaxed) {
+                id = id % 2000 + 1;
+                let sql = format!(
+                    "BEGIN; UPDATE left_account SET money = money - 7 WHERE id = {id}; UPDATE right_account SET money = money + 7 WHERE id = {id}; COMMIT"
+                );
+                client.batch_execute(&sql).unwrap();
+                transfers.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let copies = (0..4).map(|number| {
+            let before = transfers.load(Ordering::Relaxed);
+            while transfers.load(Ordering::Relaxed) < before + 50 {
+                std::thread::yield_now();
+            }
+            place.back_up(if number == 0 { BackupType::Full } else { BackupType::Incremental }).unwrap();
+            let copy = cluster.database(&format!("copy_{number}"));
+            place.restore_to(copy.url()).unwrap();
+            copy
+        });
+        let copies: Vec<Database> = copies.collect();
+        ended.store(true, Ordering::Relaxed);
+        for copy in copies {
+            assert_eq!(copy.psql("SELECT sum(money) FROM (TABLE left_account UNION ALL TABLE right_account) AS a").trim(), "4000000");
+        }
+    });
+}
+
+#[test]
+fn a_snapshot_sees_nothing_later_and_keeps_definitions_but_no_writer_waiting() {
+    let cluster = Cluster::start();
+    let database = cluster.database("moment");
+    database.psql("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'then'); CREATE SEQUENCE s");
+    let held = snapshot(&database);
+    database.psql("SET lock_timeout = '1s'; INSERT INTO t VALUES (2, 'later'); UPDATE t SET v = 'now'; SELECT nextval('s')");
+    let refused =
+        database.program("psql").args(["-c", "SET lock_timeout = '50ms'", "-c", "ALTER TABLE t ADD COLUMN x integer"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("lock timeout"));
+    let mut seen = Vec::new();
+    let relation = held.relations()[0].clone();
+    let mut each = |row: backstop::rows::Row| {
+        seen.push(row.values);
+        std::ops::ControlFlow::Continue(())
+    };
+    held.scan(&relation, &Looking, &mut each).unwrap();
+    assert!(matches!(&seen[..], [row] if matches!(&row[0], Value::Integer(1)) && row[1].same(&Value::text("then"))), "{seen:?}");
+    assert_eq!(held.sequences().unwrap().called, [("\"public\".\"s\"".to_owned(), 1)], "sequences are read last");
+    drop(held);
+    database.psql("SET lock_timeout = '5s'; ALTER TABLE t ADD COLUMN x integer");
+}
+
+#[test]
+fn a_scan_that_is_broken_off_leaves_the_snapshot_usable() {
+    let cluster = Cluster::start();
+    let database = cluster.database("broken_off");
+    database.psql(
+        "CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(1, 20000) g",
+    );
+    let held = snapshot(&database);
+    let relation = held.relations()[0].clone();
+    for wanted in [3_u32, 20_000] {
+        let mut seen = 0;
+        let mut each = |_| {
+            seen += 1;
+            if seen < wanted || wanted == 20_000 { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) }
+        };
+        held.scan(&relation, &Looking, &mut each).unwrap();
+        assert_eq!(seen, wanted);
+    }
+}
+
+#[test]
+fn a_backend_that_is_killed_fails_the_backup_and_the_next_one_works() {
+    let cluster = Cluster::start();
+    let database = cluster.database("killed");
+    database.psql("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'x')");
+    let place = Place::protecting(&database.url());
+    let mut holder = postgres::Client::connect(&database.url(), postgres::NoTls).unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").unwrap();
+    std::thread::scope(|scope| {
+        let making = scope.spawn(|| place.back_up(BackupType::Full));
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backstop' AND wait_event_type = 'Lock'";
+        until(&cluster.existing("postgres"), waiting, "1");
+        cluster.existing("postgres").psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'backstop'");
+        let error = making.join().unwrap().unwrap_err();
+        assert!(error.to_string().contains("terminat") || error.to_string().contains("connection"), "{error}");
+        assert_eq!(error.status(), Status::Failed);
+    });
+    assert_eq!(backups(&place), 0);
+    holder.batch_execute("COMMIT").unwrap();
+    assert_eq!(place.back_up(BackupType::Full).unwrap().records, 1);
+}
+
+#[test]
+fn a_table_that_stays_locked_is_waited_for_as_long_as_the_setting_says() {
+    let cluster = Cluster::start();
+    let database = cluster.database("locked");
+    database.psql("CREATE TABLE t (id integer PRIMARY KEY)");
+    let place = Place::protecting(&database.url());
+    place.wait_seconds(1);
+    let mut holder = postgres::Client::connect(&database.url(), postgres::NoTls).unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").unwrap();
+    let error = place.back_up(BackupType::Full).unwrap_err();
+    assert!(error.to_string().contains("lock"), "{error}");
+    assert_eq!(backups(&place), 0);
+    holder.batch_execute("COMMIT").unwrap();
+    place.back_up(BackupType::Full).unwrap();
+}
+
+#[test]
+fn rights_that_are_missing_are_told_and_the_backup_works_once_they_are_given() {
+    let cluster = Cluster::start();
+    let database = cluster.database("rights");
+    database.psql(
+        "CREATE ROLE backup LOGIN; CREATE TABLE open_one (id integer PRIMARY KEY); CREATE TABLE closed (id integer PRIMARY KEY);
+         GRANT SELECT ON open_one TO backup; CREATE TABLE hidden (id integer PRIMARY KEY); INSERT INTO hidden VALUES (1);
+         ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; GRANT SELECT ON hidden TO backup; CREATE SEQUENCE s; GRANT SELECT ON s TO backup",
+    );
+    let place = Place::protecting(&database.url_of("backup"));
+    let error = place.back_up(BackupType::Full).unwrap_err();
+    assert!(error.to_string().contains("permission denied for table closed"), "{error}");
+    assert_eq!(error.status(), Status::Refused);
+    assert!(error.hint().unwrap().contains("pg_read_all_data"), "{:?}", error.hint());
+    database.psql("GRANT SELECT ON closed TO backup");
+    // Rows that a policy hides are an error and no silence.
+    let error = place.back_up(BackupType::Full).unwrap_err();
+    assert!(error.to_string().contains("row-level security") || error.to_string().contains("row security"), "{error}");
+    assert_eq!(backups(&place), 0);
+    database.psql("ALTER ROLE backup BYPASSRLS");
+    assert_eq!(place.back_up(BackupType::Full).unwrap().records, 1);
+}
+
+#[test]
+fn one_percent_changed_is_stored_and_no_more() {
+    let cluster = Cluster::start();
+    let database = cluster.database("increment");
+    database.psql(
+        "CREATE TABLE t (id integer PRIMARY KEY, v text, at timestamptz); INSERT INTO t SELECT g, md5(g::text), now() FROM generate_series(1, 40000) g",
+    );
+    let place = Place::protecting(&database.url());
+    let full = place.back_up(BackupType::Full).unwrap();
+    database
+        .psql("UPDATE t SET v = md5(v) WHERE id % 100 = 0; DELETE FROM t WHERE id % 10000 = 1; INSERT INTO t VALUES (50000, 'new', NULL)");
+    let increment = place.back_up(BackupType::Incremental).unwrap();
+    assert_eq!(increment.records, 40_000 - 4 + 1);
+    assert!(increment.bytes_stored * 33 < full.bytes_stored, "{} of {}", increment.bytes_stored, full.bytes_stored);
+    let copy = cluster.database("copy");
+    place.restore_to(copy.url()).unwrap();
+    let digest = "SELECT md5(string_agg(t::text, E'\\n' ORDER BY id)) FROM t";
+    assert_eq!(copy.psql(digest), database.psql(digest));
+}
