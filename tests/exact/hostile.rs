@@ -197,3 +197,17 @@ fn full_text_that_only_its_application_can_read_comes_back_with_the_tables_it_ke
     rename(&copied, "swedish", "porter");
     assert_same(&good, &told(&copied, What::All));
 }
+
+#[test]
+fn a_schema_that_is_not_utf_8_is_refused_in_words() {
+    let place = Place::new();
+    let path = place.path("app.db");
+    let statement: String = b"CREATE TABLE t (a DEFAULT '\xe9')".iter().map(|byte| format!("{byte:02x}")).collect();
+    let latin = format!("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = CAST(x'{statement}' AS TEXT)");
+    change(&path, &["CREATE TABLE t (a)", &latin]);
+    place.expect(0, &["vault", "init", "--location", "vault"]);
+    let output = place.run(&["app", "add", "app", "--database", &format!("sqlite:{}", path.display())]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("app.db") && said.contains("of its schema is not UTF-8"), "{said}");
+}
