@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::catalog::{App, AuditOutcome, FilesRoot, Kind, NewApp, Role};
-use crate::rows::{Relation, RelationKind, Row, Value};
+use crate::rows::{Batch, Relation, RelationKind, Row, Value};
 use crate::sources::files::{Options, Tree};
 use crate::sources::sqlite::{Sqlite, SqliteSnapshot};
 use crate::sources::url::Url;
@@ -94,6 +94,19 @@ impl Snapshot for Grouped {
 
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> SourceResult<Vec<Unread>> {
         self.snapshot.scan(relation, content, each)
+    }
+
+    fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
+        self.snapshot.another()
+    }
+
+    fn scan_batches(
+        &self,
+        relation: &Relation,
+        content: &dyn Content,
+        give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
+    ) -> SourceResult<Vec<Unread>> {
+        self.snapshot.scan_batches(relation, content, give)
     }
 
     fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> SourceResult<Option<Row>> {
@@ -193,6 +206,18 @@ impl Engine {
     /// What the sources say.
     pub fn look_at_sources(&self, app: &App) -> Result<Vec<Box<dyn Snapshot>>> {
         Places::of(app, self.lock_wait()?).look(&self.home().scratch())
+    }
+
+    /// Looks at the SQLite database of `app`, whose application waits for nothing afterwards: its rows cannot be read.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn glance_at_database(&self, app: &App) -> Result<Option<Box<dyn Snapshot>>> {
+        // What names no SQLite database is opened as what it is, and told there where it is nothing.
+        let Some(Ok(database)) = app.database.as_deref().map(sqlite) else { return Ok(None) };
+        let look = database.look(self.lock_wait()?, &self.home().scratch())?;
+        look.end_look()?;
+        Ok(together(Some(look), Vec::new()).pop())
     }
 
     /// What no tree is to read as files: the home, every location of every vault, every database that is protected.

@@ -8,6 +8,7 @@ pub mod basis;
 pub mod definition;
 pub mod digests;
 pub mod relation;
+mod source;
 
 use std::sync::Arc;
 
@@ -17,9 +18,9 @@ use crate::catalog::{
     App, AuditOutcome, BackupFilter, BackupModel, BackupType, CopyState, JobKind, Level, NewBackup, Origin, Role, Status,
 };
 use crate::clock::rfc3339;
-use crate::rows::{Relation, RelationKind};
+use crate::rows::Relation;
 use crate::sources::Snapshot;
-use crate::vault::{BackupId, Committed, Figures, Manifest, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
+use crate::vault::{BackupId, Committed, Figures, Manifest, Outcome, Scope, Totals, Vault};
 
 use super::Engine;
 use super::access::host;
@@ -27,8 +28,8 @@ use super::apps::Parts;
 use super::error::{Error, Result};
 use super::jobs::{Asked, Finish, JobRequest, Run};
 use basis::Basis;
-use digests::{Digests, Fresh};
-use relation::{Storing, missed};
+use digests::Digests;
+use source::Target;
 
 /// The types of backup that can be made.
 pub const TYPES: [BackupType; 6] = [
@@ -183,23 +184,34 @@ impl Backing<'_> {
         self.run.progress.phase("opening");
         let vault = self.engine.vault(&self.app.vault)?;
         let started = self.engine.clock().now();
-        let sources = self.engine.open_sources(self.app, parts)?;
-        // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold.
-        let taken = self.engine.clock().now();
-        self.refuse_unknown_models(&sources)?;
         for id in self.engine.take_in_unnoted(self.app, &vault)? {
             self.run.log(Level::Info, &format!("{id} stood in the vault, and the catalog did not know it: it does now"));
         }
         let mut basis = self.basis(&vault)?;
-        self.expect(&sources, &mut basis);
         let writer = vault.writer()?;
+        let still = self.still(&mut basis, parts)?;
+        // What is lost is read and stored again.
+        let still = match still {
+            Some(still) if still.is_held(&writer)? => Some(still),
+            _ => None,
+        };
+        let sources = self.engine.open_sources(self.app, Parts { database: parts.database && still.is_none(), ..parts })?;
+        // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold.
+        let taken = self.engine.clock().now();
+        let all = || still.iter().map(|still| still.source.as_ref()).chain(sources.iter().map(AsRef::as_ref));
+        self.refuse_unknown_models(all())?;
+        self.expect(all(), &mut basis);
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
         let mut manifest = self.manifest(started, taken);
-        manifest.consistency = sources.iter().map(|source| source.consistency()).collect();
+        manifest.consistency = all().map(Snapshot::consistency).collect();
+        if let Some(still) = &still {
+            self.take_over(still, &writer, &mut manifest)?;
+        }
         let mut fresh = Vec::new();
         // Each is let go as soon as it is read: an application's log cannot be emptied under a reader.
         for source in sources {
-            fresh.extend(self.source(source.as_ref(), &mut basis, (&vault, &writer, &digests), &mut manifest)?);
+            let target = Target { vault: &vault, writer: &writer, digests: &digests };
+            fresh.extend(self.source(source.as_ref(), &mut basis, target, &mut manifest)?);
         }
         if manifest.relations().next().is_none() {
             return Err(Error::Usage {
@@ -217,8 +229,8 @@ impl Backing<'_> {
     }
 
     /// A model that is asked for and not there is a mistake, however many others are there.
-    fn refuse_unknown_models(&self, sources: &[Box<dyn Snapshot>]) -> Result<()> {
-        let models = || sources.iter().flat_map(|source| source.relations()).map(|relation| relation.name.as_str());
+    fn refuse_unknown_models<'s>(&self, sources: impl Iterator<Item = &'s dyn Snapshot> + Clone) -> Result<()> {
+        let models = || sources.clone().flat_map(|source| source.relations()).map(|relation| relation.name.as_str());
         match self.request.models.iter().find(|model| models().all(|known| known != *model)) {
             Some(unknown) => Err(Error::no_model(unknown, models(), &format!("backstop app models {}", self.app.name))),
             None => Ok(()),
@@ -235,56 +247,14 @@ impl Backing<'_> {
     }
 
     /// Says how many records there will be: as many as there were, where the last backup had all of what is asked for now.
-    fn expect(&self, sources: &[Box<dyn Snapshot>], basis: &mut Basis) {
-        let covered = sources.iter().flat_map(|source| source.relations().iter().filter(|relation| self.request.covers(relation)));
+    fn expect<'s>(&self, sources: impl Iterator<Item = &'s dyn Snapshot>, basis: &mut Basis) {
+        let covered = sources.flat_map(|source| source.relations().iter().filter(|relation| self.request.covers(relation)));
         let known: Option<u64> = covered.map(|relation| basis.of(relation).map(|record| record.rows)).sum();
         if let Some(records) = known {
             self.run.progress.expect(records);
         }
         let since = basis.parent().map_or_else(|| "as a new base".to_owned(), |parent| format!("since {parent}"));
         self.run.log(Level::Info, &format!("{} of {}, {since}", self.request.kind, self.app.name));
-    }
-
-    /// Writes every model of one source that is in scope; gives their digest caches, to be kept once the backup exists.
-    fn source(
-        &self,
-        source: &dyn Snapshot,
-        basis: &mut Basis,
-        (vault, writer, digests): (&Vault, &Writer<'_>, &Digests<'_>),
-        manifest: &mut Manifest,
-    ) -> Result<Vec<Fresh>> {
-        let mut relations = Vec::new();
-        let mut fresh = Vec::new();
-        for relation in source.relations().iter().filter(|relation| self.request.covers(relation)) {
-            self.run.progress.phase(&relation.name);
-            let since = basis.of(relation);
-            let (snapshot, progress) = (source, self.run.progress.as_ref());
-            let proving = self.request.kind == BackupType::Full;
-            let storing = Storing { snapshot, relation, writer, vault, digests, backup: &manifest.id, proving, progress };
-            let outcome = storing.store(since.as_ref())?;
-            fresh.extend(outcome.fresh);
-            self.run.log(Level::Debug, &format!("{}: {} records", relation.name, outcome.record.rows));
-            for unread in &outcome.unread {
-                self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
-            }
-            manifest.errors.extend(missed(outcome.unread));
-            match relation.kind {
-                RelationKind::Table => manifest.figures.records += outcome.record.rows,
-                RelationKind::Files => manifest.figures.files += outcome.record.rows,
-            }
-            relations.push(outcome.record);
-        }
-        let left_out = source.left_out();
-        if !left_out.is_empty() {
-            let what = "databases, vaults and homes are not read as files";
-            self.run.log(Level::Info, &format!("left out of {}: {} ({what})", source.identity().place, left_out.join(", ")));
-        }
-        if !relations.is_empty() {
-            let identity = serde_json::to_value(source.identity()).unwrap_or_default();
-            let definition = definition::store(writer, source)?;
-            manifest.sources.push(SourceRecord { identity, definition, relations });
-        }
-        Ok(fresh)
     }
 
     fn manifest(&self, started: Timestamp, taken: Timestamp) -> Manifest {

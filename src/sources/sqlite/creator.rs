@@ -3,19 +3,19 @@
 //! What needs a collation, a function or a module that only the application has is made as far as it can be made
 //! exactly, and named.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, params};
 
 use super::derived::{Virtual, recognise};
 use super::open::is_full;
 use super::schema;
 use super::values::{Bound, quoted, quoted_list};
-use crate::rows::{Relation, Row};
+use crate::rows::{Batch, Relation, Row};
 use crate::sources::{Creator, Definition, Error, Resolve, Result, SchemaObject, partial};
 
 pub(super) struct SqliteCreator {
@@ -24,7 +24,6 @@ pub(super) struct SqliteCreator {
     connection: Connection,
     file: tempfile::NamedTempFile,
     definition: Definition,
-    inserts: HashMap<String, String>,
     /// Collations that stand in for the application's.
     collations: BTreeSet<String>,
     /// Objects that only a row in `sqlite_schema` can bring back.
@@ -45,7 +44,6 @@ impl SqliteCreator {
             connection,
             file,
             definition: definition.clone(),
-            inserts: HashMap::new(),
             collations: BTreeSet::new(),
             verbatim: Vec::new(),
             missed: Vec::new(),
@@ -69,7 +67,7 @@ impl SqliteCreator {
         }
         self.run(
             "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
-             PRAGMA temp_store = FILE; BEGIN",
+             PRAGMA temp_store = FILE; PRAGMA cache_size = -49152; BEGIN",
         )
     }
 
@@ -242,18 +240,28 @@ impl SqliteCreator {
 
 impl Creator for SqliteCreator {
     fn add(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
-        let insert = self.inserts.entry(relation.name.clone()).or_insert_with(|| {
-            let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
-            let places = vec!["?"; relation.columns.len()].join(", ");
-            format!("INSERT OR ABORT INTO {}({columns}) VALUES ({places})", quoted(&relation.name))
-        });
-        let values = row.values.iter().map(|value| Bound::new(value, &relation.name, content)).collect::<Result<Vec<_>>>()?;
-        let path = &self.path;
+        let mut batch = Batch::default();
+        batch.push(relation, row)?;
+        self.add_all(relation, &mut batch, content)
+    }
+
+    fn add_all(&mut self, relation: &Relation, batch: &mut Batch, content: &dyn Resolve) -> Result<()> {
+        let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
+        let places = vec!["?"; relation.columns.len()].join(", ");
+        let insert = format!("INSERT OR ABORT INTO {}({columns}) VALUES ({places})", quoted(&relation.name));
         let said = |error: rusqlite::Error| match is_full(&error) {
-            true => database(path, &error),
+            true => database(&self.path, &error),
             false => Error::Unfit { model: relation.name.clone(), why: error.to_string() },
         };
-        self.connection.prepare_cached(insert).and_then(|mut insert| insert.execute(params_from_iter(&values))).map(drop).map_err(said)
+        let mut insert = self.connection.prepare_cached(&insert).map_err(said)?;
+        for row in batch.rows() {
+            for (place, cell) in row.cells().enumerate() {
+                let bound = Bound::new(cell, &relation.name, content)?;
+                insert.raw_bind_parameter(place + 1, bound).map_err(said)?;
+            }
+            insert.raw_execute().map_err(said)?;
+        }
+        Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Result<Vec<String>> {

@@ -14,6 +14,7 @@ mod plan;
 mod reader;
 mod salvage;
 mod schema;
+mod seen;
 mod values;
 mod writer;
 

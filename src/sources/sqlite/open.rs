@@ -33,6 +33,8 @@ pub struct Opened {
     pub connection: Connection,
     /// Holds the copy that a hot journal was rolled back in.
     pub copy: Option<Private>,
+    /// A second connection that reads the same moment, where there is one.
+    pub another: Option<Connection>,
 }
 
 /// The file that `suffix` names beside the database.
@@ -160,7 +162,7 @@ pub fn read_only(path: &Path, wait: Duration, scratch: &Path) -> Result<Opened> 
     for _ in 0..RECOVERIES {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
         match connection.and_then(|connection| begin(&connection, wait).map(|()| connection)) {
-            Ok(connection) => return Ok(Opened { connection, copy: None }),
+            Ok(connection) => return Ok(Opened { connection, copy: None, another: None }),
             Err(error) if is_hot(&error) => {
                 if let Some(opened) = copy::recovered(path, wait, scratch, &error)? {
                     return Ok(opened);

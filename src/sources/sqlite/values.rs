@@ -2,7 +2,7 @@
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
-use crate::rows::{Class, Fold, Large, Value};
+use crate::rows::{Batch, Cell, Class, Fold, LARGE, Large, Value};
 use crate::sources::{Content, Error, Resolve, Result, value_of};
 
 /// A name as SQL takes it, whatever is in it.
@@ -35,10 +35,27 @@ pub fn read(cell: ValueRef<'_>, content: &dyn Content) -> std::io::Result<Value>
     })
 }
 
+/// Adds a cell to the row that is being added to a batch.
+pub fn read_into(batch: &mut Batch, cell: ValueRef<'_>, content: &dyn Content) -> std::io::Result<()> {
+    batch.cell(match cell {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) if bytes.len() > LARGE => {
+            let class = if matches!(cell, ValueRef::Text(_)) { Class::Text } else { Class::Blob };
+            batch.large(content.keep(class, &mut &bytes[..])?);
+            return Ok(());
+        }
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Integer(number),
+        ValueRef::Real(number) => Cell::Real(number),
+        ValueRef::Text(bytes) => Cell::Text(bytes),
+        ValueRef::Blob(bytes) => Cell::Blob(bytes),
+    });
+    Ok(())
+}
+
 /// A value as a parameter of a statement.
 pub enum Bound<'v> {
     /// What the row holds itself.
-    Inline(&'v Value),
+    Inline(Cell<'v>),
     /// What stood outside the row.
     Fetched(Class, Vec<u8>),
 }
@@ -48,8 +65,8 @@ impl<'v> Bound<'v> {
     ///
     /// # Errors
     /// What fetching met, and content of another length than its row says.
-    pub fn new(value: &'v Value, model: &str, content: &dyn Resolve) -> Result<Self> {
-        let Value::Large(large) = value else { return Ok(Self::Inline(value)) };
+    pub fn new(cell: Cell<'v>, model: &str, content: &dyn Resolve) -> Result<Self> {
+        let Cell::Large(large) = cell else { return Ok(Self::Inline(cell)) };
         fetch(large, content).map(|bytes| Self::Fetched(large.class, bytes)).map_err(|source| Error::Io { what: model.into(), source })
     }
 }
@@ -67,12 +84,14 @@ fn fetch(large: &Large, content: &dyn Resolve) -> std::io::Result<Vec<u8>> {
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
-            Self::Inline(Value::Integer(number)) => ValueRef::Integer(*number),
-            Self::Inline(Value::Real(number)) => ValueRef::Real(*number),
-            Self::Inline(Value::Text(bytes)) | Self::Fetched(Class::Text, bytes) => ValueRef::Text(bytes),
-            Self::Inline(Value::Blob(bytes)) | Self::Fetched(Class::Blob, bytes) => ValueRef::Blob(bytes),
-            Self::Inline(Value::Large(large)) => ValueRef::Blob(&large.content.0),
-            Self::Inline(Value::Null) => ValueRef::Null,
+            Self::Inline(Cell::Integer(number)) => ValueRef::Integer(*number),
+            Self::Inline(Cell::Real(number)) => ValueRef::Real(*number),
+            Self::Inline(Cell::Text(bytes)) => ValueRef::Text(bytes),
+            Self::Inline(Cell::Blob(bytes)) => ValueRef::Blob(bytes),
+            Self::Fetched(Class::Text, bytes) => ValueRef::Text(bytes),
+            Self::Fetched(Class::Blob, bytes) => ValueRef::Blob(bytes),
+            Self::Inline(Cell::Large(large)) => ValueRef::Blob(&large.content.0),
+            Self::Inline(Cell::Null) => ValueRef::Null,
         }))
     }
 }

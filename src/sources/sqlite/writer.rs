@@ -141,7 +141,7 @@ impl SqliteWriter {
 
     fn is_free(&self, relation: &Relation, rowid: &str, value: &Value) -> Result<bool> {
         let sql = format!("SELECT 1 FROM {} WHERE {} = ?", quoted(&relation.name), quoted(rowid));
-        let found = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.exists([Bound::Inline(value)]));
+        let found = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.exists([Bound::Inline(value.cell())]));
         found.map(|taken| !taken).map_err(|error| self.said(&relation.name, &error))
     }
 
@@ -269,7 +269,7 @@ impl<'v> Place<'v> {
     }
 
     fn bound(&self) -> impl Iterator<Item = Bound<'v>> {
-        self.values.iter().map(|value| Bound::Inline(value))
+        self.values.iter().map(|value| Bound::Inline(value.cell()))
     }
 }
 
@@ -305,7 +305,8 @@ impl Writer for SqliteWriter {
         let names = quoted_list(columns.iter().map(|&column| relation.columns[column].name.as_str()));
         let places = vec!["?"; columns.len()].join(", ");
         let sql = format!("INSERT OR ABORT INTO {}({names}) VALUES ({places})", quoted(&relation.name));
-        let values = columns.iter().map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
+        let values =
+            columns.iter().map(|&column| Bound::new(row.values[column].cell(), &relation.name, content)).collect::<Result<Vec<_>>>()?;
         let added = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(&values)));
         self.touched.insert(relation.name.clone());
         let rows = added.map_err(|error| self.said(&relation.name, &error))?;
@@ -317,23 +318,25 @@ impl Writer for SqliteWriter {
             return Ok(());
         }
         let set = columns.iter().map(|&column| format!("{} = ?", quoted(&relation.columns[column].name))).collect::<Vec<_>>().join(", ");
-        let values = columns.iter().map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
+        let values =
+            columns.iter().map(|&column| Bound::new(row.values[column].cell(), &relation.name, content)).collect::<Result<Vec<_>>>()?;
         self.on_one(relation, like, &format!("UPDATE OR ABORT {} SET {set}", quoted(&relation.name)), &values)
     }
 
     fn put_aside(&mut self, relation: &Relation, like: &Row) -> Result<()> {
         self.connection.execute(&aside::make(relation), []).map_err(|error| self.said(&relation.name, &error))?;
         let key = Value::Blob(like.key.as_bytes().to_vec());
-        self.on_one(relation, like, &aside::keep(relation), &[Bound::Inline(&key)])?;
+        self.on_one(relation, like, &aside::keep(relation), &[Bound::Inline(key.cell())])?;
         self.delete(relation, like)
     }
 
     fn put_back(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
         let into = self.insertable(relation, row)?;
         let changed = into.iter().filter(|column| columns.contains(column));
-        let mut values = changed.map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
+        let mut values =
+            changed.map(|&column| Bound::new(row.values[column].cell(), &relation.name, content)).collect::<Result<Vec<_>>>()?;
         let key = Value::Blob(like.key.as_bytes().to_vec());
-        values.push(Bound::Inline(&key));
+        values.push(Bound::Inline(key.cell()));
         let sql = aside::give_back(relation, &into, columns);
         let back = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(&values)));
         self.touched.insert(relation.name.clone());
