@@ -46,13 +46,13 @@ pub fn run(command: &mut Command) -> Cost {
     Cost { wall, cpu, peak, output: out.into_owned() }
 }
 
-/// Processor seconds and peak bytes of a process so far.
+/// Processor seconds of a process so far, those of its ended children included, and its peak bytes.
 fn look(pid: u32) -> Option<(f64, u64)> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let peak: u64 = peak.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let ticks = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>();
+    let ticks = stat.rsplit_once(')')?.1.split_whitespace().skip(11).take(4).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>();
     Some((ticks / TICKS, peak * 1024))
 }
 

@@ -81,17 +81,24 @@ impl Place {
 /// What pg_dump says of a database, the rows of each table in one order: a table has none.
 pub fn dumped(cluster: &Cluster, database: &Database) -> String {
     let all = cluster.dump(database, &["--inserts", "--rows-per-insert=1"]);
-    let mut told = Vec::new();
-    let mut rows = Vec::new();
+    let mut told: Vec<String> = Vec::new();
+    let mut rows: Vec<String> = Vec::new();
+    let mut inside = false;
     // The key behind these words is another one each time.
     for line in all.lines().filter(|line| !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ")) {
-        if line.starts_with("INSERT INTO ") {
-            rows.push(line);
+        if inside && let Some(row) = rows.last_mut() {
+            // The name of a table, or a value, has more than one line.
+            row.push('\n');
+            row.push_str(line);
+        } else if line.starts_with("INSERT INTO ") {
+            rows.push(line.to_owned());
         } else {
             rows.sort_unstable();
             told.append(&mut rows);
-            told.push(line);
+            told.push(line.to_owned());
+            continue;
         }
+        inside = !line.ends_with(';');
     }
     told.join("\n")
 }

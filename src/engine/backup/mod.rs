@@ -108,13 +108,13 @@ impl Backing<'_> {
         let sources = self.engine.open_sources(self.app, Parts { database: parts.database && still.is_none(), ..parts })?;
         // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold, unless nothing was written since.
         let taken = still.as_ref().map_or_else(|| self.engine.clock().now(), |still| still.moment);
-        let all = || still.iter().map(|still| still.source.as_ref()).chain(sources.iter().map(AsRef::as_ref));
-        let decided = self.decide(all())?;
-        self.expect(all(), &decided, &mut basis);
+        let all: Vec<&dyn Snapshot> = still.iter().map(|still| still.source.as_ref()).chain(sources.iter().map(AsRef::as_ref)).collect();
+        let decided = self.decide(&all)?;
+        self.expect(&all, &decided, &mut basis);
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
         let mut manifest = self.manifest(&decided, started, taken);
-        manifest.consistency = all().map(Snapshot::consistency).collect();
-        let together = all().nth(1).is_some() && all().next().is_some_and(|first| !is_tree(first));
+        manifest.consistency = all.iter().map(|source| source.consistency()).collect();
+        let together = all.len() > 1 && !is_tree(all[0]);
         if let Some(still) = &still {
             self.take_over(still, &writer, &mut manifest)?;
         }
@@ -156,8 +156,8 @@ impl Backing<'_> {
     }
 
     /// What of the models is taken. What a configuration leaves out and is not there any more costs nothing, and is noted; for once it is a mistake.
-    fn decide<'s>(&self, sources: impl Iterator<Item = &'s dyn Snapshot>) -> Result<Decided> {
-        let relations: Vec<&Relation> = sources.flat_map(Snapshot::relations).collect();
+    fn decide(&self, sources: &[&dyn Snapshot]) -> Result<Decided> {
+        let relations: Vec<&Relation> = sources.iter().flat_map(|source| source.relations()).collect();
         let selection = &self.request.selection;
         if self.request.configuration.is_none() {
             selection.check(&relations, self.app)?;
@@ -180,8 +180,8 @@ impl Backing<'_> {
     }
 
     /// Says how many records there will be: as many as there were, where the last backup had all of what is asked for now.
-    fn expect<'s>(&self, sources: impl Iterator<Item = &'s dyn Snapshot>, decided: &Decided, basis: &mut Basis) {
-        let covered = sources.flat_map(|source| source.relations().iter().filter(|relation| decided.takes(relation)));
+    fn expect(&self, sources: &[&dyn Snapshot], decided: &Decided, basis: &mut Basis) {
+        let covered = sources.iter().flat_map(|source| source.relations().iter().filter(|relation| decided.takes(relation)));
         let known: Option<u64> = covered.map(|relation| basis.of(relation).map(|record| record.rows)).sum();
         if let Some(records) = known {
             self.run.progress.expect(records);

@@ -58,6 +58,11 @@ impl Choices {
         by_glob && self.only.as_ref().is_none_or(|only| only.contains(&row.key))
     }
 
+    /// True where no record is left out.
+    pub fn take_all(&self) -> bool {
+        self.only.is_none() && self.globs.is_none()
+    }
+
     /// Exact speaks of whole models, and of what globs take: not where single records were asked for.
     pub fn are_exact(&self, relation: &Relation) -> bool {
         self.only.is_none() || relation.key == KeyKind::WholeRow

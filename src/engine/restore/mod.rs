@@ -12,6 +12,7 @@ pub mod entries;
 pub mod findings;
 pub mod judge;
 mod keyless;
+pub mod lockstep;
 pub mod plan;
 pub mod preview;
 pub mod record;
@@ -28,6 +29,7 @@ use std::collections::BTreeSet;
 use crate::error::{Explain, Status};
 use crate::rows::{Key, Relation, Row};
 use crate::sources::{self, Resolve, Violation};
+use lockstep::Lying;
 
 /// What a backup holds of one model.
 #[derive(Clone, Debug)]
@@ -54,6 +56,10 @@ pub trait Stored: Resolve {
     /// # Errors
     /// What makes it unreadable.
     fn rows<'a>(&'a self, model: &str) -> Result<Rows<'a>, Unreadable>;
+    /// The same rows where they lie; `None` where they are to be had one by one only.
+    fn lying<'a>(&'a self, _model: &str) -> Option<Box<dyn Lying + 'a>> {
+        None
+    }
     /// The row with this key.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use super::choices::Choices;
 use super::draft::{Draft, newcomer};
 use super::entries;
 use super::findings::{Finding, Level, records};
+use super::lockstep::{self, Meeting};
 use super::plan::{ModelPlan, Plan, Request};
 use super::record::Record;
 use super::spool::Cipher;
@@ -17,10 +18,10 @@ use super::strategy::{Effect, Rule, Side, State, Strategy, decide, decide_file};
 use super::tenants::{Chosen, Said};
 use super::{Error, Progress, Result, Step, Stored, StoredRelation};
 use crate::error::closest;
-use crate::rows::difference::{Comparison, Difference, Projection};
+use crate::rows::difference::{self, Comparison, Difference, Projection};
 use crate::rows::{Fold, Key, Relation, RelationKind, Row, Value};
 use crate::sources::files::relation::{ROOT, path_of, shown, split};
-use crate::sources::{Looking, Snapshot};
+use crate::sources::{Looking, Snapshot, Unread};
 
 /// Compares what `request` takes of `stored` with the live sources, writes every record that differs to `to`, and gives the plan.
 ///
@@ -220,6 +221,28 @@ fn compare(draft: &mut Draft<'_>, side: &Held<'_>, model: usize, met: &mut BTree
     }
     let projection = Projection::new(&held.relation, &relation);
     let live = draft.live(model);
+    let whole = relation.kind == RelationKind::Table && chosen.is_none() && choices.take_all() && held.relation.is_shaped_like(&relation);
+    if let Some(mut lying) = stored.lying(&relation.name).filter(|_| whole) {
+        let compared: Vec<usize> = projection.compared().filter(|column| !choices.ignored.contains(column)).collect();
+        let (mut pulled, mut seen) = (0, 0_u64);
+        let unread = lockstep::meet(lying.as_mut(), live, &relation, &mut |meeting| {
+            pulled += u64::from(!matches!(meeting, Meeting::LiveOnly(_)));
+            match meeting {
+                Meeting::Same => draft.models[model].identical += 1,
+                Meeting::Differ(backup, live) => {
+                    let difference = difference::pair(&compared, backup.to_row(), live.to_row());
+                    take(draft, model, side, &relation, &choices, difference)?;
+                }
+                Meeting::New(row) => take(draft, model, side, &relation, &choices, Difference::New(row.to_row()))?,
+                Meeting::LiveOnly(row) => take(draft, model, side, &relation, &choices, Difference::LiveOnly(row.to_row()))?,
+            }
+            seen += 1;
+            let told = seen % 1024 != 0 || progress(Step { phase: "compare", model: &relation.name, records: seen, compared: None });
+            if told { Ok(()) } else { Err(Error::Cancelled) }
+        })?;
+        draft.pulled[model] = pulled;
+        return compared_model(draft, model, &relation, seen, &unread, progress);
+    }
     let (pulled, met, left_out) = (Cell::new(0), RefCell::new(met), RefCell::new(LeftOut::default()));
     let is_taken = |row: &Row| choices.takes(row, &mut met.borrow_mut()) && left_out.borrow_mut().lets_pass(held, live, row);
     let backup = stored.rows(&relation.name)?.map(|row| row.map_err(Error::from));
@@ -250,12 +273,24 @@ fn compare(draft: &mut Draft<'_>, side: &Held<'_>, model: usize, met: &mut BTree
     let _ = comparison.finish(&mut emit)?;
     drop(comparison);
     draft.pulled[model] = pulled.get();
+    left_out.into_inner().tell(draft, &relation);
+    compared_model(draft, model, &relation, seen, &unread, progress)
+}
+
+/// A model was compared to its end.
+fn compared_model(
+    draft: &mut Draft<'_>,
+    model: usize,
+    relation: &Relation,
+    seen: u64,
+    unread: &[Unread],
+    progress: &mut Progress<'_>,
+) -> Result<()> {
     if !progress(Step { phase: "compare", model: &relation.name, records: seen, compared: Some(&draft.models[model]) }) {
         return Err(Error::Cancelled);
     }
-    left_out.into_inner().tell(draft, &relation);
     if relation.kind == RelationKind::Files {
-        return entries::leave_unread(draft, model, &unread);
+        return entries::leave_unread(draft, model, unread);
     }
     if !unread.is_empty() {
         let message = format!("{} of the live data cannot be read", records(unread.len() as u64));

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
+use crate::engine::restore::lockstep::Lying;
 use crate::engine::restore::{Rows, Stored, StoredRelation, Unreadable};
 use crate::engine::stored::{StoredBackup, find, rows_of};
 use crate::error::Explain;
-use crate::rows::{Key, Large, RelationKind, Row};
+use crate::rows::{Key, Large, RelationKind, Row, RowRef, merge};
 use crate::sources::Resolve;
 use crate::vault::{self, RelationRecord, Vault};
 
@@ -66,8 +67,30 @@ impl Stored for StoredSide {
         Ok(Box::new(rows.map(move |row| row.map_err(|error| unreadable(&name, &error)))))
     }
 
+    fn lying<'a>(&'a self, model: &str) -> Option<Box<dyn Lying + 'a>> {
+        let record = self.record(model).ok()?;
+        let rows = merge::Rows::new(self.vault.as_ref(), &record.relation, &record.runs);
+        Some(Box::new(InVault { model: &record.relation.name, rows }))
+    }
+
     fn find(&self, model: &str, key: &Key) -> Result<Option<Row>, Unreadable> {
         find(&self.vault, self.record(model)?, key).map_err(|error| unreadable(model, &error))
+    }
+}
+
+/// The rows of one relation as the vault holds them.
+struct InVault<'a> {
+    model: &'a str,
+    rows: merge::Rows<'a, Vault>,
+}
+
+impl Lying for InVault<'_> {
+    fn row(&self) -> Option<RowRef<'_>> {
+        self.rows.row()
+    }
+
+    fn advance(&mut self) -> Result<(), Unreadable> {
+        self.rows.advance().map_err(|error| unreadable(self.model, &error))
     }
 }
 

@@ -200,18 +200,24 @@ where
     }
 
     fn compare(&mut self, backup: Row, live: Row) -> Difference {
-        let mut fields = Vec::new();
-        for &column in &self.compared {
-            let (stored, now) = (&backup.values[column], &live.values[column]);
-            if !stored.same(now) {
-                fields.push(FieldChange { column, kind: FieldKind::of(stored, now) });
-            }
+        let difference = pair(&self.compared, backup, live);
+        match difference {
+            Difference::Conflict { .. } => self.counts.conflicts += 1,
+            _ => self.counts.identical += 1,
         }
-        if fields.is_empty() {
-            self.counts.identical += 1;
-            return Difference::Identical(live);
-        }
-        self.counts.conflicts += 1;
-        Difference::Conflict { backup, live, fields }
+        difference
     }
+}
+
+/// Compares two rows with the live columns and the same key in the columns `compared`.
+#[must_use]
+pub fn pair(compared: &[usize], backup: Row, live: Row) -> Difference {
+    let mut fields = Vec::new();
+    for &column in compared {
+        let (stored, now) = (&backup.values[column], &live.values[column]);
+        if !stored.same(now) {
+            fields.push(FieldChange { column, kind: FieldKind::of(stored, now) });
+        }
+    }
+    if fields.is_empty() { Difference::Identical(live) } else { Difference::Conflict { backup, live, fields } }
 }
