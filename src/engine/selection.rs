@@ -111,7 +111,8 @@ impl Selection {
         let list = format!("backstop app models {}", app.name);
         Names::new(&self.exclude_modules).must_take(&modules, "module", &list)?;
         Names::new(&self.exclude_models).must_take(&models, "model", &list)?;
-        if decided.taken.is_empty() { Err(nothing_left(app)) } else { Ok(()) }
+        // A database without a table, asked for whole, is one that holds nothing yet.
+        if decided.taken.is_empty() && !self.is_whole() { Err(nothing_left(app)) } else { Ok(()) }
     }
 
     /// Decides about each model of `app` that is there.
