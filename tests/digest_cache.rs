@@ -1,12 +1,16 @@
-//! The digest cache is only ever a shortcut: damaged, behind, of something else or gone, the same backup is made.
+//! Shortcuts of an increment are only ever shortcuts. The digest cache: damaged, behind, of something else or gone, the same backup
+//! is made. A database that nobody wrote to is not read again; whatever was written to it, however, it is.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 #[path = "common/known.rs"]
 mod known;
 
-use std::fs;
+use std::fs::{self, File};
+use std::ops::ControlFlow;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use backstop::catalog::BackupType;
 use backstop::clock::SystemClock;
@@ -18,8 +22,9 @@ use backstop::engine::progress::Progress;
 use backstop::engine::selection::Selection;
 use backstop::engine::vaults::VaultRequest;
 use backstop::engine::{Engine, Home};
-use backstop::rows::{Digest, Run};
-use backstop::vault::{BackupId, RelationRecord};
+use backstop::rows::{Batch, Digest, RelationDigest, Run};
+use backstop::sources::{Looking, Snapshot};
+use backstop::vault::{BackupId, Manifest, RelationRecord};
 use known::{Known, secret};
 use rusqlite::Connection;
 
@@ -76,6 +81,38 @@ impl Place {
         manifest.relations().find(|record| record.relation.name == relation).unwrap().clone()
     }
 
+    fn manifest(&self, backup: &BackupId) -> Manifest {
+        self.engine.vault("main").unwrap().manifest(backup).unwrap()
+    }
+
+    /// Waits until the kernel's clock has left the moment of the last write: only then can it be told from a later one.
+    fn settle(&self) {
+        let changed = |file: fs::Metadata| file.ctime() * 1000 + file.ctime_nsec() / 1_000_000;
+        let last = changed(fs::metadata(self.text("shop.db")).unwrap());
+        while changed(tempfile::tempfile_in(self.folder.path()).unwrap().metadata().unwrap()) <= last + 300 {}
+    }
+
+    /// A backup of a database that is settled, with which an increment can be compared.
+    fn begin(&self) -> BackupId {
+        self.settle();
+        let full = self.back_up("shop", BackupType::Full);
+        assert!(!self.manifest(&full).consistency[0]["seen"].is_null(), "{}", self.manifest(&full).consistency);
+        full
+    }
+
+    /// Bytes that an incremental backup reads, which must hold what a full one holds.
+    fn read_by_an_incremental(&self) -> u64 {
+        let incremental = self.manifest(&self.back_up("shop", BackupType::Incremental));
+        let full = self.manifest(&self.back_up("shop", BackupType::Full));
+        let rows = |manifest: &Manifest| {
+            manifest.relations().map(|record| (record.relation.name.clone(), record.rows, record.digest)).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(&incremental), rows(&full));
+        assert!(full.figures.bytes_read > 0, "a full backup reads everything");
+        assert_eq!(incremental.figures.records, full.figures.records);
+        incremental.figures.bytes_read
+    }
+
     /// Where the app's caches are.
     fn cache_folder(&self, app: &str) -> PathBuf {
         self.engine.home().cache().join(&self.engine.app(Some(app)).unwrap().id)
@@ -106,6 +143,7 @@ impl Place {
             backup: &next,
             proving: false,
             progress: &progress,
+            stop: &AtomicBool::new(false),
         };
         let outcome = storing.store(Some(&self.record(since, "item"))).unwrap();
         assert_eq!(progress.read().records, outcome.record.rows, "what is read twice counts once");
@@ -199,4 +237,121 @@ fn a_backup_that_leaves_something_out_leaves_the_caches_alone() {
     place.engine.backup(&BackupRequest { selection, ..BackupRequest::new(Some("shop".into()), BackupType::Incremental) }).unwrap();
     assert_eq!(fs::read(&path).unwrap(), before, "no increment is since that backup");
     assert_eq!(place.store(&since).1, Against::Cache);
+}
+
+#[test]
+fn a_database_that_nobody_wrote_to_is_not_read_again() {
+    let place = Place::new();
+    let full = place.manifest(&place.begin());
+    for kind in [BackupType::Incremental, BackupType::Differential] {
+        let still = place.manifest(&place.back_up("shop", kind));
+        assert_eq!((still.figures.bytes_read, still.figures.records), (0, 18_000), "{kind}");
+        assert_eq!(still.sources, full.sources, "{kind}");
+        assert_eq!(still.consistency, full.consistency, "{kind}");
+    }
+    let selection = Selection { models: vec!["item".into()], ..Selection::default() };
+    let narrowed = BackupRequest { selection, ..BackupRequest::new(Some("shop".into()), BackupType::Incremental) };
+    let narrowed = place.manifest(&BackupId(place.engine.backup(&narrowed).unwrap().backup));
+    assert_eq!((narrowed.figures.bytes_read, narrowed.figures.records), (0, 9000));
+    assert!(narrowed.relations().map(|record| record.relation.name.as_str()).eq(["item"]));
+    let anew = BackupRequest { new_base: true, ..BackupRequest::new(Some("shop".into()), BackupType::Incremental) };
+    assert!(place.manifest(&BackupId(place.engine.backup(&anew).unwrap().backup)).figures.bytes_read > 0);
+}
+
+#[test]
+fn a_database_in_wal_mode_is_not_read_again_while_its_log_is_empty() {
+    let place = Place::new();
+    let application = Connection::open(place.text("shop.db")).unwrap();
+    application.execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0").unwrap();
+    application.execute_batch(SCATTERED).unwrap();
+    place.settle();
+    place.back_up("shop", BackupType::Full);
+    assert!(place.read_by_an_incremental() > 0, "a log proves nothing");
+    application.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    place.begin();
+    assert_eq!(place.read_by_an_incremental(), 0);
+    application.execute_batch(SCATTERED_AGAIN).unwrap();
+    assert!(place.read_by_an_incremental() > 0);
+}
+
+#[test]
+fn whatever_is_written_however_is_read() {
+    let place = Place::new();
+    let path = PathBuf::from(place.text("shop.db"));
+    let times = || {
+        let file = fs::metadata(&path).unwrap();
+        fs::FileTimes::new().set_accessed(file.accessed().unwrap()).set_modified(file.modified().unwrap())
+    };
+    let edit = |bytes: &mut Vec<u8>| {
+        let at = bytes.windows(9).position(|window| window == b"to change").unwrap();
+        bytes[at] = b'T';
+    };
+    place.sql("INSERT INTO twin(name) VALUES ('to change'), ('to change later')");
+    let by_sql = || place.sql("UPDATE twin SET name = 'x' WHERE id = 8999");
+    let beneath_sqlite = || {
+        let (times, mut bytes) = (times(), fs::read(&path).unwrap());
+        let before = bytes.clone();
+        edit(&mut bytes);
+        let at = bytes.iter().zip(&before).position(|(a, b)| a != b).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&bytes[at..=at], at as u64).unwrap();
+        file.set_times(times).unwrap();
+    };
+    let by_another_file = || {
+        let (times, mut bytes) = (times(), fs::read(&path).unwrap());
+        edit(&mut bytes);
+        fs::write(place.text("new.db"), &bytes).unwrap();
+        File::options().write(true).open(place.text("new.db")).unwrap().set_times(times).unwrap();
+        fs::rename(place.text("new.db"), &path).unwrap();
+    };
+    let writes: [(&str, &dyn Fn()); 3] =
+        [("by SQL", &by_sql), ("beneath SQLite, with its old times", &beneath_sqlite), ("by another file", &by_another_file)];
+    for (what, write) in writes {
+        place.begin();
+        assert_eq!(place.read_by_an_incremental(), 0);
+        write();
+        assert!(place.read_by_an_incremental() > 0, "{what}");
+    }
+}
+
+#[test]
+fn what_the_vault_lost_is_read_and_stored_again() {
+    let place = Place::new();
+    place.begin();
+    fs::remove_dir_all(PathBuf::from(place.text("vault")).join("packs")).unwrap();
+    let again = place.back_up("shop", BackupType::Incremental);
+    assert!(place.manifest(&again).figures.bytes_read > 0);
+    let whole = place.store(&again);
+    assert_eq!(whole.0.1, 9000);
+}
+
+#[test]
+fn a_second_connection_sees_the_moment_of_the_first() {
+    let place = Place::new();
+    let app = place.engine.app(Some("shop")).unwrap();
+    let digest = |snapshot: &dyn Snapshot| {
+        let relation = snapshot.relations().iter().find(|relation| relation.name == "item").unwrap();
+        let mut digest = RelationDigest::default();
+        let mut take = |batch: &mut Batch| {
+            batch.rows().for_each(|row| digest.push(row.digest));
+            batch.clear();
+            ControlFlow::Continue(())
+        };
+        assert!(snapshot.scan_batches(relation, &Looking, &mut take).unwrap().is_empty());
+        digest.finish()
+    };
+    for (mode, write) in [("DELETE", SCATTERED), ("WAL", SCATTERED_AGAIN)] {
+        let application = Connection::open(place.text("shop.db")).unwrap();
+        application.pragma_update(None, "journal_mode", mode).unwrap();
+        application.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        place.settle();
+        let sources = place.engine.open_sources(&app, Parts::ALL).unwrap();
+        let first = sources[0].as_ref();
+        let second = first.another().unwrap_or_else(|| panic!("{mode} gives two"));
+        assert!(first.another().is_none());
+        application.execute_batch(write).unwrap();
+        assert_eq!(digest(first), digest(second.as_ref()), "{mode}");
+        let later = place.engine.open_sources(&app, Parts::ALL).unwrap();
+        assert_ne!(digest(later[0].as_ref()), digest(first), "{mode}");
+    }
 }

@@ -173,6 +173,19 @@ impl Engine {
         Places::of(app, self.lock_wait()?).look(&self.home().scratch())
     }
 
+    /// Looks at the SQLite database of `app`, whose application waits for nothing afterwards: its rows cannot be read.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn glance_at_database(&self, app: &App) -> Result<Option<Box<dyn Snapshot>>> {
+        // What names no SQLite database is opened as what it is, and told there where it is nothing.
+        let Some(Ok(Database::Sqlite(database))) = app.database.as_deref().map(Database::parse) else { return Ok(None) };
+        let look = database.look(self.lock_wait()?, &self.home().scratch())?;
+        let relations = modules::relations(&look, &app.modules);
+        look.end_look()?;
+        Ok(Some(modules::shown_as(Box::new(look), relations)))
+    }
+
     /// What no tree is to read as files: the home, every location of every vault, every database that is protected.
     fn apart(&self) -> Result<Vec<PathBuf>> {
         let mut apart = vec![self.home().root().to_owned()];

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use crate::catalog::ModuleModels;
-use crate::rows::{Relation, RelationKind, Row, Value};
+use crate::rows::{Batch, Relation, RelationKind, Row, Value};
 use crate::sources::{
     Content, Definition, Glancing, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Snapshot, Unique, Unread,
 };
@@ -54,7 +54,17 @@ pub fn read(texts: &[String]) -> Result<Vec<ModuleModels>> {
 
 /// The models of a database in their modules.
 pub fn grouped(snapshot: Box<dyn Snapshot>, settings: &[ModuleModels]) -> Box<dyn Snapshot> {
-    let relations = Modules::of(snapshot.as_ref(), settings).put(snapshot.relations());
+    let relations = relations(snapshot.as_ref(), settings);
+    shown_as(snapshot, relations)
+}
+
+/// The models of a database as they stand in their modules; its rows must be readable.
+pub fn relations(snapshot: &dyn Snapshot, settings: &[ModuleModels]) -> Vec<Relation> {
+    Modules::of(snapshot, settings).put(snapshot.relations())
+}
+
+/// A database whose models are shown as these.
+pub fn shown_as(snapshot: Box<dyn Snapshot>, relations: Vec<Relation>) -> Box<dyn Snapshot> {
     Box::new(Grouped { snapshot, relations })
 }
 
@@ -154,12 +164,12 @@ fn texts<const N: usize>(snapshot: &dyn Snapshot, table: &str, columns: [&str; N
 }
 
 /// A database at one moment, its models in their modules.
-struct Grouped {
-    snapshot: Box<dyn Snapshot>,
+struct Grouped<S: ?Sized> {
+    snapshot: Box<S>,
     relations: Vec<Relation>,
 }
 
-impl Snapshot for Grouped {
+impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
     fn identity(&self) -> Identity {
         self.snapshot.identity()
     }
@@ -194,6 +204,19 @@ impl Snapshot for Grouped {
 
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> SourceResult<Vec<Unread>> {
         self.snapshot.scan(relation, content, each)
+    }
+
+    fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
+        Some(Box::new(Grouped { snapshot: self.snapshot.another()?, relations: self.relations.clone() }))
+    }
+
+    fn scan_batches(
+        &self,
+        relation: &Relation,
+        content: &dyn Content,
+        give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
+    ) -> SourceResult<Vec<Unread>> {
+        self.snapshot.scan_batches(relation, content, give)
     }
 
     fn left_out(&self) -> Vec<String> {

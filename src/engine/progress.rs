@@ -33,10 +33,16 @@ impl Progress {
         name.clone_into(&mut phase);
     }
 
-    /// Counts one record of `bytes`.
-    pub fn record(&self, bytes: u64) {
-        self.records.fetch_add(1, Ordering::Relaxed);
+    /// Counts so many records of so many bytes.
+    pub fn add(&self, records: u64, bytes: u64) {
+        self.records.fetch_add(records, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts them no longer: they will be read again.
+    pub fn take_back(&self, records: u64, bytes: u64) {
+        self.records.fetch_sub(records, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Says that so many records, or objects, of so many bytes are done.

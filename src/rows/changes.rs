@@ -3,65 +3,103 @@
 //! Whole digests are compared, hidden columns included. Among identical rows without a key the k-th is paired with the
 //! k-th, by ordinal: one whose hidden rowid differs is an upsert, and what is left over on one side is new or gone.
 
-use super::{Change, Damage, Key, Row, RowDigest};
+use super::{ChangeRef, Damage, Key, RowDigest, RowRef};
+
+/// Keys and row digests in key order, one at a time.
+pub trait Known {
+    /// What reading them met.
+    type Error: From<Damage>;
+    /// The one it stands at; `None` before the first and behind the last.
+    fn head(&self) -> Option<(&[u8], RowDigest)>;
+    /// Goes on to the next, or the first.
+    ///
+    /// # Errors
+    /// What reading it met.
+    fn advance(&mut self) -> Result<(), Self::Error>;
+}
+
+/// What an iterator gives, as [`Known`].
+pub struct Pulled<I> {
+    iterator: I,
+    head: Option<(Key, RowDigest)>,
+}
+
+impl<I> Pulled<I> {
+    /// Keys and digests of `iterator`, in key order.
+    pub fn new(iterator: I) -> Self {
+        Self { iterator, head: None }
+    }
+}
+
+impl<I, E> Known for Pulled<I>
+where
+    I: Iterator<Item = Result<(Key, RowDigest), E>>,
+    E: From<Damage>,
+{
+    type Error = E;
+
+    fn head(&self) -> Option<(&[u8], RowDigest)> {
+        self.head.as_ref().map(|(key, digest)| (key.as_bytes(), *digest))
+    }
+
+    fn advance(&mut self) -> Result<(), E> {
+        self.head = self.iterator.next().transpose()?;
+        Ok(())
+    }
+}
 
 /// Compares live rows with what a backup holds.
-pub struct Changes<P: Iterator> {
+pub struct Changes<P> {
     previous: P,
-    head: Option<(Key, RowDigest)>,
     begun: bool,
-    last: Option<Key>,
+    /// The key of the last live row.
+    last: Vec<u8>,
     unchanged: u64,
     upserts: u64,
     deletes: u64,
 }
 
-impl<P, E> Changes<P>
-where
-    P: Iterator<Item = Result<(Key, RowDigest), E>>,
-    E: From<Damage>,
-{
+impl<P: Known> Changes<P> {
     /// Compares with `previous`, in key order.
     #[must_use]
     pub fn new(previous: P) -> Self {
-        Self { previous, head: None, begun: false, last: None, unchanged: 0, upserts: 0, deletes: 0 }
+        Self { previous, begun: false, last: Vec::new(), unchanged: 0, upserts: 0, deletes: 0 }
     }
 
-    /// Takes the next live row, whose digest is `digest` ([`Row::digest`]), and emits what is known by now.
+    /// Takes the next live row and emits what is known by now.
     ///
     /// # Errors
     /// What reading the previous side or emitting met, and live rows that are not in key order.
-    pub fn live<W>(&mut self, row: Row, digest: RowDigest, emit: &mut impl FnMut(Change) -> Result<(), W>) -> Result<(), E>
+    pub fn live<W>(&mut self, row: RowRef<'_>, emit: &mut impl FnMut(ChangeRef<'_>) -> Result<(), W>) -> Result<(), P::Error>
     where
-        E: From<W>,
+        P::Error: From<W>,
     {
-        if self.last.as_ref().is_some_and(|last| *last >= row.key) {
+        // No key is empty.
+        if *self.last >= *row.key {
             return Err(Damage::Order { relation: "the source".into() }.into());
         }
-        row.key.remember_in(&mut self.last);
-        self.delete_until(Some(&row.key), emit)?;
-        let known = match &self.head {
-            Some((key, known)) if *key == row.key => Some(*known),
-            _ => None,
-        };
+        self.last.clear();
+        self.last.extend_from_slice(row.key);
+        self.delete_until(Some(row.key), emit)?;
+        let known = self.previous.head().filter(|(key, _)| *key == row.key).map(|(_, digest)| digest);
         if known.is_some() {
-            self.pull()?;
+            self.previous.advance()?;
         }
-        if known == Some(digest) {
+        if known == Some(row.digest) {
             self.unchanged += 1;
             return Ok(());
         }
         self.upserts += 1;
-        Ok(emit(Change::Upsert(row))?)
+        Ok(emit(ChangeRef::Upsert(row))?)
     }
 
     /// Emits deletes for what is left: no live row follows.
     ///
     /// # Errors
     /// What reading the previous side or emitting met.
-    pub fn finish<W>(&mut self, emit: &mut impl FnMut(Change) -> Result<(), W>) -> Result<(), E>
+    pub fn finish<W>(&mut self, emit: &mut impl FnMut(ChangeRef<'_>) -> Result<(), W>) -> Result<(), P::Error>
     where
-        E: From<W>,
+        P::Error: From<W>,
     {
         self.delete_until(None, emit)
     }
@@ -84,24 +122,19 @@ where
         self.deletes
     }
 
-    fn delete_until<W>(&mut self, end: Option<&Key>, emit: &mut impl FnMut(Change) -> Result<(), W>) -> Result<(), E>
+    fn delete_until<W>(&mut self, end: Option<&[u8]>, emit: &mut impl FnMut(ChangeRef<'_>) -> Result<(), W>) -> Result<(), P::Error>
     where
-        E: From<W>,
+        P::Error: From<W>,
     {
         if !self.begun {
             self.begun = true;
-            self.pull()?;
+            self.previous.advance()?;
         }
-        while let Some((key, _)) = self.head.take_if(|(key, _)| end.is_none_or(|end| *key < *end)) {
+        while let Some((key, _)) = self.previous.head().filter(|(key, _)| end.is_none_or(|end| *key < end)) {
             self.deletes += 1;
-            emit(Change::Delete(key))?;
-            self.pull()?;
+            emit(ChangeRef::Delete(key))?;
+            self.previous.advance()?;
         }
-        Ok(())
-    }
-
-    fn pull(&mut self) -> Result<(), E> {
-        self.head = self.previous.next().transpose()?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cell::Cell;
 use super::row::RowDigest;
 use super::value::{LARGE, Value};
 
@@ -35,17 +36,7 @@ impl Key {
     #[must_use]
     pub fn of<'v>(parts: impl IntoIterator<Item = (&'v Value, Fold)>) -> Option<Self> {
         let mut bytes = Vec::with_capacity(16);
-        for (value, fold) in parts {
-            match value {
-                Value::Null | Value::Large(_) => return None,
-                Value::Text(content) | Value::Blob(content) if content.len() > LARGE => return None,
-                Value::Integer(number) => push_integer(&mut bytes, *number),
-                Value::Real(number) => push_real(&mut bytes, *number),
-                Value::Text(text) => push_text(&mut bytes, text, fold),
-                Value::Blob(blob) => push_bytes(&mut bytes, BLOB, blob.iter().copied()),
-            }
-        }
-        Some(Self(bytes))
+        parts.into_iter().all(|(value, fold)| push_part(&mut bytes, value.cell(), fold)).then_some(Self(bytes))
     }
 
     /// The key of the `ordinal`-th of the rows with this digest.
@@ -61,8 +52,7 @@ impl Key {
     /// The digest and the ordinal, where the key is made of the whole row.
     #[must_use]
     pub fn whole_row(&self) -> Option<(RowDigest, u32)> {
-        let (digest, ordinal) = self.0.strip_prefix(&[WHOLE_ROW])?.split_first_chunk::<16>()?;
-        Some((RowDigest(*digest), u32::from_be_bytes(ordinal.try_into().ok()?)))
+        whole_row(&self.0)
     }
 
     /// The encoded bytes.
@@ -84,6 +74,25 @@ impl Key {
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
+}
+
+/// The digest and the ordinal in the bytes of a key that is made of the whole row.
+pub(super) fn whole_row(key: &[u8]) -> Option<(RowDigest, u32)> {
+    let (digest, ordinal) = key.strip_prefix(&[WHOLE_ROW])?.split_first_chunk::<16>()?;
+    Some((RowDigest(*digest), u32::from_be_bytes(ordinal.try_into().ok()?)))
+}
+
+/// Adds a part of a key; false where it makes none.
+pub(super) fn push_part(bytes: &mut Vec<u8>, cell: Cell<'_>, fold: Fold) -> bool {
+    match cell {
+        Cell::Null | Cell::Large(_) => return false,
+        Cell::Text(content) | Cell::Blob(content) if content.len() > LARGE => return false,
+        Cell::Integer(number) => push_integer(bytes, number),
+        Cell::Real(number) => push_real(bytes, number),
+        Cell::Text(text) => push_text(bytes, text, fold),
+        Cell::Blob(blob) => push_bytes(bytes, BLOB, blob),
+    }
+    true
 }
 
 /// The real nearest to the integer, then what is left over: at most 2^10, so 16 bits hold it.
@@ -109,24 +118,30 @@ fn push_number(bytes: &mut Vec<u8>, nearest: f64, rest: i16) {
 
 fn push_text(bytes: &mut Vec<u8>, text: &[u8], fold: Fold) {
     match fold {
-        Fold::Binary => push_bytes(bytes, TEXT, text.iter().copied()),
-        Fold::Nocase => push_bytes(bytes, TEXT, text.iter().map(u8::to_ascii_lowercase)),
+        Fold::Binary => push_bytes(bytes, TEXT, text),
+        Fold::Nocase => {
+            let begin = bytes.len();
+            push_bytes(bytes, TEXT, text);
+            // What is added for zeros is no letter.
+            bytes[begin..].make_ascii_lowercase();
+        }
         Fold::Rtrim => {
             let kept = text.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
-            push_bytes(bytes, TEXT, text[..kept].iter().copied());
+            push_bytes(bytes, TEXT, &text[..kept]);
         }
     }
 }
 
 /// A zero byte is written as `00 FF`, the end as `00 00`: a prefix sorts before what it begins.
-fn push_bytes(bytes: &mut Vec<u8>, tag: u8, content: impl Iterator<Item = u8>) {
+fn push_bytes(bytes: &mut Vec<u8>, tag: u8, content: &[u8]) {
     bytes.push(tag);
-    for byte in content {
-        bytes.push(byte);
-        if byte == 0 {
-            bytes.push(0xFF);
-        }
+    let mut left = content;
+    while let Some(zero) = left.iter().position(|&byte| byte == 0) {
+        bytes.extend_from_slice(&left[..=zero]);
+        bytes.push(0xFF);
+        left = &left[zero + 1..];
     }
+    bytes.extend_from_slice(left);
     bytes.extend_from_slice(&[0, 0]);
 }
 

@@ -1,7 +1,8 @@
 //! Several runs read as one: for each key the newest run that speaks of it decides.
 
-use super::run::{Run, RunWriter, Store};
-use super::{Change, Key, Row, RunKind};
+use super::changes::Known;
+use super::run::{Fetch, Run, RunReader, RunWriter, Store};
+use super::{Change, ChangeRef, Key, Relation, Row, RowDigest, RowRef, RunKind};
 
 /// Merges changes that each come in key order; the newest wins, deletes are kept. It ends with the first error.
 pub struct Merged<I, E> {
@@ -113,8 +114,92 @@ where
     for change in Merged::new(newest_first) {
         let change = change?;
         if matches!(change, Change::Upsert(_)) || writer.kind() == RunKind::Change {
-            writer.push(change)?;
+            writer.push(&change)?;
         }
     }
     writer.finish()
+}
+
+/// The rows that runs make together, in key order, each where it lies: as [`rows`], without a row of its own for each.
+pub struct Rows<'a, F: Fetch + ?Sized> {
+    newest_first: Vec<RunReader<'a, F>>,
+    /// The run that has the row it stands at.
+    at: Option<usize>,
+    begun: bool,
+}
+
+impl<'a, F: Fetch + ?Sized> Rows<'a, F> {
+    /// The rows of `relation` that `runs` (base first) make; nothing is fetched yet.
+    #[must_use]
+    pub fn new(fetch: &'a F, relation: &'a Relation, runs: &'a [Run]) -> Self {
+        Self { newest_first: runs.iter().rev().map(|run| RunReader::new(fetch, relation, run)).collect(), at: None, begun: false }
+    }
+
+    /// The row it stands at; `None` before the first and behind the last.
+    #[must_use]
+    pub fn row(&self) -> Option<RowRef<'_>> {
+        match self.newest_first[self.at?].head()? {
+            ChangeRef::Upsert(row) => Some(row),
+            ChangeRef::Delete(_) => None,
+        }
+    }
+
+    /// Goes on to the next row, or the first. After an error there is nothing that could be relied on.
+    ///
+    /// # Errors
+    /// What fetching met, damage included.
+    pub fn advance(&mut self) -> Result<(), F::Error> {
+        if !self.begun {
+            self.begun = true;
+            self.newest_first.iter_mut().try_for_each(RunReader::advance)?;
+            self.at = self.smallest();
+            if self.row().is_some() || self.at.is_none() {
+                return Ok(());
+            }
+        }
+        while let Some(at) = self.at {
+            self.pass(at)?;
+            self.at = self.smallest();
+            if self.row().is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on in the run `newest`, and in all older ones that speak of the same key.
+    fn pass(&mut self, newest: usize) -> Result<(), F::Error> {
+        let (front, older) = self.newest_first.split_at_mut(newest + 1);
+        let Some(newest) = front.last_mut() else { return Ok(()) };
+        for older in older {
+            if older.head().zip(newest.head()).is_some_and(|(older, newest)| older.key() == newest.key()) {
+                older.advance()?;
+            }
+        }
+        newest.advance()
+    }
+
+    fn smallest(&self) -> Option<usize> {
+        let mut smallest: Option<(usize, &[u8])> = None;
+        for (place, run) in self.newest_first.iter().enumerate() {
+            if let Some(key) = run.head().map(|change| change.key())
+                && smallest.is_none_or(|(_, least)| key < least)
+            {
+                smallest = Some((place, key));
+            }
+        }
+        smallest.map(|(place, _)| place)
+    }
+}
+
+impl<F: Fetch + ?Sized> Known for Rows<'_, F> {
+    type Error = F::Error;
+
+    fn head(&self) -> Option<(&[u8], RowDigest)> {
+        self.row().map(|row| (row.key, row.digest))
+    }
+
+    fn advance(&mut self) -> Result<(), F::Error> {
+        Rows::advance(self)
+    }
 }

@@ -3,13 +3,24 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use super::cell::Cell;
+use super::hashing::padded;
 use super::key::Key;
 use super::schema::Relation;
-use super::value::{Class, Digest, LARGE, Value};
+use super::value::{Digest, Value};
 
-/// The first 16 bytes of BLAKE3 over a row's canonical bytes.
+/// The first 16 bytes of BLAKE3 over a row's canonical bytes, with zeros behind them up to a multiple of 64.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowDigest(pub [u8; 16]);
+
+impl RowDigest {
+    /// The beginning of a hash.
+    pub(super) fn cut(hash: &[u8; 32]) -> Self {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hash[..16]);
+        Self(digest)
+    }
+}
 
 impl fmt::Display for RowDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,7 +76,7 @@ impl Row {
     /// The digest of all its values, hidden columns included: what increments and verification compare.
     #[must_use]
     pub fn digest(&self) -> RowDigest {
-        digest_of(self.values.iter())
+        digest_of(self.values.iter().map(Value::cell))
     }
 
     /// Bytes it takes, about.
@@ -78,7 +89,7 @@ impl Row {
 /// The digest of the values a preview compares: all but hidden columns. It names a row without a key.
 #[must_use]
 pub fn compared_digest(relation: &Relation, values: &[Value]) -> RowDigest {
-    digest_of(relation.columns.iter().zip(values).filter(|(column, _)| !column.is_hidden()).map(|(_, value)| value))
+    digest_of(relation.columns.iter().zip(values).filter(|(column, _)| !column.is_hidden()).map(|(_, value)| value.cell()))
 }
 
 thread_local! {
@@ -86,53 +97,14 @@ thread_local! {
     static CANONICAL: RefCell<Vec<u8>> = RefCell::default();
 }
 
-fn digest_of<'v>(values: impl Iterator<Item = &'v Value>) -> RowDigest {
+/// The digest of these values; a batch computes those of many rows at once.
+pub(super) fn digest_of<'c>(cells: impl Iterator<Item = Cell<'c>>) -> RowDigest {
     CANONICAL.with_borrow_mut(|bytes| {
         bytes.clear();
-        values.for_each(|value| push_canonical(bytes, value));
-        let mut digest = [0; 16];
-        digest.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
-        RowDigest(digest)
+        cells.for_each(|cell| cell.push_canonical(bytes));
+        bytes.resize(padded(bytes.len()), 0);
+        RowDigest::cut(blake3::hash(bytes).as_bytes())
     })
-}
-
-/// A tag, then the bytes: self-delimiting, so that no two rows share canonical bytes. Part of the format.
-fn push_canonical(bytes: &mut Vec<u8>, value: &Value) {
-    match value {
-        Value::Null => bytes.push(0),
-        Value::Integer(number) => {
-            bytes.push(1);
-            bytes.extend_from_slice(&number.to_le_bytes());
-        }
-        Value::Real(number) => {
-            bytes.push(2);
-            bytes.extend_from_slice(&number.to_bits().to_le_bytes());
-        }
-        Value::Text(content) => push_content(bytes, Class::Text, content),
-        Value::Blob(content) => push_content(bytes, Class::Blob, content),
-        Value::Large(large) => push_large(bytes, large.class, large.length, &large.content),
-    }
-}
-
-fn push_content(bytes: &mut Vec<u8>, class: Class, content: &[u8]) {
-    if content.len() > LARGE {
-        return push_large(bytes, class, content.len() as u64, &Digest::of(content));
-    }
-    bytes.push(match class {
-        Class::Text => 3,
-        Class::Blob => 4,
-    });
-    bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(content);
-}
-
-fn push_large(bytes: &mut Vec<u8>, class: Class, length: u64, content: &Digest) {
-    bytes.push(match class {
-        Class::Text => 5,
-        Class::Blob => 6,
-    });
-    bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(&content.0);
 }
 
 /// Counts and digests the rows of a relation in key order: BLAKE3-256 over their digests, against which verification and finished restores are checked.

@@ -19,7 +19,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Explain, Status};
-use crate::rows::{Class, Fold, Large, Relation, Row, RowDigest, Value};
+use crate::rows::{Batch, Class, Damage, Fold, Large, Relation, Row, RowDigest, Value};
 
 /// What went wrong with a source.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +148,12 @@ pub enum Error {
         /// Why.
         why: Box<postgres::Refusal>,
     },
+}
+
+impl From<Damage> for Error {
+    fn from(damage: Damage) -> Self {
+        Self::Database { what: "the source".into(), why: damage.to_string() }
+    }
 }
 
 impl Explain for Error {
@@ -345,6 +351,37 @@ pub trait Snapshot {
     /// What makes the whole relation unreadable.
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>>;
 
+    /// Another connection that sees the same moment, so that two relations can be read at once; `None` where there is none (any more).
+    fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
+        None
+    }
+
+    /// Pushes the rows of `relation` in the order of their keys, many at a time, until `give` breaks: what it leaves in a batch is
+    /// given again with what follows. The same rows as [`Snapshot::scan`] gives, for whoever has use for all of them.
+    ///
+    /// # Errors
+    /// What makes the whole relation unreadable.
+    fn scan_batches(
+        &self,
+        relation: &Relation,
+        content: &dyn Content,
+        give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        let (mut batch, mut unfit, mut over) = (Batch::default(), None, false);
+        let unread = self.scan(relation, content, &mut |row| {
+            let pushed = batch.push(relation, &row).map_err(|damage| unfit = Some(damage));
+            over = pushed.is_err() || (batch.is_full() && give(&mut batch).is_break());
+            if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if let Some(damage) = unfit {
+            return Err(damage.into());
+        }
+        if !over && !batch.is_empty() {
+            let _ = give(&mut batch);
+        }
+        Ok(unread)
+    }
+
     /// What of the last scan was passed over because it is no data of this source: in a tree the files of databases and vaults.
     fn left_out(&self) -> Vec<String> {
         Vec::new()
@@ -460,6 +497,13 @@ pub trait Creator {
     /// # Errors
     /// What the target says.
     fn add(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()>;
+    /// Adds the rows of a batch.
+    ///
+    /// # Errors
+    /// As [`Creator::add`].
+    fn add_all(&mut self, relation: &Relation, batch: &mut Batch, content: &dyn Resolve) -> Result<()> {
+        batch.rows().try_for_each(|row| self.add(relation, &row.to_row(), content))
+    }
     /// Makes indexes, views and triggers, sets counters and pragmas, flushes; answers what could not be made, by name.
     ///
     /// # Errors

@@ -13,7 +13,6 @@ use super::names::{BackupId, BackupName};
 use super::pack::{self, ChunkKind};
 use super::replicate::limit_of;
 use crate::rows::row::RelationDigest;
-use crate::rows::run::RunReader;
 use crate::rows::{Digest, merge};
 
 const FOLDERS: [&str; 8] = ["keys", "packs", "meta", "index", "holds", "deleted", "releases", "backups"];
@@ -276,11 +275,14 @@ impl Check<'_, '_> {
     }
 
     fn model(&self, record: &RelationRecord) -> Option<String> {
-        let runs = record.runs.iter().rev().map(|run| RunReader::new(self.vault, &record.relation, run)).collect();
+        let mut stored = merge::Rows::new(self.vault, &record.relation, &record.runs);
         let mut digest = RelationDigest::default();
-        for row in merge::rows(runs) {
-            match row {
-                Ok(row) => digest.push(row.digest()),
+        loop {
+            match stored.advance() {
+                Ok(()) => digest.push(match stored.row() {
+                    Some(row) => row.digest,
+                    None => break,
+                }),
                 Err(error) => return Some(error.to_string()),
             }
         }

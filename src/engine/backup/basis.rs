@@ -60,6 +60,23 @@ impl Basis {
         None
     }
 
+    /// The records of all these relations, where the newest backup that holds any of them whole holds them all, as they look now, and
+    /// is one that `is_same` says yes to.
+    pub fn all_of(&mut self, relations: &[&Relation], is_same: &dyn Fn(&Manifest) -> bool) -> Option<Vec<RelationRecord>> {
+        let mut at = 0;
+        while at < self.read.len() || self.read_next() {
+            let manifest = &self.read[at];
+            let records: Vec<_> = relations.iter().filter_map(|relation| whole_record(manifest, relation).zip(Some(relation))).collect();
+            if !records.is_empty() {
+                let all = records.len() == relations.len() && records.iter().all(|(record, now)| record.relation.is_shaped_like(now));
+                let as_now = |(record, now): (&RelationRecord, &&Relation)| RelationRecord { relation: (*now).clone(), ..record.clone() };
+                return (all && is_same(manifest)).then(|| records.into_iter().map(as_now).collect());
+            }
+            at += 1;
+        }
+        None
+    }
+
     /// The backup that is named as the parent: the newest that served.
     #[must_use]
     pub fn parent(&self) -> Option<BackupId> {

@@ -18,8 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::error::{Error, Result};
 use crate::rows::cache::{Blocks, Entries};
-use crate::rows::{Damage, Digest, Key, Relation, RelationDigest, RowDigest};
+use crate::rows::changes::Known;
+use crate::rows::{Damage, Digest, Relation, RelationDigest, RowDigest};
 use crate::vault::{BackupId, RelationRecord, Vault};
 
 /// The largest head that is read.
@@ -153,13 +155,13 @@ impl<'v> Cached<'v> {
     }
 
     /// Its keys and digests in key order; one that is damaged ends with an error.
-    pub fn entries(self) -> impl Iterator<Item = Result<(Key, RowDigest), Damage>> + Send + use<'v> {
+    pub fn entries(self) -> impl Known<Error = Error> + Send + use<'v> {
         let Self { vault, head, file, verdict } = self;
         let mut file = BufReader::with_capacity(1 << 18, file);
         let id = head.id.clone();
         let blocks = (0..head.blocks).map(move |number| {
             let sealed = block(&mut file).map_err(|_| Damage::Short { what: "digest cache" })?;
-            vault.open_sealed(&about_block(&id, number), &sealed).map_err(|_| Damage::Form { what: "seal of the digest cache" })
+            Ok(vault.open_sealed(&about_block(&id, number), &sealed).map_err(|_| Damage::Form { what: "seal of the digest cache" })?)
         });
         Checked { entries: Entries::new(blocks), seen: RelationDigest::default(), head, verdict }
     }
@@ -183,17 +185,23 @@ struct Checked<B> {
     verdict: Arc<Verdict>,
 }
 
-impl<B: Iterator<Item = Result<Vec<u8>, Damage>>> Iterator for Checked<B> {
-    type Item = Result<(Key, RowDigest), Damage>;
+impl<B: Iterator<Item = Result<Vec<u8>>>> Known for Checked<B> {
+    type Error = Error;
 
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = self.entries.next();
-        match &next {
-            Some(Ok((_, digest))) => self.seen.push(*digest),
-            None if self.seen.finish() == (self.head.rows, self.head.digest) => self.verdict.whole.store(true, Ordering::Relaxed),
-            Some(Err(_)) | None => self.verdict.broken.store(true, Ordering::Relaxed),
+    fn head(&self) -> Option<(&[u8], RowDigest)> {
+        self.entries.head()
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        let advanced = self.entries.advance();
+        let (whole, broken) = (&self.verdict.whole, &self.verdict.broken);
+        match self.entries.head() {
+            _ if advanced.is_err() => broken.store(true, Ordering::Relaxed),
+            Some((_, digest)) => self.seen.push(digest),
+            None if self.seen.finish() == (self.head.rows, self.head.digest) => whole.store(true, Ordering::Relaxed),
+            None => broken.store(true, Ordering::Relaxed),
         }
-        next
+        advanced
     }
 }
 
@@ -228,8 +236,8 @@ impl Growing<'_> {
     ///
     /// # Errors
     /// It cannot be sealed or written.
-    pub fn push(&mut self, key: &Key, digest: RowDigest) -> io::Result<()> {
-        match self.blocks.push(key.clone(), digest) {
+    pub fn push(&mut self, key: &[u8], digest: RowDigest) -> io::Result<()> {
+        match self.blocks.push(key, digest) {
             Some(block) => self.write(&block),
             None => Ok(()),
         }

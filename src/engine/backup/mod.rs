@@ -11,6 +11,7 @@ pub mod digests;
 pub mod in_turn;
 pub mod relation;
 mod request;
+mod source;
 pub mod tenant;
 
 use std::cell::RefCell;
@@ -23,7 +24,7 @@ use crate::catalog::{App, AuditOutcome, BackupModel, BackupType, CopyState, JobK
 use crate::clock::rfc3339;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::Snapshot;
-use crate::vault::{BackupId, Closeness, Committed, Figures, LeftOut, Manifest, Outcome, Scope, SourceRecord, Totals, Vault, Writer};
+use crate::vault::{BackupId, Closeness, Committed, Figures, LeftOut, Manifest, Outcome, Scope, Totals, Vault};
 
 use super::Engine;
 use super::access::host;
@@ -33,10 +34,10 @@ use super::jobs::{Asked, Finish, JobRequest, Run};
 use super::selection::{self, Decided, Selection};
 use basis::Basis;
 use closeness::{Watched, is_tree};
-use digests::{Digests, Fresh};
+use digests::Digests;
 pub use in_turn::fits;
-use relation::{Storing, missed};
 pub use request::{BackupRequest, BackupResult, TYPES};
+use source::Target;
 use tenant::{NO_COLUMN, OfTenants};
 
 impl Engine {
@@ -93,32 +94,42 @@ impl Backing<'_> {
         self.run.progress.phase("opening");
         let vault = self.engine.vault(&self.app.vault)?;
         let started = self.engine.clock().now();
-        let sources = self.engine.open_sources(self.app, parts)?;
-        // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold.
-        let taken = self.engine.clock().now();
-        let decided = self.decide(&sources)?;
         for id in self.engine.take_in_unnoted(self.app, &vault)? {
             self.run.log(Level::Info, &format!("{id} stood in the vault, and the catalog did not know it: it does now"));
         }
         let mut basis = self.basis(&vault)?;
-        self.expect(&sources, &decided, &mut basis);
         let writer = vault.writer()?;
+        let still = self.still(&mut basis, parts)?;
+        // What is lost is read and stored again.
+        let still = match still {
+            Some(still) if still.is_held(&writer)? => Some(still),
+            _ => None,
+        };
+        let sources = self.engine.open_sources(self.app, Parts { database: parts.database && still.is_none(), ..parts })?;
+        // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold, unless nothing was written since.
+        let taken = still.as_ref().map_or_else(|| self.engine.clock().now(), |still| still.moment);
+        let all = || still.iter().map(|still| still.source.as_ref()).chain(sources.iter().map(AsRef::as_ref));
+        let decided = self.decide(all())?;
+        self.expect(all(), &decided, &mut basis);
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
         let mut manifest = self.manifest(&decided, started, taken);
-        manifest.consistency = sources.iter().map(|source| source.consistency()).collect();
+        manifest.consistency = all().map(Snapshot::consistency).collect();
+        let together = all().nth(1).is_some() && all().next().is_some_and(|first| !is_tree(first));
+        if let Some(still) = &still {
+            self.take_over(still, &writer, &mut manifest)?;
+        }
         let (mut fresh, seen) = (Vec::new(), RefCell::new(Closeness::default()));
-        let together = sources.len() > 1 && !is_tree(sources[0].as_ref());
         // Each is let go as soon as it is read: an application's log cannot be emptied under a reader.
         for source in sources {
-            let stores = (vault.as_ref(), &writer, &digests);
+            let target = Target { vault: &vault, writer: &writer, digests: &digests };
             if self.request.kind == BackupType::Tenant {
                 let of = self.of_tenants(source.as_ref(), &mut manifest.scope)?;
-                fresh.extend(self.source(&of, &decided, &mut basis, stores, &mut manifest)?);
+                fresh.extend(self.source(&of, &decided, &mut basis, target, &mut manifest)?);
             } else if together && is_tree(source.as_ref()) {
                 let tree = Watched::new(source.as_ref(), taken, &seen);
-                fresh.extend(self.source(&tree, &decided, &mut basis, stores, &mut manifest)?);
+                fresh.extend(self.source(&tree, &decided, &mut basis, target, &mut manifest)?);
             } else {
-                fresh.extend(self.source(source.as_ref(), &decided, &mut basis, stores, &mut manifest)?);
+                fresh.extend(self.source(source.as_ref(), &decided, &mut basis, target, &mut manifest)?);
             }
         }
         if manifest.sources.is_empty() {
@@ -145,8 +156,8 @@ impl Backing<'_> {
     }
 
     /// What of the models is taken. What a configuration leaves out and is not there any more costs nothing, and is noted; for once it is a mistake.
-    fn decide(&self, sources: &[Box<dyn Snapshot>]) -> Result<Decided> {
-        let relations: Vec<&Relation> = sources.iter().flat_map(|source| source.relations()).collect();
+    fn decide<'s>(&self, sources: impl Iterator<Item = &'s dyn Snapshot>) -> Result<Decided> {
+        let relations: Vec<&Relation> = sources.flat_map(Snapshot::relations).collect();
         let selection = &self.request.selection;
         if self.request.configuration.is_none() {
             selection.check(&relations, self.app)?;
@@ -169,61 +180,14 @@ impl Backing<'_> {
     }
 
     /// Says how many records there will be: as many as there were, where the last backup had all of what is asked for now.
-    fn expect(&self, sources: &[Box<dyn Snapshot>], decided: &Decided, basis: &mut Basis) {
-        let covered = sources.iter().flat_map(|source| source.relations().iter().filter(|relation| decided.takes(relation)));
+    fn expect<'s>(&self, sources: impl Iterator<Item = &'s dyn Snapshot>, decided: &Decided, basis: &mut Basis) {
+        let covered = sources.flat_map(|source| source.relations().iter().filter(|relation| decided.takes(relation)));
         let known: Option<u64> = covered.map(|relation| basis.of(relation).map(|record| record.rows)).sum();
         if let Some(records) = known {
             self.run.progress.expect(records);
         }
         let since = basis.parent().map_or_else(|| "as a new base".to_owned(), |parent| format!("since {parent}"));
         self.run.log(Level::Info, &format!("{} of {}, {since}", self.request.kind, self.app.name));
-    }
-
-    /// Writes every model of one source that is in scope; gives their digest caches, to be kept once the backup exists.
-    fn source(
-        &self,
-        source: &dyn Snapshot,
-        decided: &Decided,
-        basis: &mut Basis,
-        (vault, writer, digests): (&Vault, &Writer<'_>, &Digests<'_>),
-        manifest: &mut Manifest,
-    ) -> Result<Vec<Fresh>> {
-        let mut relations = Vec::new();
-        let mut fresh = Vec::new();
-        // What makes the schema is asked for first: that it cannot be told is better known before the rows are read.
-        let definition = source.definition()?;
-        for relation in source.relations().iter().filter(|relation| decided.takes(relation)) {
-            self.run.progress.phase(&relation.name);
-            let since = basis.of(relation);
-            let (snapshot, progress) = (source, self.run.progress.as_ref());
-            let proving = self.request.kind == BackupType::Full;
-            let storing = Storing { snapshot, relation, writer, vault, digests, backup: &manifest.id, proving, progress };
-            let outcome = storing.store(since.as_ref())?;
-            fresh.extend(outcome.fresh);
-            self.run.log(Level::Debug, &format!("{}: {} records", relation.name, outcome.record.rows));
-            for unread in &outcome.unread {
-                self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
-            }
-            manifest.errors.extend(missed(outcome.unread));
-            match relation.kind {
-                RelationKind::Table => manifest.figures.records += outcome.record.rows,
-                RelationKind::Files => manifest.figures.files += outcome.record.rows,
-                RelationKind::Derived => {}
-            }
-            relations.push(outcome.record);
-        }
-        let left_out = source.left_out();
-        if !left_out.is_empty() {
-            let what = "databases, vaults and homes are not read as files";
-            self.run.log(Level::Info, &format!("left out of {}: {} ({what})", source.identity().place, left_out.join(", ")));
-        }
-        // A database without a single table still has what it is made of.
-        if !relations.is_empty() || self.request.selection.is_whole() {
-            let identity = serde_json::to_value(source.identity()).unwrap_or_default();
-            let definition = definition::store(writer, source, definition)?;
-            manifest.sources.push(SourceRecord { identity, definition, relations });
-        }
-        Ok(fresh)
     }
 
     fn scope(&self, decided: &Decided) -> Scope {

@@ -3,17 +3,18 @@
 //! One thread reads the source, another digests, compares and encodes; the vault's own threads compress and seal. Memory: a few
 //! batches of rows, one open segment and its encoding, one segment a run of the previous side; nothing grows with the table.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 use super::digests::{Digests, Fresh, Growing};
 use crate::engine::error::{Error, Result};
 use crate::engine::progress::Progress;
-use crate::engine::stored::rows_of;
-use crate::rows::changes::Changes;
+use crate::rows::changes::{Changes, Known};
 use crate::rows::merge;
 use crate::rows::run::{Run, RunKind, RunReader, RunWriter};
-use crate::rows::{Digest, Key, Relation, RelationDigest, Row, RowDigest};
+use crate::rows::{Batch, Digest, Relation, RelationDigest, RowDigest};
 use crate::sources::{Snapshot, Unread};
 use crate::vault::{self, BackupId, Missed, RelationRecord, Vault, Writer};
 
@@ -23,10 +24,7 @@ const MOST_CHANGE_RUNS: usize = 8;
 /// Tables smaller than this get a new base only when as many rows changed: a base of a few rows costs nothing.
 const SMALL: u64 = 64;
 
-/// Rows go from the reading thread to the comparing one in batches of about this many bytes, or this many rows.
-const BATCH_WEIGHT: usize = 256 << 10;
-const BATCH_ROWS: usize = 1024;
-/// Batches that may wait between the two.
+/// Batches of rows that may wait between the reading thread and the comparing one.
 const BATCHES: usize = 4;
 
 /// What a relation was compared with.
@@ -93,10 +91,36 @@ pub struct Storing<'a> {
     pub proving: bool,
     /// What is counted, and who may stop it.
     pub progress: &'a Progress,
+    /// Set where another relation of the source failed: this one is of no use then.
+    pub stop: &'a AtomicBool,
 }
 
-/// Takes the rows that were read, on a thread of its own.
-type Take<'t> = dyn FnMut(Row, RowDigest) -> Result<()> + Send + 't;
+/// What one relation added to the progress.
+struct Counted<'p> {
+    progress: &'p Progress,
+    added: Cell<(u64, u64)>,
+}
+
+impl<'p> Counted<'p> {
+    fn new(progress: &'p Progress) -> Self {
+        Self { progress, added: Cell::default() }
+    }
+
+    fn add(&self, records: usize, bytes: usize) {
+        let (before, (records, bytes)) = (self.added.get(), (records as u64, bytes as u64));
+        self.added.set((before.0 + records, before.1 + bytes));
+        self.progress.add(records, bytes);
+    }
+
+    /// It is read again.
+    fn take_back(&self) {
+        let (records, bytes) = self.added.take();
+        self.progress.take_back(records, bytes);
+    }
+}
+
+/// Takes rows that were read and digested, on a thread of its own.
+type Take<'t> = dyn FnMut(&mut Batch) -> Result<()> + Send + 't;
 
 /// What a pass over the source gave.
 struct Scanned {
@@ -112,62 +136,62 @@ impl Storing<'_> {
     /// # Errors
     /// What the source or the vault says, and [`Error::Cancelled`].
     pub fn store(&self, since: Option<&RelationRecord>) -> Result<Outcome> {
+        let counted = Counted::new(self.progress);
         match since {
             Some(record) if record.whole && record.relation.is_shaped_like(self.relation) && !outgrown(record) => {
-                let begun = self.progress.read();
-                match self.compared(record) {
+                match self.compared(record, &counted) {
                     // What is lost at every location cannot be built upon: it is stored again.
                     Err(error) if is_loss(&error) => {
-                        self.progress.reached(begun.records, begun.bytes);
-                        self.base()
+                        counted.take_back();
+                        self.base(&counted)
                     }
                     stored => stored,
                 }
             }
-            _ => self.base(),
+            _ => self.base(&counted),
         }
     }
 
-    fn base(&self) -> Result<Outcome> {
+    fn base(&self, counted: &Counted<'_>) -> Result<Outcome> {
         let mut run = RunWriter::measuring(self.writer, self.relation, RunKind::Base, &self.vault.boundary_key());
-        let scanned = self.scan(&mut |row, digest| Ok(run.push_digested(row, digest)?))?;
+        let scanned = self.scan(counted, &mut |batch| Ok(run.take_all(batch)?))?;
         Ok(self.outcome(vec![run.finish()?], scanned, Against::Nothing))
     }
 
     /// The cache is tried first. Where it turns out not to be what it said, the comparison is made again with the vault: what the
     /// first one stored is found there by the second. Where packs are lost, only reading the vault tells what must be stored again.
-    fn compared(&self, since: &RelationRecord) -> Result<Outcome> {
+    fn compared(&self, since: &RelationRecord, counted: &Counted<'_>) -> Result<Outcome> {
         let mut cached = self.digests.of(since);
         let mut kept = cached.is_some();
         if self.proving || !self.writer.is_whole(since)? {
             cached = None;
         }
         if let Some(cached) = cached {
-            let (judge, begun) = (cached.judge(), self.progress.read());
-            let entries = cached.entries().map(|entry| entry.map_err(Error::from));
-            match self.changes(since, entries, Against::Cache) {
+            let judge = cached.judge();
+            match self.changes(since, cached.entries(), Against::Cache, counted) {
                 Ok(outcome) if judge.was_whole() => return Ok(outcome.keeping_cache_of(since)),
                 Err(error) if !judge.was_broken() => return Err(error),
-                _ => self.progress.reached(begun.records, begun.bytes),
+                _ => counted.take_back(),
             }
             kept = false;
         }
-        let rows = rows_of(self.vault, self.relation, &since.runs);
-        let entries = rows.map(|row| row.map(digested).map_err(Error::from));
-        let outcome = self.changes(since, entries, Against::Vault)?;
+        let stored = Held(merge::Rows::new(self.vault, self.relation, &since.runs));
+        let outcome = self.changes(since, stored, Against::Vault, counted)?;
         Ok(if kept { outcome.keeping_cache_of(since) } else { outcome })
     }
 
     fn changes(
         &self,
         since: &RelationRecord,
-        previous: impl Iterator<Item = Result<(Key, RowDigest)>> + Send,
+        previous: impl Known<Error = Error> + Send,
         against: Against,
+        counted: &Counted<'_>,
     ) -> Result<Outcome> {
         let mut changes = Changes::new(previous);
         let mut run = self.change_run(&since.runs);
-        let scanned = self.scan(&mut |row, digest| changes.live(row, digest, &mut |change| run.push(change)))?;
-        changes.finish(&mut |change| run.push(change))?;
+        let mut live = |batch: &mut Batch| batch.rows().try_for_each(|row| changes.live(row, &mut |change| run.take(change)));
+        let scanned = self.scan(counted, &mut live)?;
+        changes.finish(&mut |change| run.take(change))?;
         let run = run.finish()?;
         let mut runs = if since.runs.len() > MOST_CHANGE_RUNS { self.fold(&since.runs)? } else { since.runs.clone() };
         if run.rows + run.deletes > 0 {
@@ -196,31 +220,29 @@ impl Storing<'_> {
         Outcome { record, unread, against, fresh: fresh.filter(|_| whole) }
     }
 
+    fn is_over(&self) -> bool {
+        self.progress.is_cancelled() || self.stop.load(Ordering::Relaxed)
+    }
+
     /// Pushes the rows to `take` on another thread, counts them, digests them in their order and writes their cache.
-    fn scan(&self, take: &mut Take<'_>) -> Result<Scanned> {
+    fn scan(&self, counted: &Counted<'_>, take: &mut Take<'_>) -> Result<Scanned> {
         let cache = self.digests.begin(self.relation, self.backup);
         std::thread::scope(|scope| {
             let (to, batches) = sync_channel(BATCHES);
-            let taking = std::thread::Builder::new().name("comparing".into()).spawn_scoped(scope, move || taken(&batches, take, cache));
+            let (back, emptied) = channel();
+            let comparing = std::thread::Builder::new().name("comparing".into());
+            let taking = comparing.spawn_scoped(scope, move || taken(&batches, &back, take, cache));
             let taking = taking.map_err(|error| Error::from(vault::Error::from(error)))?;
-            let (mut batch, mut weight) = (Vec::new(), 0);
-            let unread = self.snapshot.scan(self.relation, self.writer, &mut |row| {
-                let bytes = row.weight();
-                self.progress.record(bytes as u64);
-                batch.push(row);
-                weight += bytes;
-                if batch.len() < BATCH_ROWS && weight < BATCH_WEIGHT {
-                    return ControlFlow::Continue(());
-                }
-                weight = 0;
-                let goes_on = !self.progress.is_cancelled() && to.send(std::mem::take(&mut batch)).is_ok();
+            let unread = self.snapshot.scan_batches(self.relation, self.writer, &mut |batch| {
+                counted.add(batch.len(), batch.weight());
+                let full = std::mem::replace(batch, emptied.try_recv().unwrap_or_default());
+                // Nobody takes it where the other side failed, which it tells below.
+                let goes_on = !self.is_over() && to.send(full).is_ok();
                 if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
-            // Nobody takes it where the other side failed, which it tells below.
-            let _ = to.send(batch);
             drop(to);
             let (digest, cache) = taking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            if self.progress.is_cancelled() {
+            if self.is_over() {
                 return Err(Error::Cancelled);
             }
             let unread = unread?;
@@ -232,25 +254,40 @@ impl Storing<'_> {
     }
 }
 
-/// The other side of a scan.
+/// The other side of a scan; batches go back to be filled again.
 fn taken<'v>(
-    batches: &Receiver<Vec<Row>>,
+    batches: &Receiver<Batch>,
+    back: &Sender<Batch>,
     take: &mut Take<'_>,
     mut cache: Option<Growing<'v>>,
 ) -> Result<(RelationDigest, Option<Growing<'v>>)> {
     let mut seen = RelationDigest::default();
-    for row in batches.iter().flatten() {
-        let digest = row.digest();
-        seen.push(digest);
-        cache = cache.and_then(|mut cache| cache.push(&row.key, digest).is_ok().then_some(cache));
-        take(row, digest)?;
+    for mut batch in batches {
+        for row in batch.rows() {
+            seen.push(row.digest);
+            cache = cache.and_then(|mut cache| cache.push(row.key, row.digest).is_ok().then_some(cache));
+        }
+        take(&mut batch)?;
+        batch.clear();
+        // The other side may have ended.
+        let _ = back.send(batch);
     }
     Ok((seen, cache))
 }
 
-fn digested(row: Row) -> (Key, RowDigest) {
-    let digest = row.digest();
-    (row.key, digest)
+/// The rows that the vault holds of the last backup.
+struct Held<'a>(merge::Rows<'a, Vault>);
+
+impl Known for Held<'_> {
+    type Error = Error;
+
+    fn head(&self) -> Option<(&[u8], RowDigest)> {
+        self.0.head()
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        Ok(self.0.advance()?)
+    }
 }
 
 /// True where what the last backup stored cannot be read any more.

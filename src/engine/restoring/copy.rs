@@ -1,6 +1,7 @@
 //! `restore to`: a whole copy beside, never over: a new database file, a new folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{channel, sync_channel};
 
 use crate::catalog::{AuditOutcome, Role};
 use crate::engine::Engine;
@@ -9,10 +10,10 @@ use crate::engine::error::{Doing, Error, Result};
 use crate::engine::latest::{Part, Wanted};
 use crate::engine::selection::in_words;
 use crate::engine::stored::StoredBackup;
-use crate::rows::{RelationDigest, RelationKind};
+use crate::rows::{Batch, RelationDigest, RelationKind, merge};
 use crate::sources::database::Database;
 use crate::sources::{Creator, Identity, files};
-use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord};
+use crate::vault::{self, BackupId, Manifest, RelationRecord, SourceRecord};
 
 /// Where a copy goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,14 +143,57 @@ fn source_of<'s>(stored: &'s StoredBackup, kind: RelationKind, nothing: &str) ->
     })
 }
 
+/// Batches of rows that may wait between the thread that reads the vault and the one that writes.
+const BATCHES: usize = 4;
+
+/// Gives the rows of a relation in batches, which another thread reads meanwhile and fills again.
+fn each_batch(stored: &StoredBackup, record: &RelationRecord, take: &mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> {
+    std::thread::scope(|scope| {
+        let (to, batches) = sync_channel(BATCHES);
+        let (back, emptied) = channel::<Batch>();
+        let vault = stored.vault().as_ref();
+        let reading = move || -> Result<()> {
+            let mut rows = merge::Rows::new(vault, &record.relation, &record.runs);
+            let mut batch = Batch::default();
+            loop {
+                rows.advance()?;
+                let row = rows.row();
+                row.into_iter().for_each(|row| batch.copy(row));
+                let over = rows.row().is_none();
+                if over || batch.is_full() {
+                    let full = std::mem::replace(&mut batch, emptied.try_recv().unwrap_or_default());
+                    // Nobody takes it where writing failed, which is told below.
+                    if to.send(full).is_err() || over {
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        let reading = std::thread::Builder::new().name("reading".into()).spawn_scoped(scope, reading);
+        let reading = reading.map_err(|error| Error::from(vault::Error::from(error)))?;
+        let mut written = Ok(());
+        for mut batch in &batches {
+            written = take(&mut batch);
+            if written.is_err() {
+                break;
+            }
+            batch.clear();
+            // The other side may have ended.
+            let _ = back.send(batch);
+        }
+        drop(batches);
+        let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        written.and(read)
+    })
+}
+
 /// Writes a relation and checks that what was written is what the manifest says.
 fn copy(stored: &StoredBackup, record: &RelationRecord, creator: &mut dyn Creator) -> Result<u64> {
     let mut digest = RelationDigest::default();
-    for row in stored.rows(record) {
-        let row = row?;
-        digest.push(row.digest());
-        creator.add(&record.relation, &row, stored.vault().as_ref())?;
-    }
+    each_batch(stored, record, &mut |batch| {
+        batch.rows().for_each(|row| digest.push(row.digest));
+        Ok(creator.add_all(&record.relation, batch, stored.vault().as_ref())?)
+    })?;
     let (rows, found) = digest.finish();
     if (rows, found) != (record.rows, record.digest) {
         return Err(Error::Refused {

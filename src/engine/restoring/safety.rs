@@ -33,7 +33,7 @@ impl<'a> Keeping<'a> {
     fn push(&mut self, row: Option<Row>) -> Result<()> {
         let Some(row) = row else { return Ok(()) };
         self.digest.push(row.digest());
-        Ok(self.run.push(Change::Upsert(row))?)
+        Ok(self.run.push(&Change::Upsert(row))?)
     }
 
     fn finish(self) -> Result<RelationRecord> {

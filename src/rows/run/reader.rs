@@ -3,7 +3,8 @@
 use super::{ChunkKind, Fetch, Run, SegmentRef, index};
 use crate::rows::key::Key;
 use crate::rows::schema::Relation;
-use crate::rows::{Change, Damage, segment};
+use crate::rows::segment::Decoded;
+use crate::rows::{Change, ChangeRef, Damage};
 
 /// The segments of a run, in key order. After an error it goes on with the next part of the index, so that a verification can say all that is lost.
 pub struct Segments<'a, F: Fetch + ?Sized> {
@@ -74,10 +75,15 @@ impl<F: Fetch + ?Sized> Iterator for Segments<'_, F> {
 }
 
 /// The changes of a run, in key order. After an error it goes on with the next segment; whoever needs every row stops there.
+///
+/// As an iterator it gives changes that stand by themselves; [`RunReader::head`] shows the one it stands at where it lies.
 pub struct RunReader<'a, F: Fetch + ?Sized> {
     relation: &'a Relation,
     segments: Segments<'a, F>,
-    changes: std::vec::IntoIter<Change>,
+    changes: Decoded,
+    /// The change it stands at, where it has begun.
+    at: usize,
+    begun: bool,
     /// What is still to come, while the run is read whole and without an error.
     left: Option<(u64, u64)>,
 }
@@ -87,7 +93,7 @@ impl<'a, F: Fetch + ?Sized> RunReader<'a, F> {
     #[must_use]
     pub fn new(fetch: &'a F, relation: &'a Relation, run: &'a Run) -> Self {
         let segments = Segments::new(fetch, run);
-        Self { relation, segments, changes: Vec::new().into_iter(), left: Some((run.rows, run.deletes)) }
+        Self { relation, segments, changes: Decoded::default(), at: 0, begun: false, left: Some((run.rows, run.deletes)) }
     }
 
     /// Begins at `key`, or at the first key after it.
@@ -105,47 +111,75 @@ impl<'a, F: Fetch + ?Sized> RunReader<'a, F> {
     /// What fetching met, damage included.
     pub fn find(&mut self, key: &Key) -> Result<Option<Change>, F::Error> {
         self.seek(key)?;
-        if self.changes.as_slice().first().is_some_and(|change| change.key() == key) {
-            return Ok(self.changes.next());
-        }
-        Ok(None)
+        let found = self.changes.get(self.at).filter(|change| *change.key() == *key.as_bytes()).map(|change| change.to_change());
+        self.begun = found.is_some();
+        Ok(found)
     }
 
+    /// The change it stands at; `None` before the first and behind the last.
+    #[must_use]
+    pub fn head(&self) -> Option<ChangeRef<'_>> {
+        self.changes.get(self.at).filter(|_| self.begun)
+    }
+
+    /// Goes on to the next change, or the first.
+    ///
+    /// # Errors
+    /// What fetching met, damage included.
+    pub fn advance(&mut self) -> Result<(), F::Error> {
+        self.at += usize::from(self.begun);
+        self.begun = true;
+        while self.at >= self.changes.len() {
+            self.at = 0;
+            self.changes.clear();
+            let Some(segment) = self.segments.next() else { return self.end() };
+            if let Err(error) = segment.and_then(|segment| self.load(&segment)) {
+                self.left = None;
+                // The next call goes on behind this.
+                self.changes.clear();
+                self.begun = false;
+                return Err(error);
+            }
+        }
+        Ok(self.count()?)
+    }
+
+    /// Stands before the first change at or after `key`.
     fn seek(&mut self, key: &Key) -> Result<(), F::Error> {
         self.left = None;
-        self.changes = Vec::new().into_iter();
+        self.changes.clear();
+        (self.at, self.begun) = (0, false);
         self.segments.seek(key)?;
-        let Some(segment) = self.segments.next() else {
-            return Ok(());
-        };
-        let mut changes = self.load(&segment?)?;
-        let begin = changes.partition_point(|change| change.key() < key);
-        changes.drain(..begin);
-        self.changes = changes.into_iter();
+        if let Some(segment) = self.segments.next() {
+            self.load(&segment?)?;
+            self.at = self.changes.find(key);
+        }
         Ok(())
     }
 
     /// The changes of one segment, which must be what its reference says.
-    fn load(&self, segment: &SegmentRef) -> Result<Vec<Change>, F::Error> {
+    fn load(&mut self, segment: &SegmentRef) -> Result<(), F::Error> {
         let bytes = self.segments.fetch.get(ChunkKind::Segment, &segment.chunk)?;
-        let changes = segment::decode(self.relation, &bytes)?;
-        if changes.len() as u64 != segment.rows {
-            return Err(Damage::Mismatch { what: "rows of a segment", found: changes.len() as u64, wanted: segment.rows }.into());
+        self.changes.fill(self.relation, &bytes)?;
+        let found = self.changes.len() as u64;
+        if found != segment.rows {
+            return Err(Damage::Mismatch { what: "rows of a segment", found, wanted: segment.rows }.into());
         }
-        let ends = (changes.first().map(Change::key), changes.last().map(Change::key));
-        if ends != (Some(&segment.first), Some(&segment.last)) {
+        let key = |place: Option<usize>| place.and_then(|place| self.changes.get(place)).map(|change| change.key());
+        let ends = (key(Some(0)), key(self.changes.len().checked_sub(1)));
+        if ends != (Some(segment.first.as_bytes()), Some(segment.last.as_bytes())) {
             return Err(Damage::Form { what: "reference to a segment" }.into());
         }
-        Ok(changes)
+        Ok(())
     }
 
-    fn count(&mut self, change: &Change) -> Result<(), Damage> {
-        let Some((rows, deletes)) = &mut self.left else {
+    fn count(&mut self) -> Result<(), Damage> {
+        let (Some((rows, deletes)), Some(change)) = (&mut self.left, self.changes.get(self.at)) else {
             return Ok(());
         };
         let left = match change {
-            Change::Upsert(_) => rows,
-            Change::Delete(_) => deletes,
+            ChangeRef::Upsert(_) => rows,
+            ChangeRef::Delete(_) => deletes,
         };
         match left.checked_sub(1) {
             Some(less) => *left = less,
@@ -158,14 +192,13 @@ impl<'a, F: Fetch + ?Sized> RunReader<'a, F> {
     }
 
     /// A run that ends before its counts are used up has lost rows.
-    fn end(&mut self) -> Option<Result<Change, F::Error>> {
-        let (rows, deletes) = self.left.take()?;
-        let missing = rows.saturating_add(deletes);
+    fn end(&mut self) -> Result<(), F::Error> {
+        let missing = self.left.take().map_or(0, |(rows, deletes)| rows.saturating_add(deletes));
         if missing == 0 {
-            return None;
+            return Ok(());
         }
         let wanted = self.segments.run.rows.saturating_add(self.segments.run.deletes);
-        Some(Err(Damage::Mismatch { what: "records of a run", found: wanted - missing, wanted }.into()))
+        Err(Damage::Mismatch { what: "records of a run", found: wanted - missing, wanted }.into())
     }
 }
 
@@ -173,20 +206,9 @@ impl<F: Fetch + ?Sized> Iterator for RunReader<'_, F> {
     type Item = Result<Change, F::Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(change) = self.changes.next() {
-                return Some(self.count(&change).map(|()| change).map_err(Into::into));
-            }
-            let Some(segment) = self.segments.next() else {
-                return self.end();
-            };
-            match segment.and_then(|segment| self.load(&segment)) {
-                Ok(changes) => self.changes = changes.into_iter(),
-                Err(error) => {
-                    self.left = None;
-                    return Some(Err(error));
-                }
-            }
+        match self.advance() {
+            Ok(()) => self.head().map(|change| Ok(change.to_change())),
+            Err(error) => Some(Err(error)),
         }
     }
 }

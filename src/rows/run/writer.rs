@@ -3,13 +3,12 @@
 //! Memory: one segment of changes (at most [`SEGMENT_WEIGHT_MAX`] bytes and a row) and one part of the index.
 
 use super::{ChunkKind, Run, RunKind, SegmentRef, Store, index};
-use crate::rows::cutter::{Cutter, SEGMENT_WEIGHT, TARGET_MAX, target_for};
+use crate::rows::cutter::{Cutter, KeyHash, SEGMENT_WEIGHT, TARGET_MAX, target_for};
 use crate::rows::key::Key;
-use crate::rows::row::compared_digest;
 use crate::rows::schema::Relation;
-use crate::rows::segment::{self, CELLS_MAX};
+use crate::rows::segment::{CELLS_MAX, Encoder};
 use crate::rows::value::Digest;
-use crate::rows::{Change, Damage, Row, RowDigest};
+use crate::rows::{Batch, Change, ChangeRef, Damage};
 
 /// A segment ends here whatever its keys say: rows 64 times as heavy as those that the target was made for would fill the memory.
 const SEGMENT_WEIGHT_MAX: usize = 4 << 20;
@@ -20,17 +19,25 @@ const INDEX_TARGET: u32 = 256;
 pub struct RunWriter<'a, S: Store + ?Sized> {
     store: &'a S,
     relation: &'a Relation,
-    boundary_key: [u8; 32],
+    hash: KeyHash,
     cutter: Option<Cutter>,
-    /// What came before the target was known, with what stands for it in a segment's digest.
-    unmeasured: Vec<(Change, Mark)>,
-    waiting: Vec<Change>,
-    /// The marks of what waits, one after the other.
+    /// Rows that came before the target was known.
+    unmeasured: Batch,
+    /// One row at a time, where rows do not come in batches.
+    single: Batch,
+    hashes: Vec<u64>,
+    segment: Encoder,
+    /// What stands for each change in its segment's digest, one after the other: 1 and the row's digest, or 0 and the beginning of
+    /// the key's hash.
     marks: Vec<u8>,
+    bytes: Vec<u8>,
+    /// The first key of the segment.
+    first: Vec<u8>,
     weight: usize,
-    last: Option<Key>,
+    last: Option<Vec<u8>>,
     segments: Vec<SegmentRef>,
     segments_weight: usize,
+    index_hash: KeyHash,
     index_cutter: Cutter,
     run: Run,
 }
@@ -51,16 +58,21 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         Self {
             store,
             relation,
-            boundary_key: *boundary_key,
+            hash: KeyHash::new(boundary_key, &relation.name),
             cutter: None,
-            unmeasured: Vec::new(),
-            waiting: Vec::new(),
+            unmeasured: Batch::default(),
+            single: Batch::default(),
+            hashes: Vec::new(),
+            segment: Encoder::new(relation),
             marks: Vec::new(),
+            bytes: Vec::new(),
+            first: Vec::new(),
             weight: 0,
             last: None,
             segments: Vec::new(),
             segments_weight: 0,
-            index_cutter: Cutter::new(index_key.as_bytes(), &relation.name, INDEX_TARGET),
+            index_hash: KeyHash::new(index_key.as_bytes(), &relation.name),
+            index_cutter: Cutter::new(INDEX_TARGET),
             run: Run { kind, target: 0, index: Vec::new(), rows: 0, deletes: 0, bytes: 0 },
         }
     }
@@ -75,38 +87,71 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
     ///
     /// # Errors
     /// A key out of order, a row that is not one of the relation, or what storing met.
-    pub fn push(&mut self, change: Change) -> Result<(), S::Error> {
-        let mark = match &change {
-            Change::Upsert(row) => mark(1, row.digest().0),
-            Change::Delete(key) => mark(0, Digest::of(key.as_bytes()).0),
+    pub fn push(&mut self, change: &Change) -> Result<(), S::Error> {
+        let row = match change {
+            Change::Upsert(row) => row,
+            Change::Delete(key) => return self.take(ChangeRef::Delete(key.as_bytes())),
         };
-        self.push_marked(change, mark)
+        let mut single = std::mem::take(&mut self.single);
+        single.clear();
+        let taken = single.push(self.relation, row).map_err(S::Error::from);
+        let taken = taken.and_then(|()| single.rows().try_for_each(|row| self.take(ChangeRef::Upsert(row))));
+        self.single = single;
+        taken
     }
 
-    /// Takes the next row, whose digest ([`Row::digest`]) is known already: it is not computed again.
+    /// Takes the next change, of a batch of rows of this relation.
     ///
     /// # Errors
     /// As [`RunWriter::push`].
-    pub fn push_digested(&mut self, row: Row, digest: RowDigest) -> Result<(), S::Error> {
-        self.push_marked(Change::Upsert(row), mark(1, digest.0))
+    pub fn take(&mut self, change: ChangeRef<'_>) -> Result<(), S::Error> {
+        let key = match &change {
+            ChangeRef::Upsert(row) => row.key,
+            ChangeRef::Delete(key) => key,
+        };
+        let hash = self.hash.one(key);
+        self.take_hashed(change, hash)
     }
 
-    fn push_marked(&mut self, change: Change, mark: Mark) -> Result<(), S::Error> {
-        self.check(&change)?;
-        match &change {
-            Change::Upsert(_) => self.run.rows += 1,
-            Change::Delete(_) => self.run.deletes += 1,
+    /// Takes the rows of a batch of this relation, all of them.
+    ///
+    /// # Errors
+    /// As [`RunWriter::push`].
+    pub fn take_all(&mut self, batch: &mut Batch) -> Result<(), S::Error> {
+        let mut hashes = std::mem::take(&mut self.hashes);
+        self.hash.many(batch.rows().map(|row| row.key), &mut hashes);
+        let taken = batch.rows().zip(&hashes).try_for_each(|(row, &hash)| self.take_hashed(ChangeRef::Upsert(row), hash));
+        self.hashes = hashes;
+        taken
+    }
+
+    fn take_hashed(&mut self, change: ChangeRef<'_>, hash: u64) -> Result<(), S::Error> {
+        let key = match &change {
+            ChangeRef::Upsert(row) => row.key,
+            ChangeRef::Delete(key) => key,
+        };
+        self.check(&change, key)?;
+        match &mut self.last {
+            Some(last) => {
+                last.clear();
+                last.extend_from_slice(key);
+            }
+            None => self.last = Some(key.to_vec()),
         }
-        change.key().remember_in(&mut self.last);
         if self.cutter.is_some() {
-            return self.append(change, &mark);
+            return self.append(change, hash);
         }
-        self.weight += weight(&change);
-        self.unmeasured.push((change, mark));
-        if self.weight >= SEGMENT_WEIGHT || self.unmeasured.len() >= TARGET_MAX as usize {
-            self.measured()?;
+        match change {
+            ChangeRef::Upsert(row) => {
+                self.unmeasured.copy(row);
+                let enough = self.unmeasured.weight() >= SEGMENT_WEIGHT || self.unmeasured.len() >= TARGET_MAX as usize;
+                if enough { self.measured() } else { Ok(()) }
+            }
+            ChangeRef::Delete(_) => {
+                self.measured()?;
+                self.append(change, hash)
+            }
         }
-        Ok(())
     }
 
     /// Stores what is left and gives the run; one without changes has an empty index.
@@ -117,66 +162,92 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         if self.cutter.is_none() {
             self.measured()?;
         }
-        self.end_segment()?;
+        let last = self.last.take().unwrap_or_default();
+        self.end_segment(&last)?;
         self.end_index()?;
         Ok(self.run)
     }
 
     fn aim(&mut self, target: u32) {
-        let cutter = Cutter::new(&self.boundary_key, &self.relation.name, target);
+        let cutter = Cutter::new(target);
         self.run.target = cutter.target();
         self.cutter = Some(cutter);
     }
 
     fn measured(&mut self) -> Result<(), S::Error> {
-        self.aim(target_for(self.weight.div_ceil(self.unmeasured.len().max(1))));
-        self.weight = 0;
-        for (change, mark) in std::mem::take(&mut self.unmeasured) {
-            self.append(change, &mark)?;
-        }
-        Ok(())
+        let mut rows = std::mem::take(&mut self.unmeasured);
+        self.aim(target_for(rows.weight().div_ceil(rows.len().max(1))));
+        rows.rows().try_for_each(|row| {
+            let hash = self.hash.one(row.key);
+            self.append(ChangeRef::Upsert(row), hash)
+        })
     }
 
-    fn check(&self, change: &Change) -> Result<(), S::Error> {
-        let unfit = |why| Err(Damage::Unfit { relation: self.relation.name.clone(), why }.into());
-        if self.last.as_ref().is_some_and(|last| last >= change.key()) {
+    fn check(&self, change: &ChangeRef<'_>, key: &[u8]) -> Result<(), S::Error> {
+        if self.last.as_ref().is_some_and(|last| **last >= *key) {
             return Err(Damage::Order { relation: self.relation.name.clone() }.into());
         }
         match change {
-            Change::Upsert(row) if row.values.len() != self.relation.columns.len() => unfit("it has not one value for each column"),
-            Change::Upsert(row) if !is_keyed(self.relation, row) => unfit("its key is not the one that its values make"),
-            Change::Delete(_) if self.run.kind == RunKind::Base => unfit("a base run holds no deletes"),
+            ChangeRef::Delete(_) if self.run.kind == RunKind::Base => {
+                Err(Damage::Unfit { relation: self.relation.name.clone(), why: "a base run holds no deletes" }.into())
+            }
             _ => Ok(()),
         }
     }
 
-    fn append(&mut self, change: Change, mark: &Mark) -> Result<(), S::Error> {
-        self.weight += weight(&change);
-        self.marks.extend_from_slice(mark);
-        let mut ends = self.cutter.as_mut().is_some_and(|cutter| cutter.ends_after(change.key()));
-        self.waiting.push(change);
-        let cells = (self.waiting.len() + 1) * self.relation.columns.len();
+    fn append(&mut self, change: ChangeRef<'_>, hash: u64) -> Result<(), S::Error> {
+        let key = match change {
+            ChangeRef::Upsert(row) => {
+                self.run.rows += 1;
+                self.weight += row.weight;
+                self.mark(1, row.digest.0);
+                self.segment.row(&row);
+                row.key
+            }
+            ChangeRef::Delete(key) => {
+                self.run.deletes += 1;
+                self.weight += key.len() + 2;
+                self.mark(0, Digest::of(key).0);
+                self.segment.delete(key);
+                key
+            }
+        };
+        if self.segment.len() == 1 {
+            self.first.clear();
+            self.first.extend_from_slice(key);
+        }
+        let mut ends = self.cutter.as_mut().is_some_and(|cutter| cutter.ends_after(hash));
+        let cells = (self.segment.len() + 1) * self.relation.columns.len();
         ends |= self.weight >= SEGMENT_WEIGHT_MAX || cells > CELLS_MAX;
-        if ends { self.end_segment() } else { Ok(()) }
+        if ends { self.end_segment(key) } else { Ok(()) }
     }
 
-    fn end_segment(&mut self) -> Result<(), S::Error> {
-        let changes = std::mem::take(&mut self.waiting);
+    fn mark<const N: usize>(&mut self, kind: u8, digest: [u8; N]) {
+        self.marks.push(kind);
+        self.marks.extend_from_slice(&digest[..16]);
+    }
+
+    /// Stores the segment, which ends with the key `last`.
+    fn end_segment(&mut self, last: &[u8]) -> Result<(), S::Error> {
         let digest = Digest::of(&self.marks);
         self.marks.clear();
         self.weight = 0;
-        let (Some(first), Some(last)) = (changes.first(), changes.last()) else {
+        if self.segment.is_empty() {
             return Ok(());
-        };
+        }
         if let Some(cutter) = &mut self.cutter {
             cutter.restart();
         }
-        let bytes = segment::encode(self.relation, &changes);
+        let rows = self.segment.len() as u64;
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        self.segment.finish(&mut bytes);
         let chunk = self.put(ChunkKind::Segment, &bytes)?;
-        let (first, last) = (first.key().clone(), last.key().clone());
-        self.segments_weight += first.as_bytes().len() + last.as_bytes().len() + 70;
-        let ends = self.index_cutter.ends_after(&last) || self.segments_weight >= SEGMENT_WEIGHT_MAX;
-        self.segments.push(SegmentRef { first, last, rows: changes.len() as u64, chunk, digest });
+        self.bytes = bytes;
+        self.segments_weight += self.first.len() + last.len() + 70;
+        let ends = self.index_cutter.ends_after(self.index_hash.one(last)) || self.segments_weight >= SEGMENT_WEIGHT_MAX;
+        let (first, last) = (Key::from_bytes(self.first.clone()), Key::from_bytes(last.to_vec()));
+        self.segments.push(SegmentRef { first, last, rows, chunk, digest });
         if ends { self.end_index() } else { Ok(()) }
     }
 
@@ -196,28 +267,4 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         self.run.bytes += bytes.len() as u64;
         self.store.put(kind, bytes)
     }
-}
-
-fn weight(change: &Change) -> usize {
-    match change {
-        Change::Upsert(row) => row.weight(),
-        Change::Delete(key) => key.as_bytes().len() + 2,
-    }
-}
-
-/// Readers make keys from values: a key that they would not find must not be written.
-fn is_keyed(relation: &Relation, row: &Row) -> bool {
-    match relation.key_of(&row.values) {
-        Some(key) => key == row.key,
-        None => row.key.whole_row().is_some_and(|(digest, _)| digest == compared_digest(relation, &row.values)),
-    }
-}
-
-/// What stands for a change in its segment's digest: 1 and the row's digest, or 0 and the beginning of the key's hash.
-type Mark = [u8; 17];
-
-fn mark<const N: usize>(kind: u8, digest: [u8; N]) -> Mark {
-    let mut mark = [kind; 17];
-    mark[1..].copy_from_slice(&digest[..16]);
-    mark
 }

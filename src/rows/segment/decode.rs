@@ -1,37 +1,139 @@
 //! Bytes into rows. The bytes may be anything: every length is checked before anything is allocated for it.
 
 use crate::rows::bytes::{Cursor, unzigzag};
-use crate::rows::{Change, Class, Damage, Key, KeyKind, Large, Relation, Row, Value, row::compared_digest};
+use crate::rows::{Batch, Cell, Change, ChangeRef, Class, Damage, Key, KeyKind, Large, Relation, key};
 
-use super::{
-    BLOB, CELLS_MAX, CHANGES_MAX, DELETED, INTEGER, KEYED, LARGE_BLOB, LARGE_TEXT, MAGIC, PLAIN, REAL, RUNS, TEXT, VERSION, WHOLE,
-};
+use super::{BLOB, CELLS_MAX, CHANGES_MAX, DELETED, INTEGER, LARGE_BLOB, LARGE_TEXT, MAGIC, PLAIN, REAL, RUNS, TEXT, VERSION, WHOLE};
 
 const MISSING: Damage = Damage::Short { what: "segment" };
 
-/// The changes that [`super::encode`] made these bytes of.
+/// The changes of one segment, in key order, where they were decoded.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    rows: Batch,
+    /// For each change the place of its row, or of its key among the deleted ones.
+    order: Vec<Place>,
+    deleted: Vec<Key>,
+    /// The key of the last change while they are decoded.
+    last: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Row(usize),
+    Deleted(usize),
+}
+
+impl Decoded {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// True where there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The change at `place`.
+    #[must_use]
+    pub fn get(&self, place: usize) -> Option<ChangeRef<'_>> {
+        match *self.order.get(place)? {
+            Place::Row(row) => self.rows.get(row).map(ChangeRef::Upsert),
+            Place::Deleted(key) => self.deleted.get(key).map(|key| ChangeRef::Delete(key.as_bytes())),
+        }
+    }
+
+    /// The place of the first change whose key is `key` or comes after it.
+    #[must_use]
+    pub fn find(&self, key: &Key) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.get(middle).is_some_and(|change| *change.key() < *key.as_bytes()) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// Takes all out; the memory stays.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.order.clear();
+        self.deleted.clear();
+    }
+
+    /// Decodes what [`super::encode`] made, into the memory that is there.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes; they are read to their end, and their keys ascend.
+    pub fn fill(&mut self, relation: &Relation, bytes: &[u8]) -> Result<(), Damage> {
+        self.clear();
+        let mut cursor = Cursor::open(bytes, "segment", MAGIC, VERSION)?;
+        let changes = cursor.count(CHANGES_MAX)?;
+        let columns = cursor.varint()?;
+        check_columns(relation, columns)?;
+        let actions = tags(&mut cursor, changes, DELETED)?;
+        let mut ordinals = ordinals(&mut cursor, &actions)?;
+        let mut deleted = deleted(&mut cursor, &actions)?;
+        let rows = changes - deleted.len();
+        let width = relation.columns.len();
+        if rows > 1 && rows * width > CELLS_MAX {
+            return Err(Damage::Limit { what: "cells of a segment", found: (rows * width) as u64, limit: CELLS_MAX as u64 });
+        }
+        let mut columns = (0..width).map(|_| Column::read(&mut cursor, rows)).collect::<Result<Vec<_>, _>>()?;
+        cursor.finish()?;
+        for &action in &actions {
+            if action == DELETED {
+                let key = deleted.next().ok_or(MISSING)?;
+                follow(relation, &mut self.last, &self.order, key.as_bytes())?;
+                self.order.push(Place::Deleted(self.deleted.len()));
+                self.deleted.push(key);
+            } else {
+                self.row(relation, &mut columns, if action == WHOLE { Some(ordinals.next().ok_or(MISSING)?) } else { None })?;
+            }
+        }
+        self.rows.digest();
+        Ok(())
+    }
+
+    fn row(&mut self, relation: &Relation, columns: &mut [Column<'_>], ordinal: Option<u32>) -> Result<(), Damage> {
+        self.rows.begin();
+        columns.iter_mut().try_for_each(|column| column.next(&mut self.rows))?;
+        self.rows.end(relation, |_| ordinal.unwrap_or_default())?;
+        let key = self.rows.last_key().unwrap_or_default();
+        if key::whole_row(key).is_some() != ordinal.is_some() {
+            return Err(Damage::Form { what: "key of a row" });
+        }
+        follow(relation, &mut self.last, &self.order, key)?;
+        self.order.push(Place::Row(self.rows.len() - 1));
+        Ok(())
+    }
+}
+
+/// The next key stands behind the last one, and is the last one then.
+fn follow(relation: &Relation, last: &mut Vec<u8>, before: &[Place], key: &[u8]) -> Result<(), Damage> {
+    if !before.is_empty() && **last >= *key {
+        return Err(Damage::Order { relation: relation.name.clone() });
+    }
+    last.clear();
+    last.extend_from_slice(key);
+    Ok(())
+}
+
+/// The changes that [`super::encode`] made these bytes of, each by itself.
 ///
 /// # Errors
-/// What is wrong with the bytes; they are read to their end, and their keys ascend.
+/// As [`Decoded::fill`].
 pub fn decode(relation: &Relation, bytes: &[u8]) -> Result<Vec<Change>, Damage> {
-    let mut cursor = Cursor::open(bytes, "segment", MAGIC, VERSION)?;
-    let changes = cursor.count(CHANGES_MAX)?;
-    let columns = cursor.varint()?;
-    check_columns(relation, columns)?;
-    let actions = tags(&mut cursor, changes, DELETED)?;
-    let ordinals = ordinals(&mut cursor, &actions)?;
-    let deleted = deleted(&mut cursor, &actions)?;
-    let rows = changes - deleted.len();
-    let width = relation.columns.len();
-    if rows > 1 && rows * width > CELLS_MAX {
-        return Err(Damage::Limit { what: "cells of a segment", found: (rows * width) as u64, limit: CELLS_MAX as u64 });
-    }
-    let mut values: Vec<Vec<Value>> = (0..rows).map(|_| Vec::with_capacity(width)).collect();
-    for _ in 0..width {
-        column(&mut cursor, &mut values)?;
-    }
-    cursor.finish()?;
-    assemble(relation, &actions, ordinals, deleted, values)
+    let mut decoded = Decoded::default();
+    decoded.fill(relation, bytes)?;
+    Ok((0..decoded.len()).filter_map(|place| decoded.get(place)).map(|change| change.to_change()).collect())
 }
 
 /// The relation comes from a manifest: its key may only name columns that it has.
@@ -87,41 +189,47 @@ fn deleted(cursor: &mut Cursor<'_>, actions: &[u8]) -> Result<std::vec::IntoIter
     Ok(deleted.into_iter())
 }
 
-fn column(cursor: &mut Cursor<'_>, rows: &mut [Vec<Value>]) -> Result<(), Damage> {
-    let tags = tags(cursor, rows.len(), LARGE_BLOB)?;
-    let count = |wanted: &[u8]| tags.iter().filter(|tag| wanted.contains(tag)).count();
-    let mut integers = integers(cursor, count(&[INTEGER]))?;
-    let mut reals = Vec::new();
-    for _ in 0..count(&[REAL]) {
-        reals.push(f64::from_bits(u64::from_le_bytes(cursor.array()?)));
-    }
-    let mut lengths = Vec::new();
-    for _ in 0..count(&[TEXT, BLOB]) {
-        lengths.push(cursor.items(1)?);
-    }
-    let (mut reals, mut lengths) = (reals.into_iter(), lengths.into_iter());
-    for (row, &tag) in rows.iter_mut().zip(&tags) {
-        let short = Damage::Short { what: "column" };
-        row.push(match tag {
-            INTEGER => Value::Integer(integers.next().ok_or(short)?),
-            REAL => Value::Real(reals.next().ok_or(short)?),
-            TEXT => Value::Text(cursor.take(lengths.next().ok_or(short)?)?.to_vec()),
-            BLOB => Value::Blob(cursor.take(lengths.next().ok_or(short)?)?.to_vec()),
-            // NULL, and large values, which are filled in below: they stand behind the bytes of all the others.
-            _ => Value::Null,
-        });
-    }
-    for (row, &tag) in rows.iter_mut().zip(&tags) {
-        let class = match tag {
-            LARGE_TEXT => Class::Text,
-            LARGE_BLOB => Class::Blob,
-            _ => continue,
-        };
-        if let Some(value) = row.last_mut() {
-            *value = Value::Large(large(cursor, class)?);
+/// A column's parts, from which its cells are taken row by row.
+struct Column<'b> {
+    tags: std::vec::IntoIter<u8>,
+    integers: std::vec::IntoIter<i64>,
+    reals: std::slice::Iter<'b, [u8; 8]>,
+    contents: std::vec::IntoIter<&'b [u8]>,
+    large: std::vec::IntoIter<Large>,
+}
+
+impl<'b> Column<'b> {
+    fn read(cursor: &mut Cursor<'b>, rows: usize) -> Result<Self, Damage> {
+        let tags = tags(cursor, rows, LARGE_BLOB)?;
+        let count = |wanted: &[u8]| tags.iter().filter(|tag| wanted.contains(tag)).count();
+        let integers = integers(cursor, count(&[INTEGER]))?;
+        let reals = cursor.take(8 * count(&[REAL]))?.as_chunks().0.iter();
+        let lengths = (0..count(&[TEXT, BLOB])).map(|_| cursor.items(1)).collect::<Result<Vec<_>, _>>()?;
+        let contents = lengths.into_iter().map(|length| cursor.take(length)).collect::<Result<Vec<_>, _>>()?;
+        let mut values = Vec::new();
+        for &tag in tags.iter().filter(|&&tag| tag >= LARGE_TEXT) {
+            values.push(large(cursor, if tag == LARGE_TEXT { Class::Text } else { Class::Blob })?);
         }
+        Ok(Self { tags: tags.into_iter(), integers, reals, contents: contents.into_iter(), large: values.into_iter() })
     }
-    Ok(())
+
+    /// Adds the cell of the next row to it.
+    fn next(&mut self, row: &mut Batch) -> Result<(), Damage> {
+        let short = Damage::Short { what: "column" };
+        let cell = match self.tags.next() {
+            Some(INTEGER) => self.integers.next().map(Cell::Integer),
+            Some(REAL) => self.reals.next().map(|bytes| Cell::Real(f64::from_bits(u64::from_le_bytes(*bytes)))),
+            Some(TEXT) => self.contents.next().map(Cell::Text),
+            Some(BLOB) => self.contents.next().map(Cell::Blob),
+            Some(LARGE_TEXT | LARGE_BLOB) => {
+                row.large(self.large.next().ok_or(short)?);
+                return Ok(());
+            }
+            tag => tag.map(|_| Cell::Null),
+        };
+        row.cell(cell.ok_or(short)?);
+        Ok(())
+    }
 }
 
 fn integers(cursor: &mut Cursor<'_>, count: usize) -> Result<std::vec::IntoIter<i64>, Damage> {
@@ -143,34 +251,4 @@ fn large(cursor: &mut Cursor<'_>, class: Class) -> Result<Large, Damage> {
         chunks.push(cursor.digest()?);
     }
     Ok(Large { class, length, content, chunks })
-}
-
-fn assemble(
-    relation: &Relation,
-    actions: &[u8],
-    mut ordinals: std::vec::IntoIter<u32>,
-    mut deleted: std::vec::IntoIter<Key>,
-    values: Vec<Vec<Value>>,
-) -> Result<Vec<Change>, Damage> {
-    let mut values = values.into_iter();
-    let mut changes: Vec<Change> = Vec::with_capacity(actions.len());
-    for &action in actions {
-        let change = match action {
-            DELETED => Change::Delete(deleted.next().ok_or(MISSING)?),
-            named => {
-                let values = values.next().ok_or(MISSING)?;
-                let key = match (relation.key_of(&values), named) {
-                    (Some(key), KEYED) => key,
-                    (None, WHOLE) => Key::of_row(compared_digest(relation, &values), ordinals.next().ok_or(MISSING)?),
-                    _ => return Err(Damage::Form { what: "key of a row" }),
-                };
-                Change::Upsert(Row { key, values })
-            }
-        };
-        if changes.last().is_some_and(|before| before.key() >= change.key()) {
-            return Err(Damage::Order { relation: relation.name.clone() });
-        }
-        changes.push(change);
-    }
-    Ok(changes)
 }

@@ -1,7 +1,9 @@
-//! Rows into bytes.
+//! Rows into bytes: each row's cells go into the buffers of their columns as it comes, and at the end of a segment these are put
+//! together.
 
 use crate::rows::bytes::{push_string, push_varint, zigzag};
-use crate::rows::{Change, Class, Relation, Row, Value};
+use crate::rows::cell::Cell;
+use crate::rows::{Change, Class, Relation, RowRef, Value, key};
 
 use super::{BLOB, DELETED, INTEGER, KEYED, LARGE_BLOB, LARGE_TEXT, MAGIC, NULL, PLAIN, REAL, RUNS, TEXT, VERSION, WHOLE};
 
@@ -10,48 +12,144 @@ use super::{BLOB, DELETED, INTEGER, KEYED, LARGE_BLOB, LARGE_TEXT, MAGIC, NULL, 
 /// Each row has one value a column, and the key that `relation` gives it; a [`super::super::run::RunWriter`] checks that.
 #[must_use]
 pub fn encode(relation: &Relation, changes: &[Change]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(64 * 1024);
-    bytes.extend_from_slice(&MAGIC);
-    bytes.push(VERSION);
-    push_varint(&mut bytes, changes.len() as u64);
-    push_varint(&mut bytes, relation.columns.len() as u64);
-    push_actions(&mut bytes, changes);
-    let rows: Vec<&Row> = changes.iter().filter_map(row).collect();
-    for column in 0..relation.columns.len() {
-        push_column(&mut bytes, &rows, column);
+    let mut encoder = Encoder::new(relation);
+    for change in changes {
+        match change {
+            Change::Upsert(row) => encoder.cells(row.key.as_bytes(), row.values.iter().map(Value::cell)),
+            Change::Delete(key) => encoder.delete(key.as_bytes()),
+        }
     }
+    let mut bytes = Vec::new();
+    encoder.finish(&mut bytes);
     bytes
 }
 
-fn row(change: &Change) -> Option<&Row> {
-    match change {
-        Change::Upsert(row) => Some(row),
-        Change::Delete(_) => None,
+/// Gathers the changes of one segment after the other; the memory stays.
+pub struct Encoder {
+    actions: Vec<u8>,
+    ordinals: Vec<u8>,
+    deleted: Vec<u8>,
+    columns: Vec<Column>,
+}
+
+/// The parts of a column, as they stand in a segment.
+#[derive(Default)]
+struct Column {
+    tags: Vec<u8>,
+    before: i64,
+    integers: Vec<u8>,
+    reals: Vec<u8>,
+    lengths: Vec<u8>,
+    contents: Vec<u8>,
+    large: Vec<u8>,
+}
+
+impl Encoder {
+    /// For changes of `relation`.
+    #[must_use]
+    pub fn new(relation: &Relation) -> Self {
+        let columns = relation.columns.iter().map(|_| Column::default()).collect();
+        Self { actions: Vec::new(), ordinals: Vec::new(), deleted: Vec::new(), columns }
+    }
+
+    /// Changes gathered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.actions.len()
+    }
+
+    /// True where nothing is gathered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, row: &RowRef<'_>) {
+        self.cells(row.key, row.cells());
+    }
+
+    /// Adds the delete of a key.
+    pub fn delete(&mut self, key: &[u8]) {
+        self.actions.push(DELETED);
+        push_string(&mut self.deleted, key);
+    }
+
+    fn cells<'c>(&mut self, key: &[u8], cells: impl Iterator<Item = Cell<'c>>) {
+        match key::whole_row(key) {
+            Some((_, ordinal)) => {
+                self.actions.push(WHOLE);
+                push_varint(&mut self.ordinals, u64::from(ordinal));
+            }
+            None => self.actions.push(KEYED),
+        }
+        for (column, cell) in self.columns.iter_mut().zip(cells) {
+            column.push(cell);
+        }
+    }
+
+    /// Adds the bytes of the segment to `bytes`; the next one begins.
+    pub fn finish(&mut self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&MAGIC);
+        bytes.push(VERSION);
+        push_varint(bytes, self.actions.len() as u64);
+        push_varint(bytes, self.columns.len() as u64);
+        push_tags(bytes, &self.actions);
+        bytes.extend_from_slice(&self.ordinals);
+        bytes.extend_from_slice(&self.deleted);
+        for part in [&mut self.actions, &mut self.ordinals, &mut self.deleted] {
+            part.clear();
+        }
+        self.columns.iter_mut().for_each(|column| column.finish(bytes));
     }
 }
 
-fn push_actions(bytes: &mut Vec<u8>, changes: &[Change]) {
-    let mut actions = Vec::with_capacity(changes.len());
-    let mut ordinals = Vec::new();
-    let mut deleted = Vec::new();
-    for change in changes {
-        match change {
-            Change::Upsert(row) => match row.key.whole_row() {
-                Some((_, ordinal)) => {
-                    actions.push(WHOLE);
-                    push_varint(&mut ordinals, u64::from(ordinal));
-                }
-                None => actions.push(KEYED),
-            },
-            Change::Delete(key) => {
-                actions.push(DELETED);
-                push_string(&mut deleted, key.as_bytes());
+impl Column {
+    fn push(&mut self, cell: Cell<'_>) {
+        let tag = match cell {
+            Cell::Null => NULL,
+            Cell::Integer(number) => {
+                push_varint(&mut self.integers, zigzag(number.wrapping_sub(self.before)));
+                self.before = number;
+                INTEGER
             }
+            Cell::Real(number) => {
+                self.reals.extend_from_slice(&number.to_bits().to_le_bytes());
+                REAL
+            }
+            Cell::Text(content) => {
+                self.content(content);
+                TEXT
+            }
+            Cell::Blob(content) => {
+                self.content(content);
+                BLOB
+            }
+            Cell::Large(large) => {
+                push_varint(&mut self.large, large.length);
+                self.large.extend_from_slice(&large.content.0);
+                push_varint(&mut self.large, large.chunks.len() as u64);
+                large.chunks.iter().for_each(|chunk| self.large.extend_from_slice(&chunk.0));
+                if large.class == Class::Text { LARGE_TEXT } else { LARGE_BLOB }
+            }
+        };
+        self.tags.push(tag);
+    }
+
+    fn content(&mut self, content: &[u8]) {
+        push_varint(&mut self.lengths, content.len() as u64);
+        self.contents.extend_from_slice(content);
+    }
+
+    fn finish(&mut self, bytes: &mut Vec<u8>) {
+        push_tags(bytes, &self.tags);
+        self.tags.clear();
+        self.before = 0;
+        for part in [&mut self.integers, &mut self.reals, &mut self.lengths, &mut self.contents, &mut self.large] {
+            bytes.extend_from_slice(part);
+            part.clear();
         }
     }
-    push_tags(bytes, &actions);
-    bytes.extend_from_slice(&ordinals);
-    bytes.extend_from_slice(&deleted);
 }
 
 /// Run lengths where they are shorter, else a byte a row.
@@ -66,57 +164,5 @@ fn push_tags(bytes: &mut Vec<u8>, tags: &[u8]) {
         bytes.truncate(start);
         bytes.push(PLAIN);
         bytes.extend_from_slice(tags);
-    }
-}
-
-fn push_column(bytes: &mut Vec<u8>, rows: &[&Row], column: usize) {
-    let values = || rows.iter().map(|row| &row.values[column]);
-    push_tags(bytes, &values().map(tag).collect::<Vec<_>>());
-    let mut before = 0_i64;
-    for value in values() {
-        if let Value::Integer(number) = value {
-            push_varint(bytes, zigzag(number.wrapping_sub(before)));
-            before = *number;
-        }
-    }
-    for value in values() {
-        if let Value::Real(number) = value {
-            bytes.extend_from_slice(&number.to_bits().to_le_bytes());
-        }
-    }
-    for content in values().filter_map(content) {
-        push_varint(bytes, content.len() as u64);
-    }
-    for content in values().filter_map(content) {
-        bytes.extend_from_slice(content);
-    }
-    for value in values() {
-        if let Value::Large(large) = value {
-            push_varint(bytes, large.length);
-            bytes.extend_from_slice(&large.content.0);
-            push_varint(bytes, large.chunks.len() as u64);
-            large.chunks.iter().for_each(|chunk| bytes.extend_from_slice(&chunk.0));
-        }
-    }
-}
-
-fn tag(value: &Value) -> u8 {
-    match value {
-        Value::Null => NULL,
-        Value::Integer(_) => INTEGER,
-        Value::Real(_) => REAL,
-        Value::Text(_) => TEXT,
-        Value::Blob(_) => BLOB,
-        Value::Large(large) => match large.class {
-            Class::Text => LARGE_TEXT,
-            Class::Blob => LARGE_BLOB,
-        },
-    }
-}
-
-fn content(value: &Value) -> Option<&[u8]> {
-    match value {
-        Value::Text(content) | Value::Blob(content) => Some(content),
-        _ => None,
     }
 }

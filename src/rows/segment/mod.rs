@@ -16,10 +16,10 @@
 mod decode;
 mod encode;
 
-pub use decode::decode;
-pub use encode::encode;
+pub use decode::{Decoded, decode};
+pub use encode::{Encoder, encode};
 
-pub use super::cutter::{Cutter, SEGMENT_WEIGHT, TARGET_MAX, TARGET_MIN, target_for};
+pub use super::cutter::{SEGMENT_WEIGHT, TARGET_MAX, TARGET_MIN, target_for};
 
 const MAGIC: [u8; 4] = *b"BSsg";
 const VERSION: u8 = 1;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::*;
-use crate::rows::changes::Changes;
+use crate::rows::changes::{Changes, Pulled};
 use crate::rows::difference::{Comparison, Counts, Difference, FieldKind, Projection};
+use crate::rows::{Batch, ChangeRef};
 
 fn differences(backup: (&Relation, Vec<Row>), live: (&Relation, Vec<Row>), ignored: &[usize]) -> (Vec<Difference>, Counts) {
     let ignored: BTreeSet<_> = ignored.iter().copied().collect();
@@ -58,18 +59,20 @@ proptest! {
         let (previous, live) = (table(&relation, previous), table(&relation, live));
         let mut model = previous.clone();
         let mut emitted = 0;
-        let mut emit = |change| {
+        let mut emit = |change: ChangeRef<'_>| {
             emitted += 1;
             match change {
-                Change::Upsert(row) => model.insert(row.key.clone(), row),
-                Change::Delete(key) => model.remove(&key),
+                ChangeRef::Upsert(row) => model.insert(Key::from_bytes(row.key.to_vec()), row.to_row()),
+                ChangeRef::Delete(key) => model.remove(&Key::from_bytes(key.to_vec())),
             };
             Ok::<_, Damage>(())
         };
-        let mut changes = Changes::new(previous.values().map(|row| Ok::<_, Damage>((row.key.clone(), row.digest()))));
-        for row in in_order(&live) {
-            let digest = row.digest();
-            changes.live(row, digest, &mut emit).unwrap();
+        let known = previous.values().map(|row| Ok::<_, Damage>((row.key.clone(), row.digest())));
+        let mut changes = Changes::new(Pulled::new(known));
+        let mut batch = Batch::default();
+        in_order(&live).into_iter().for_each(|row| batch.push(&relation, &row).unwrap());
+        for row in batch.rows() {
+            changes.live(row, &mut emit).unwrap();
         }
         changes.finish(&mut emit).unwrap();
         prop_assert_eq!(changes.upserts() + changes.deletes(), emitted);

@@ -1,5 +1,6 @@
 //! Properties of what rows become: they come back whole, meet by key as a naive model says, and damaged bytes are told.
 
+mod batches;
 mod difference;
 mod golden;
 mod runs;
@@ -145,7 +146,7 @@ fn same_all(a: &[Change], b: &[Change]) -> bool {
 fn write(chunks: &Chunks, relation: &Relation, kind: RunKind, target: u32, changes: &[Change]) -> Run {
     let mut writer = RunWriter::new(chunks, relation, kind, &BOUNDARY, target);
     for change in changes {
-        writer.push(change.clone()).unwrap();
+        writer.push(change).unwrap();
     }
     writer.finish().unwrap()
 }

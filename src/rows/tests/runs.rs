@@ -100,7 +100,7 @@ fn rows_out_of_order_or_unfit_are_refused() {
     let (chunks, relation) = (Chunks::default(), books(true));
     let push = |kind, changes: Vec<Change>| {
         let mut writer = RunWriter::new(&chunks, &relation, kind, &BOUNDARY, 16);
-        changes.into_iter().try_for_each(|change| writer.push(change))
+        changes.iter().try_for_each(|change| writer.push(change))
     };
     let upsert = |id| Change::Upsert(book(id, "a"));
     assert!(matches!(push(RunKind::Base, vec![upsert(2), upsert(1)]), Err(Damage::Order { .. })));
@@ -117,7 +117,7 @@ fn the_target_is_made_from_the_first_rows() {
     let (chunks, relation) = (Chunks::default(), books(true));
     let measured = |width: usize, rows: i64| {
         let mut writer = RunWriter::measuring(&chunks, &relation, RunKind::Base, &BOUNDARY);
-        (0..rows).for_each(|id| writer.push(Change::Upsert(book(id, &"x".repeat(width)))).unwrap());
+        (0..rows).for_each(|id| writer.push(&Change::Upsert(book(id, &"x".repeat(width)))).unwrap());
         let run = writer.finish().unwrap();
         assert_eq!(read(&chunks, &relation, &run).unwrap().len() as i64, rows);
         run.target

@@ -3,7 +3,7 @@
 //! What needs a collation, a function or a module that only the application has is made as far as it can be made
 //! exactly, and named.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use super::encoding::Encoding;
 use super::open::{is_full, words};
 use super::schema;
 use super::values::{Bound, quoted, quoted_list};
-use crate::rows::{Relation, Row};
+use crate::rows::{Batch, Relation, Row};
 use crate::sources::{Creator, Definition, Error, Resolve, Result, SchemaObject, partial};
 
 pub(super) struct SqliteCreator {
@@ -26,7 +26,8 @@ pub(super) struct SqliteCreator {
     file: tempfile::NamedTempFile,
     definition: Definition,
     encoding: Encoding,
-    inserts: HashMap<String, String>,
+    /// Models that have rows.
+    filled: BTreeSet<String>,
     /// Collations that stand in for the application's.
     collations: BTreeSet<String>,
     /// Objects that only a row in `sqlite_schema` can bring back.
@@ -48,7 +49,7 @@ impl SqliteCreator {
             file,
             definition: definition.clone(),
             encoding: schema::encoding(definition),
-            inserts: HashMap::new(),
+            filled: BTreeSet::new(),
             collations: BTreeSet::new(),
             verbatim: Vec::new(),
             missed: Vec::new(),
@@ -72,7 +73,7 @@ impl SqliteCreator {
         }
         self.run(
             "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
-             PRAGMA temp_store = FILE; BEGIN",
+             PRAGMA temp_store = FILE; PRAGMA cache_size = -49152; BEGIN",
         )
     }
 
@@ -129,7 +130,7 @@ impl SqliteCreator {
         for object in carried.iter().filter(never_without_rows) {
             let own: Vec<String> =
                 self.definition.objects.iter().filter(|other| is_own_table(object, other)).map(|own| own.name.clone()).collect();
-            if own.iter().any(|name| self.inserts.contains_key(name)) {
+            if own.iter().any(|name| self.filled.contains(name)) {
                 continue;
             }
             let drops = own.iter().map(|name| format!("DROP TABLE {};", quoted(name))).collect::<String>();
@@ -287,24 +288,34 @@ impl SqliteCreator {
 
 impl Creator for SqliteCreator {
     fn add(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
-        let encoding = self.encoding;
-        let values = row.values.iter().map(|value| Bound::new(value, encoding, &relation.name, content)).collect::<Result<Vec<_>>>()?;
-        let insert = self.inserts.entry(relation.name.clone()).or_insert_with(|| {
-            let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
-            let places = vec!["?"; relation.columns.len()].join(", ");
-            format!("INSERT OR ABORT INTO {}({columns}) VALUES ({places})", quoted(&relation.name))
-        });
-        let mut insert = std::borrow::Cow::Borrowed(insert.as_str());
-        if values.iter().any(|value| matches!(value, Bound::Stored(_))) {
-            let places = values.iter().map(Bound::place).collect::<Vec<_>>().join(", ");
-            insert = format!("{} VALUES ({places})", insert.rsplit_once(" VALUES ").map_or(insert.as_ref(), |(into, _)| into)).into();
+        let mut batch = Batch::default();
+        batch.push(relation, row)?;
+        self.add_all(relation, &mut batch, content)
+    }
+
+    fn add_all(&mut self, relation: &Relation, batch: &mut Batch, content: &dyn Resolve) -> Result<()> {
+        let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
+        let insert = |places: &[&str]| format!("INSERT OR ABORT INTO {}({columns}) VALUES ({})", quoted(&relation.name), places.join(", "));
+        if !batch.is_empty() && !self.filled.contains(&relation.name) {
+            self.filled.insert(relation.name.clone());
         }
-        let path = &self.path;
+        let (path, encoding) = (&self.path, self.encoding);
         let said = |error: rusqlite::Error| match is_full(&error) {
             true => database(path, &error),
             false => Error::Unfit { model: relation.name.clone(), why: words(&error) },
         };
-        self.connection.prepare_cached(&insert).and_then(|mut insert| insert.execute(params_from_iter(&values))).map(drop).map_err(said)
+        let mut plain = self.connection.prepare_cached(&insert(&vec!["?"; relation.columns.len()])).map_err(said)?;
+        for row in batch.rows() {
+            let values = row.cells().map(|cell| Bound::new(cell, encoding, &relation.name, content)).collect::<Result<Vec<_>>>()?;
+            if values.iter().any(Bound::is_stored) {
+                let places: Vec<&str> = values.iter().map(Bound::place).collect();
+                let cast = self.connection.prepare_cached(&insert(&places));
+                cast.and_then(|mut cast| cast.execute(params_from_iter(&values))).map_err(said)?;
+                continue;
+            }
+            plain.execute(params_from_iter(&values)).map_err(said)?;
+        }
+        Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Result<Vec<String>> {

@@ -15,6 +15,7 @@ mod plan;
 mod reader;
 mod salvage;
 mod schema;
+mod seen;
 mod values;
 mod writer;
 

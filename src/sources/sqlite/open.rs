@@ -31,9 +31,11 @@ struct Header {
 pub struct Opened {
     /// Closed before the copy is removed.
     pub connection: Connection,
+    /// A second connection that reads the same moment, where there is one.
+    pub another: Option<Connection>,
     /// Holds the copy that a hot journal was rolled back in.
     pub copy: Option<Private>,
-    /// Dropped after the connection.
+    /// Dropped after the connections.
     pub trace: Option<Trace>,
 }
 
@@ -197,7 +199,7 @@ pub fn read_only(path: &Path, wait: Duration, scratch: &Path) -> Result<Opened> 
         let trace = Trace::new(path);
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
         match connection.and_then(|connection| begin(&connection, wait).map(|()| connection)) {
-            Ok(connection) => return Ok(Opened { connection, copy: None, trace }),
+            Ok(connection) => return Ok(Opened { connection, another: None, copy: None, trace }),
             Err(error) if is_hot(&error) => {
                 if let Some(opened) = copy::recovered(path, wait, scratch, &error)? {
                     return Ok(opened);

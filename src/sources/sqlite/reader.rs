@@ -3,12 +3,13 @@
 //! SQLite's own order is used where it provably is ours: rowids, and BINARY or RTRIM text in a UTF-8 database. Everything
 //! else is sorted by a function that computes our key. The order is checked row by row either way.
 
+use std::cell::Cell as Slot;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 
 use super::copy;
 use super::encoding::Encoding;
@@ -17,8 +18,9 @@ use super::open::{self, Opened, Trace};
 use super::plan::Plan;
 use super::salvage::{self, Readable};
 use super::schema::{Schema, Table, UniqueIndex};
-use super::values::{Bound, equals, quoted, quoted_list, read};
-use crate::rows::{Digest, Fold, Key, Relation, Row, RowDigest, Value, row::compared_digest};
+use super::seen::Seen;
+use super::values::{Bound, equals, quoted, quoted_list, read, read_into};
+use crate::rows::{Batch, Digest, Fold, Relation, Row, RowDigest, Value};
 use crate::sources::private::Private;
 use crate::sources::{Content, Definition, Error, Identity, Reference, Result, SchemaObject, Snapshot, Unique, Unread};
 
@@ -28,6 +30,7 @@ pub struct SqliteSnapshot {
     wait: Duration,
     // Before the copy, so that it is closed before its files are removed.
     connection: Connection,
+    another: Slot<Option<Connection>>,
     _copy: Option<Private>,
     _trace: Option<Trace>,
     /// What fixed the moment: of the database itself, wherever its pages are read.
@@ -43,15 +46,16 @@ enum Stopped {
     Failed(Error),
 }
 
-/// Makes a row of the values and gives it on.
-type Take<'t> = dyn FnMut(&mut Pass<'_>, Vec<Value>) -> Result<ControlFlow<()>> + 't;
-
 /// One pass: where it stands, so that a second one goes on behind it.
 struct Pass<'p> {
     table: &'p Table,
     content: &'p dyn Content,
-    each: &'p mut dyn FnMut(Row) -> ControlFlow<()>,
-    last: Option<Key>,
+    give: &'p mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
+    batch: Batch,
+    /// Whether a row with a large value is given at once: who holds such values back holds those of one row only.
+    one_by_one: bool,
+    /// The last key, of a row that was given or stands in the batch; none is empty.
+    last: Vec<u8>,
     unread: Vec<Unread>,
     broken_off: bool,
     /// Rows that the statements gave.
@@ -63,14 +67,39 @@ struct Pass<'p> {
 impl SqliteSnapshot {
     /// Opens it to read its rows, without making its application wait.
     pub(super) fn open(path: &Path, wait: Duration, scratch: &Path) -> Result<Self> {
-        let opened = open::read_only(path, wait, scratch)?;
-        let consistency = consistency(&opened.connection);
-        Self::of(path, wait, copy::let_go(opened, path, wait, scratch)?, consistency)
+        let (opened, seen) = Self::begin(path, wait, scratch)?;
+        let consistency = consistency(&opened.connection, seen.as_ref());
+        let mut opened = copy::let_go(opened, path, wait, scratch)?;
+        if opened.another.is_none() {
+            opened.another = seen.and_then(|seen| second(path, &seen));
+        }
+        Self::of(path, wait, opened, consistency)
     }
 
     /// Opens it for a look at what it is.
     pub(super) fn look(path: &Path, wait: Duration, scratch: &Path) -> Result<Self> {
-        Self::of(path, wait, open::read_only(path, wait, scratch)?, serde_json::Value::Null)
+        let (opened, seen) = Self::begin(path, wait, scratch)?;
+        let consistency = consistency(&opened.connection, seen.as_ref());
+        Self::of(path, wait, opened, consistency)
+    }
+
+    /// Begins to read, and says what the files looked like at that moment, where that proves something: as before, so that it was
+    /// this file that was opened, and settled, so that any later write will be seen.
+    fn begin(path: &Path, wait: Duration, scratch: &Path) -> Result<(Opened, Option<Seen>)> {
+        let seen = || open::real(path).ok().and_then(|path| Seen::of(&path));
+        let before = seen();
+        let opened = open::read_only(path, wait, scratch)?;
+        let proves = |before: &Seen| opened.copy.is_none() && seen().as_ref() == Some(before) && before.is_settled(scratch);
+        let proven = before.filter(proves);
+        Ok((opened, proven))
+    }
+
+    /// Ends the look: nobody waits for it any more, and no row can be read.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn end_look(&self) -> Result<()> {
+        self.connection.execute_batch("COMMIT").map_err(|error| open::said(&self.path, self.wait, &error))
     }
 
     fn of(path: &Path, wait: Duration, opened: Opened, consistency: serde_json::Value) -> Result<Self> {
@@ -83,7 +112,18 @@ impl SqliteSnapshot {
         schema.encoding.register(&connection).map_err(said)?;
         let relations = schema.tables.iter().map(|table| table.relation.clone()).collect();
         let uniques = schema.uniques();
-        Ok(Self { path: path.into(), wait, connection, _copy: opened.copy, _trace: opened.trace, consistency, schema, relations, uniques })
+        Ok(Self {
+            path: path.into(),
+            wait,
+            connection,
+            another: Slot::new(opened.another),
+            _copy: opened.copy,
+            _trace: opened.trace,
+            consistency,
+            schema,
+            relations,
+            uniques,
+        })
     }
 
     fn table(&self, model: &str) -> Result<&Table> {
@@ -98,15 +138,27 @@ impl SqliteSnapshot {
         }
     }
 
-    /// The rows without a usable key, then those with one: the order of [`Key`].
+    /// All rows: in one pass, or where there is damage in two.
+    fn passes(&self, mut pass: Pass<'_>) -> Result<Vec<Unread>> {
+        match self.pass(&mut pass, &Readable::All) {
+            Ok(()) => {}
+            Err(Stopped::Damage(why)) => self.salvage(&mut pass, &why)?,
+            Err(Stopped::Failed(error)) => return Err(error),
+        }
+        if !pass.broken_off && !pass.batch.is_empty() {
+            let _ = (pass.give)(&mut pass.batch);
+        }
+        Ok(pass.unread)
+    }
+
+    /// The rows without a usable key, then those with one: the order of their keys.
     fn pass(&self, pass: &mut Pass<'_>, from: &Readable) -> Result<(), Stopped> {
         let index = if matches!(from, Readable::All) { self.index(pass)? } else { None };
         let plan = Plan::new(pass.table, self.schema.encoding, from, index.as_ref().map(|(index, _)| *index));
-        if let Some(sql) = plan.unkeyed {
-            self.unkeyed(pass, &sql)?;
-        }
-        if let Some(sql) = plan.keyed.filter(|_| !pass.broken_off) {
-            self.keyed(pass, &sql)?;
+        for sql in plan.unkeyed.iter().chain(&plan.keyed) {
+            if !pass.broken_off {
+                self.rows(sql, pass)?;
+            }
         }
         if let Some((index, rows)) = index.filter(|(_, rows)| !pass.broken_off && pass.seen != *rows) {
             pass.note(format!("the index {} is damaged: it led to {} of {rows} records", index.name, pass.seen));
@@ -140,37 +192,30 @@ impl SqliteSnapshot {
         if salvage::is_damage(error) { Stopped::Damage(error.to_string()) } else { Stopped::Failed(self.said(model, error)) }
     }
 
-    fn unkeyed(&self, pass: &mut Pass<'_>, sql: &str) -> Result<(), Stopped> {
-        let mut before: Option<(RowDigest, u32)> = None;
-        self.rows(sql, pass, &mut |pass, values| {
-            let relation = &pass.table.relation;
-            let digest = compared_digest(relation, &values);
-            let ordinal = before.filter(|(last, _)| *last == digest).map_or(0, |(_, ordinal)| ordinal + 1);
-            before = Some((digest, ordinal));
-            pass.push(Row { key: Key::of_row(digest, ordinal), values })
-        })
-    }
-
-    fn keyed(&self, pass: &mut Pass<'_>, sql: &str) -> Result<(), Stopped> {
-        self.rows(sql, pass, &mut |pass, values| {
-            let row = Row::new(&pass.table.relation, values, 0);
-            pass.push(row)
-        })
-    }
-
-    fn rows(&self, sql: &str, pass: &mut Pass<'_>, take: &mut Take<'_>) -> Result<(), Stopped> {
-        let model = pass.table.relation.name.clone();
-        let stopped = |error: rusqlite::Error| self.stopped(&model, &error);
+    fn rows(&self, sql: &str, pass: &mut Pass<'_>) -> Result<(), Stopped> {
+        let (table, content) = (pass.table, pass.content);
+        let model = &table.relation.name;
+        let stopped = |error: rusqlite::Error| self.stopped(model, &error);
         let mut statement = self.connection.prepare(sql).map_err(stopped)?;
-        let width = pass.table.relation.columns.len();
+        let width = table.relation.columns.len();
         let mut rows = statement.query([]).map_err(stopped)?;
+        // Rows without a usable key are counted where they are equal.
+        let mut before: Option<(RowDigest, u32)> = None;
         while let Some(row) = rows.next().map_err(stopped)? {
             pass.seen += 1;
-            let values = cells(row, width, pass.content).map_err(|error| match error {
-                Cell::Sqlite(error) => stopped(error),
-                Cell::Content(source) => Stopped::Failed(Error::Io { what: model.clone(), source }),
-            })?;
-            if take(pass, values).map_err(Stopped::Failed)?.is_break() {
+            pass.batch.begin();
+            for column in 0..width {
+                let cell = row.get_ref(column).map_err(stopped)?;
+                let read = read_into(&mut pass.batch, cell, content);
+                read.map_err(|source| Stopped::Failed(Error::Io { what: model.clone(), source }))?;
+            }
+            let ended = pass.batch.end(&table.relation, |digest| {
+                let ordinal = before.filter(|(last, _)| *last == digest).map_or(0, |(_, ordinal)| ordinal + 1);
+                before = Some((digest, ordinal));
+                ordinal
+            });
+            ended.map_err(|damage| Stopped::Failed(damage.into()))?;
+            if pass.added().map_err(Stopped::Failed)?.is_break() {
                 pass.broken_off = true;
                 break;
             }
@@ -210,29 +255,41 @@ impl SqliteSnapshot {
     }
 }
 
-impl Pass<'_> {
+impl<'p> Pass<'p> {
+    fn new(table: &'p Table, content: &'p dyn Content, one_by_one: bool, give: &'p mut dyn FnMut(&mut Batch) -> ControlFlow<()>) -> Self {
+        let (batch, last, unread) = (Batch::default(), Vec::new(), Vec::new());
+        Self { table, content, give, batch, one_by_one, last, unread, broken_off: false, seen: 0, again: false }
+    }
+
     /// Something about the whole model that makes it not whole.
     fn note(&mut self, why: String) {
         self.unread.push(Unread { model: self.table.relation.name.clone(), what: String::new(), why });
     }
 
-    fn push(&mut self, row: Row) -> Result<ControlFlow<()>> {
-        if let Some(last) = &self.last
-            && row.key <= *last
-        {
-            return self.out_of_order(&row);
+    /// The last row of the batch came from the database: it stands behind the one before, or it goes.
+    fn added(&mut self) -> Result<ControlFlow<()>> {
+        let key = self.batch.last_key().unwrap_or_default();
+        if *key <= *self.last {
+            let equal = *key == *self.last;
+            self.batch.pop();
+            return self.out_of_order(equal).map(ControlFlow::Continue);
         }
-        row.key.remember_in(&mut self.last);
-        Ok((self.each)(row))
+        self.last.clear();
+        self.last.extend_from_slice(key);
+        Ok(if self.batch.is_full() || (self.one_by_one && self.batch.has_large()) {
+            (self.give)(&mut self.batch)
+        } else {
+            ControlFlow::Continue(())
+        })
     }
 
     /// A second pass passes over what was given; otherwise equal keys are a broken unique index, and a smaller one is no order at all.
-    fn out_of_order(&mut self, row: &Row) -> Result<ControlFlow<()>> {
-        let model = self.table.relation.name.clone();
+    fn out_of_order(&mut self, equal: bool) -> Result<()> {
         if self.again {
-            return Ok(ControlFlow::Continue(()));
+            return Ok(());
         }
-        if self.last.as_ref() != Some(&row.key) {
+        let model = self.table.relation.name.clone();
+        if !equal {
             let why = "its rows do not come in the order of their keys; check the database (PRAGMA integrity_check)";
             return Err(Error::Database { what: model, why: why.into() });
         }
@@ -240,7 +297,7 @@ impl Pass<'_> {
             let why = "two records have one key; check the database (PRAGMA integrity_check)";
             self.unread.push(Unread { model, what: String::new(), why: why.into() });
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(())
     }
 }
 
@@ -248,8 +305,17 @@ fn pragma(connection: &Connection, name: &str) -> serde_json::Value {
     connection.query_row(&format!("PRAGMA main.{name}"), [], |row| row.get::<_, i64>(0)).map_or(serde_json::Value::Null, Into::into)
 }
 
+/// A second connection to a database in WAL mode. It sees the same moment as one that began before where the file looks as it did
+/// then, and the log is empty: no transaction was written in between, and none waits in the log to be seen.
+fn second(path: &Path, seen: &Seen) -> Option<Connection> {
+    let path = open::real(path).ok()?;
+    let connection = open::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    open::begin(&connection, Duration::ZERO).ok()?;
+    (Seen::of(&path).as_ref() == Some(seen)).then_some(connection)
+}
+
 /// What fixes the moment. The change counter is read through `sqlite_dbpage` where the library has it; in WAL mode it does not move.
-fn consistency(connection: &Connection) -> serde_json::Value {
+fn consistency(connection: &Connection, seen: Option<&Seen>) -> serde_json::Value {
     let first_page = "SELECT substr(data, 25, 4) FROM sqlite_dbpage('main') WHERE pgno = 1";
     let counter = connection.query_row(first_page, [], |row| row.get::<_, [u8; 4]>(0)).ok().map(u32::from_be_bytes);
     serde_json::json!({
@@ -257,6 +323,7 @@ fn consistency(connection: &Connection) -> serde_json::Value {
         "schema_cookie": pragma(connection, "schema_version"),
         "page_count": pragma(connection, "page_count"),
         "freelist_count": pragma(connection, "freelist_count"),
+        "seen": seen.map(Seen::json),
     })
 }
 
@@ -307,15 +374,28 @@ impl Snapshot for SqliteSnapshot {
         self.consistency.clone()
     }
 
+    fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
+        let opened = Opened { connection: self.another.take()?, another: None, copy: None, trace: None };
+        let another = Self::of(&self.path, self.wait, opened, self.consistency.clone()).ok()?;
+        Some(Box::new(another))
+    }
+
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>> {
-        let table = self.table(&relation.name)?;
-        let mut pass = Pass { table, content, each, last: None, unread: Vec::new(), broken_off: false, seen: 0, again: false };
-        match self.pass(&mut pass, &Readable::All) {
-            Ok(()) => {}
-            Err(Stopped::Damage(why)) => self.salvage(&mut pass, &why)?,
-            Err(Stopped::Failed(error)) => return Err(error),
-        }
-        Ok(pass.unread)
+        let mut give = |batch: &mut Batch| {
+            let flow = batch.rows().try_for_each(|row| each(row.to_row()));
+            batch.clear();
+            flow
+        };
+        self.passes(Pass::new(self.table(&relation.name)?, content, true, &mut give))
+    }
+
+    fn scan_batches(
+        &self,
+        relation: &Relation,
+        content: &dyn Content,
+        give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        self.passes(Pass::new(self.table(&relation.name)?, content, false, give))
     }
 
     fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
@@ -332,7 +412,7 @@ impl Snapshot for SqliteSnapshot {
         let sql = format!("SELECT {read} FROM {} WHERE {condition} LIMIT 1", quoted(model));
         let said = |error: rusqlite::Error| self.said(model, &error);
         let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
-        let found = statement.query_row(params_from_iter(values.iter().map(|value| Bound::inline(value, encoding))), |row| {
+        let found = statement.query_row(params_from_iter(values.iter().map(|value| Bound::inline(value.cell(), encoding))), |row| {
             Ok(cells(row, table.relation.columns.len(), content))
         });
         match found.optional().map_err(said)? {

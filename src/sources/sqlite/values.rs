@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
 use super::encoding::{Encoding, odd_text};
-use crate::rows::{Class, Fold, Large, Value};
+use crate::rows::{Batch, Cell, Class, Fold, LARGE, Large, Value};
 use crate::sources::{Content, Error, Resolve, Result, value_of};
 
 /// A name as SQL takes it, whatever is in it.
@@ -50,10 +50,31 @@ pub fn read(cell: ValueRef<'_>, content: &dyn Content) -> std::io::Result<Value>
     })
 }
 
+/// Adds a cell to the row that is being added to a batch.
+pub fn read_into(batch: &mut Batch, cell: ValueRef<'_>, content: &dyn Content) -> std::io::Result<()> {
+    let cell = match cell {
+        ValueRef::Blob(bytes) => odd_text(bytes).map_or(cell, ValueRef::Text),
+        _ => cell,
+    };
+    batch.cell(match cell {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) if bytes.len() > LARGE => {
+            let class = if matches!(cell, ValueRef::Text(_)) { Class::Text } else { Class::Blob };
+            batch.large(content.keep(class, &mut &bytes[..])?);
+            return Ok(());
+        }
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Integer(number),
+        ValueRef::Real(number) => Cell::Real(number),
+        ValueRef::Text(bytes) => Cell::Text(bytes),
+        ValueRef::Blob(bytes) => Cell::Blob(bytes),
+    });
+    Ok(())
+}
+
 /// A value as a parameter of a statement.
 pub enum Bound<'v> {
     /// What the row holds itself.
-    Inline(&'v Value),
+    Inline(Cell<'v>),
     /// What stood outside the row.
     Fetched(Class, Vec<u8>),
     /// A text as the bytes that the database stores, since SQLite would not convert it into them.
@@ -65,22 +86,27 @@ impl<'v> Bound<'v> {
     ///
     /// # Errors
     /// What fetching met, and content of another length than its row says.
-    pub fn new(value: &'v Value, encoding: Encoding, model: &str, content: &dyn Resolve) -> Result<Self> {
-        let Value::Large(large) = value else { return Ok(Self::inline(value, encoding)) };
+    pub fn new(cell: Cell<'v>, encoding: Encoding, model: &str, content: &dyn Resolve) -> Result<Self> {
+        let Cell::Large(large) = cell else { return Ok(Self::inline(cell, encoding)) };
         let bytes = fetch(large, content).map_err(|source| Error::Io { what: model.into(), source })?;
         let stored = (large.class == Class::Text).then(|| encoding.stored(&bytes)).flatten();
         Ok(stored.map_or_else(|| Self::Fetched(large.class, bytes), Self::Stored))
     }
 
     /// The value as its row holds it.
-    pub fn inline(value: &'v Value, encoding: Encoding) -> Self {
-        let stored = if let Value::Text(text) = value { encoding.stored(text) } else { None };
-        stored.map_or(Self::Inline(value), Self::Stored)
+    pub fn inline(cell: Cell<'v>, encoding: Encoding) -> Self {
+        let stored = if let Cell::Text(text) = cell { encoding.stored(text) } else { None };
+        stored.map_or(Self::Inline(cell), Self::Stored)
     }
 
     /// What stands for it in a statement.
     pub fn place(&self) -> &'static str {
-        if matches!(self, Self::Stored(_)) { "CAST(? AS TEXT)" } else { "?" }
+        if self.is_stored() { "CAST(? AS TEXT)" } else { "?" }
+    }
+
+    /// True where it is a text in the bytes of the database.
+    pub fn is_stored(&self) -> bool {
+        matches!(self, Self::Stored(_))
     }
 }
 
@@ -97,12 +123,14 @@ fn fetch(large: &Large, content: &dyn Resolve) -> std::io::Result<Vec<u8>> {
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
-            Self::Inline(Value::Integer(number)) => ValueRef::Integer(*number),
-            Self::Inline(Value::Real(number)) => ValueRef::Real(*number),
-            Self::Inline(Value::Text(bytes)) | Self::Fetched(Class::Text, bytes) => ValueRef::Text(bytes),
-            Self::Inline(Value::Blob(bytes)) | Self::Fetched(Class::Blob, bytes) | Self::Stored(bytes) => ValueRef::Blob(bytes),
-            Self::Inline(Value::Large(large)) => ValueRef::Blob(&large.content.0),
-            Self::Inline(Value::Null) => ValueRef::Null,
+            Self::Inline(Cell::Integer(number)) => ValueRef::Integer(*number),
+            Self::Inline(Cell::Real(number)) => ValueRef::Real(*number),
+            Self::Inline(Cell::Text(bytes)) => ValueRef::Text(bytes),
+            Self::Inline(Cell::Blob(bytes)) => ValueRef::Blob(bytes),
+            Self::Fetched(Class::Text, bytes) => ValueRef::Text(bytes),
+            Self::Fetched(Class::Blob, bytes) | Self::Stored(bytes) => ValueRef::Blob(bytes),
+            Self::Inline(Cell::Large(large)) => ValueRef::Blob(&large.content.0),
+            Self::Inline(Cell::Null) => ValueRef::Null,
         }))
     }
 }
@@ -112,7 +140,7 @@ impl ToSql for Bound<'_> {
 /// A value that stands outside is found by its digest, through the function of [`super::functions`]; its parameter is the digest.
 pub fn equals(column: &str, value: &Value, collation: Option<&str>, encoding: Encoding) -> String {
     let (read, column) = (encoding.reads(column), quoted(column));
-    let place = Bound::inline(value, encoding).place();
+    let place = Bound::inline(value.cell(), encoding).place();
     match value {
         Value::Null => format!("{column} IS ?"),
         Value::Large(large) => {

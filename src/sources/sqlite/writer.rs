@@ -178,12 +178,12 @@ impl SqliteWriter {
 
     /// The values of these columns, for a statement.
     fn bound<'v>(&self, relation: &Relation, row: &'v Row, columns: &[usize], content: &dyn Resolve) -> Result<Vec<Bound<'v>>> {
-        columns.iter().map(|&column| Bound::new(&row.values[column], self.schema.encoding, &relation.name, content)).collect()
+        columns.iter().map(|&column| Bound::new(row.values[column].cell(), self.schema.encoding, &relation.name, content)).collect()
     }
 
     fn is_free(&self, relation: &Relation, rowid: &str, value: &Value) -> Result<bool> {
         let sql = format!("SELECT 1 FROM {} WHERE {} = ?", quoted(&relation.name), quoted(rowid));
-        let found = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.exists([Bound::Inline(value)]));
+        let found = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.exists([Bound::Inline(value.cell())]));
         found.map(|taken| !taken).map_err(|error| self.said(&relation.name, &error))
     }
 
@@ -281,7 +281,7 @@ struct Place<'v> {
 impl<'v> Place<'v> {
     /// Each column that is compared, its value, and the collation where it is not the column's own.
     fn of<'c>(encoding: Encoding, parts: impl Iterator<Item = (&'c str, &'v Value, Option<&'c str>)>) -> Self {
-        let part = |(column, value, collation)| (equals(column, value, collation, encoding), Bound::inline(value, encoding));
+        let part = |(column, value, collation)| (equals(column, value, collation, encoding), Bound::inline(value.cell(), encoding));
         let (conditions, values): (Vec<_>, Vec<_>) = parts.map(part).unzip();
         Self { condition: all_of(conditions), values }
     }
@@ -367,7 +367,7 @@ impl Writer for SqliteWriter {
     fn put_aside(&mut self, relation: &Relation, like: &Row) -> Result<()> {
         self.connection.execute(&aside::make(relation), []).map_err(|error| self.said(&relation.name, &error))?;
         let key = Value::Blob(like.key.as_bytes().to_vec());
-        self.on_one(relation, like, &aside::keep(relation), &[Bound::Inline(&key)])?;
+        self.on_one(relation, like, &aside::keep(relation), &[Bound::Inline(key.cell())])?;
         self.delete(relation, like)
     }
 
@@ -377,7 +377,7 @@ impl Writer for SqliteWriter {
         let mut values = self.bound(relation, row, &changed, content)?;
         let changed: Vec<_> = changed.into_iter().zip(values.iter().map(Bound::place)).collect();
         let key = Value::Blob(like.key.as_bytes().to_vec());
-        values.push(Bound::Inline(&key));
+        values.push(Bound::Inline(key.cell()));
         let sql = aside::give_back(relation, &into, &changed);
         let back = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(&values)));
         self.touched.insert(relation.name.clone());

@@ -66,7 +66,7 @@ fn record(writer: &Writer<'_>, vault: &Vault, relation: Relation, rows: Vec<Row>
     let mut run = RunWriter::new(writer, &relation, RunKind::Base, &vault.boundary_key(), 64);
     for row in rows {
         digest.push(row.digest());
-        run.push(Change::Upsert(row))?;
+        run.push(&Change::Upsert(row))?;
     }
     let run = run.finish()?;
     let (rows, digest) = digest.finish();

@@ -1,0 +1,211 @@
+//! One source into the vault: its models, two at once where it can be read twice at one moment; or none of them, where nothing was
+//! written since a backup that holds them.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::basis::Basis;
+use super::digests::{Digests, Fresh};
+use super::relation::{Outcome, Storing, missed};
+use super::{Backing, definition};
+use crate::catalog::{BackupType, Level};
+use crate::engine::access::host;
+use crate::engine::apps::Parts;
+use crate::engine::error::{Error, Result};
+use crate::engine::progress::Progress;
+use crate::engine::selection::Decided;
+use crate::rows::{Relation, RelationKind};
+use crate::sources::{Definition, Snapshot};
+use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
+
+/// Where a backup goes.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// Where the last one is read.
+    pub vault: &'a Vault,
+    /// Where chunks go.
+    pub writer: &'a Writer<'a>,
+    /// The digest caches.
+    pub digests: &'a Digests<'a>,
+}
+
+/// A database that is as it was for an earlier backup.
+pub struct Still {
+    /// It was looked at, and can be read no more.
+    pub source: Box<dyn Snapshot>,
+    /// What that backup holds of it, in the order of its models.
+    pub records: Vec<RelationRecord>,
+    /// Before it was looked at: it was then as it is in that backup.
+    pub moment: Timestamp,
+}
+
+impl Still {
+    /// Whether the vault holds all of it whole.
+    ///
+    /// # Errors
+    /// What the vault says.
+    pub fn is_held(&self, writer: &Writer<'_>) -> Result<bool> {
+        for record in &self.records {
+            if !writer.is_whole(record)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The models of a source, taken one by one by whoever reads it.
+struct Queue<'q> {
+    tasks: Vec<(&'q Relation, Option<RelationRecord>)>,
+    target: Target<'q>,
+    backup: &'q BackupId,
+    proving: bool,
+    progress: &'q Progress,
+    next: AtomicUsize,
+    stop: AtomicBool,
+    outcomes: Vec<Mutex<Option<Outcome>>>,
+}
+
+impl Backing<'_> {
+    /// The database, where an increment need not read it: its files are as they were for the backup that would be compared with, on
+    /// this host. A full backup trusts nothing, and is never asked.
+    pub(super) fn still(&self, basis: &mut Basis, parts: Parts) -> Result<Option<Still>> {
+        let increment = matches!(self.request.kind, BackupType::Incremental | BackupType::Differential);
+        if !increment || self.request.new_base || !parts.database {
+            return Ok(None);
+        }
+        let moment = self.engine.clock().now();
+        let Some(source) = self.engine.glance_at_database(self.app)? else { return Ok(None) };
+        let now = source.consistency();
+        if now["seen"].is_null() {
+            return Ok(None);
+        }
+        // A name can be that of a tree. What means nothing is told when everything is open.
+        let trees = self.engine.open_sources(self.app, Parts { database: false, ..parts })?;
+        let relations: Vec<&Relation> = source.relations().iter().chain(trees.iter().flat_map(|tree| tree.relations())).collect();
+        let Ok(decided) = self.request.selection.decide(&relations, self.app) else { return Ok(None) };
+        let covered: Vec<&Relation> = source.relations().iter().filter(|relation| decided.takes(relation)).collect();
+        let same = |then: &Manifest| then.host == host() && then.consistency.as_array().is_some_and(|sources| sources.contains(&now));
+        Ok(basis.all_of(&covered, &same).map(|records| Still { source, records, moment }))
+    }
+
+    /// Takes over what an earlier backup holds of a database that is as it was.
+    pub(super) fn take_over(&self, still: &Still, writer: &Writer<'_>, manifest: &mut Manifest) -> Result<()> {
+        let place = still.source.identity().place;
+        self.run.log(Level::Info, &format!("{place} was not written to since that backup: it is not read"));
+        self.run.progress.add(still.records.iter().map(|record| record.rows).sum(), 0);
+        still.records.iter().for_each(|record| count(record, &mut manifest.figures));
+        let source = still.source.as_ref();
+        self.describe(source, (source.definition()?, still.records.clone()), writer, manifest)
+    }
+
+    /// Writes every model of one source that is in scope; gives their digest caches, to be kept once the backup exists.
+    pub(super) fn source(
+        &self,
+        source: &dyn Snapshot,
+        decided: &Decided,
+        basis: &mut Basis,
+        target: Target<'_>,
+        manifest: &mut Manifest,
+    ) -> Result<Vec<Fresh>> {
+        // What makes the schema is asked for first: that it cannot be told is better known before the rows are read.
+        let definition = source.definition()?;
+        let covered = source.relations().iter().filter(|relation| decided.takes(relation));
+        let tasks = covered.map(|relation| (relation, basis.of(relation))).collect();
+        let (mut relations, mut fresh) = (Vec::new(), Vec::new());
+        for outcome in self.stored(source, tasks, target, &manifest.id)? {
+            let relation = &outcome.record.relation;
+            fresh.extend(outcome.fresh);
+            self.run.log(Level::Debug, &format!("{}: {} records", relation.name, outcome.record.rows));
+            for unread in &outcome.unread {
+                self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
+            }
+            manifest.errors.extend(missed(outcome.unread));
+            count(&outcome.record, &mut manifest.figures);
+            relations.push(outcome.record);
+        }
+        let left_out = source.left_out();
+        if !left_out.is_empty() {
+            let what = "databases, vaults and homes are not read as files";
+            self.run.log(Level::Info, &format!("left out of {}: {} ({what})", source.identity().place, left_out.join(", ")));
+        }
+        self.describe(source, (definition, relations), target.writer, manifest)?;
+        Ok(fresh)
+    }
+
+    fn describe(
+        &self,
+        source: &dyn Snapshot,
+        (definition, relations): (Definition, Vec<RelationRecord>),
+        writer: &Writer<'_>,
+        manifest: &mut Manifest,
+    ) -> Result<()> {
+        // A database without a single table still has what it is made of.
+        if !relations.is_empty() || self.request.selection.is_whole() {
+            let identity = serde_json::to_value(source.identity()).unwrap_or_default();
+            let definition = definition::store(writer, source, definition)?;
+            manifest.sources.push(SourceRecord { identity, definition, relations });
+        }
+        Ok(())
+    }
+
+    /// Stores each model, by this thread and one more that reads the same moment.
+    fn stored(
+        &self,
+        source: &dyn Snapshot,
+        tasks: Vec<(&Relation, Option<RelationRecord>)>,
+        target: Target<'_>,
+        backup: &BackupId,
+    ) -> Result<Vec<Outcome>> {
+        let another = if tasks.len() > 1 { source.another() } else { None };
+        let outcomes = tasks.iter().map(|_| Mutex::default()).collect();
+        let progress = self.run.progress.as_ref();
+        let proving = self.request.kind == BackupType::Full;
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let queue = Queue { tasks, target, backup, proving, progress, next, stop, outcomes };
+        std::thread::scope(|scope| {
+            let queue = &queue;
+            let helper = another.and_then(|another| {
+                // Where the system gives no thread, one reads it all.
+                std::thread::Builder::new().name("reading".into()).spawn_scoped(scope, move || queue.work(another.as_ref())).ok()
+            });
+            let own = queue.work(source);
+            let helped = helper.map_or(Ok(()), |helper| helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            match (own, helped) {
+                // It stopped because the other one failed, which says more.
+                (Err(Error::Cancelled), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+                (Ok(()), Ok(())) => Ok(()),
+            }
+        })?;
+        let taken = queue.outcomes.into_iter().filter_map(|outcome| outcome.into_inner().unwrap_or_else(PoisonError::into_inner));
+        Ok(taken.collect())
+    }
+}
+
+/// What a database derives by itself is no record of anybody's.
+fn count(record: &RelationRecord, figures: &mut Totals) {
+    match record.relation.kind {
+        RelationKind::Table => figures.records += record.rows,
+        RelationKind::Files => figures.files += record.rows,
+        RelationKind::Derived => {}
+    }
+}
+
+impl Queue<'_> {
+    /// Stores one model after the other until none is left, or one fails.
+    fn work(&self, snapshot: &dyn Snapshot) -> Result<()> {
+        let Target { vault, writer, digests } = self.target;
+        let (backup, proving, progress, stop) = (self.backup, self.proving, self.progress, &self.stop);
+        while !stop.load(Ordering::Relaxed) {
+            let place = self.next.fetch_add(1, Ordering::Relaxed);
+            let (Some((relation, since)), Some(outcome)) = (self.tasks.get(place), self.outcomes.get(place)) else { return Ok(()) };
+            progress.phase(&relation.name);
+            let storing = Storing { snapshot, relation, writer, vault, digests, backup, proving, progress, stop };
+            let stored = storing.store(since.as_ref()).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+            outcome.lock().unwrap_or_else(PoisonError::into_inner).replace(stored);
+        }
+        Err(Error::Cancelled)
+    }
+}
