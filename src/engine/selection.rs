@@ -111,7 +111,7 @@ impl Selection {
         let list = format!("backstop app models {}", app.name);
         Names::new(&self.exclude_modules).must_take(&modules, "module", &list)?;
         Names::new(&self.exclude_models).must_take(&models, "model", &list)?;
-        // A database without a single table is still one.
+        // A database without a table, asked for whole, is one that holds nothing yet.
         if decided.taken.is_empty() && !self.is_whole() { Err(nothing_left(app)) } else { Ok(()) }
     }
 

@@ -163,7 +163,7 @@ impl Batch {
 
 fn copy(session: &mut Session, table: &Table, lines: &[u8]) -> Result<u64> {
     let model = &table.relation.name;
-    let mut to = session.copy_in(model, &format!("COPY {}({}) FROM STDIN", table.name, table.columns()))?;
+    let mut to = session.copy_in(model, &format!("COPY {} FROM STDIN", table.target()))?;
     to.write_all(lines).map_err(|source| Error::Io { what: model.clone(), source })?;
     let done = to.finish();
     done.map_err(|error| session.said(model, &error))

@@ -86,6 +86,12 @@ impl Table {
         if self.partitioned { self.name.clone() } else { format!("ONLY {}", self.name) }
     }
 
+    /// What COPY fills, as SQL: a table without columns has no list of them.
+    #[must_use]
+    pub fn target(&self) -> String {
+        if self.relation.columns.is_empty() { self.name.clone() } else { format!("{}({})", self.name, self.columns()) }
+    }
+
     /// Its columns, as SQL.
     #[must_use]
     pub fn columns(&self) -> String {

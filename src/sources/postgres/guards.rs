@@ -194,6 +194,12 @@ impl ForeignKey {
         self.deferrable && self.deferred
     }
 
+    /// Whether it can be checked at the end without being changed.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        self.deferrable
+    }
+
     /// Whether both tables are one.
     #[must_use]
     pub fn is_own(&self) -> bool {

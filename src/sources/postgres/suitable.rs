@@ -5,7 +5,7 @@ use super::session::Session;
 use super::sql::string;
 use crate::sources::{Definition, Error, Result};
 
-/// Everything that is not there when a database is made. Numbers below 16384 are the server's own; the language plpgsql
+/// Everything that is not there when a database is made. Numbers below 16384 are the server's own, but for large objects; the language plpgsql
 /// comes with every database, the schema `public` too, and may have been made anew.
 const FOUND: &str = "WITH language AS (SELECT d.classid, d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
       WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e' AND e.extname = 'plpgsql'),
@@ -35,7 +35,7 @@ const FOUND: &str = "WITH language AS (SELECT d.classid, d.objid FROM pg_catalog
       UNION ALL SELECT 7, 'the publication', 'pg_catalog.pg_publication'::pg_catalog.regclass, oid, pubname::text FROM pg_catalog.pg_publication
       UNION ALL SELECT 7, 'the event trigger', 'pg_catalog.pg_event_trigger'::pg_catalog.regclass, oid, evtname::text FROM pg_catalog.pg_event_trigger)
     SELECT kind || ' ' || name, count(*) OVER () FROM found
-    WHERE oid >= 16384 AND (class, oid) NOT IN (SELECT classid, objid FROM language) ORDER BY place, name LIMIT 1";
+    WHERE (oid >= 16384 OR place = 6) AND (class, oid) NOT IN (SELECT classid, objid FROM language) ORDER BY place, name LIMIT 1";
 
 /// What decides whether it fits.
 const SERVER: &str = "SELECT pg_catalog.current_setting('server_version_num')::integer / 10000, pg_catalog.pg_encoding_to_char(encoding),

@@ -4,7 +4,7 @@
 //! batches, each checked to have changed as many rows as it should. PostgreSQL keeps the foreign keys itself; what a
 //! deletion would take along that nobody previewed stops the restore.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub(super) struct PostgresWriter {
     /// The largest whole number that was inserted into each column: by model and column.
     highest: BTreeMap<(String, usize), i64>,
     aside: Vec<Aside>,
+    /// Deletions that would take other records along as long as those are there: tried again once the others were made.
+    postponed: Vec<Batch>,
 }
 
 /// A table that is locked.
@@ -73,8 +75,8 @@ impl PostgresWriter {
         let mut relations: Vec<Relation> = catalog.tables.iter().map(|table| table.relation.clone()).collect();
         relations.push(large_objects::relation());
         let (guards, batch) = (Guards::default(), Batch::default());
-        let (known, highest, aside) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Ok(Self { session, catalog, relations, guards, known, batch, highest, aside })
+        let (known, highest, aside, postponed) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), Vec::new());
+        Ok(Self { session, catalog, relations, guards, known, batch, highest, aside, postponed })
     }
 
     fn table(&self, relation: &Relation) -> Result<Table> {
@@ -110,10 +112,25 @@ impl PostgresWriter {
                 known.keys.insert(foreign_keys(&mut self.session, &table.oid)?).clone()
             }
         };
-        for key in keys.iter().filter(|key| !key.waits() && (key.is_own() || waiting(key))) {
-            self.guards.let_wait(&mut self.session, key)?;
+        for key in keys.iter().filter(|key| !key.waits()) {
+            // What may wait by itself costs nothing; where references go round, no order of writes is right.
+            if key.may_wait() || key.is_own() || waiting(key) || self.goes_round(key) {
+                self.guards.let_wait(&mut self.session, key)?;
+            }
         }
         Ok(keys)
+    }
+
+    /// Whether what a foreign key refers to leads back, by other foreign keys, to what refers.
+    fn goes_round(&self, key: &ForeignKey) -> bool {
+        let model = |name: &str| self.catalog.tables.iter().find(|table| table.name == name).map(|table| table.relation.name.as_str());
+        let (Some(child), Some(parent)) = (model(&key.child), model(&key.parent)) else { return false };
+        let (mut seen, mut next) = (BTreeSet::from([parent]), vec![parent]);
+        while let Some(model) = next.pop() {
+            let onward = self.catalog.references.iter().filter(|reference| reference.from == model).map(|reference| reference.to.as_str());
+            next.extend(onward.filter(|to| seen.insert(to)));
+        }
+        seen.contains(child)
     }
 
     /// Where the row that `like` names is now: by its key, else where all its values are.
@@ -126,14 +143,16 @@ impl PostgresWriter {
             return Ok(found.map(|(_, row)| Found { row, condition }));
         }
         let sought = compared_digest(relation, &like.values);
-        let found = self.select(table, "tableoid::pg_catalog.oid, ctid, ", &by_values(table, like), Some(sought))?;
+        let found = self.select(table, "tableoid::pg_catalog.oid, ctid", &by_values(table, like), Some(sought))?;
         Ok(found.map(|(place, row)| Found { row, condition: place }))
     }
 
     /// The first row under a condition, and where it stands: with the digest where one is given.
     fn select(&mut self, table: &Table, places: &str, condition: &str, sought: Option<RowDigest>) -> Result<Option<(String, Row)>> {
         let relation = &table.relation;
-        let sql = format!("COPY (SELECT {places}{} FROM {} WHERE {condition}) TO STDOUT", table.columns(), table.source());
+        // A table may have no columns.
+        let selected = [places, &table.columns()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        let sql = format!("COPY (SELECT {selected} FROM {} WHERE {condition}) TO STDOUT", table.source());
         let (mut found, mut decoder) = (None, Decoder::default());
         self.session.copy_all(&relation.name, &sql, &mut |line| {
             let (place, line) = if places.is_empty() { (String::new(), line) } else { place_of(line)? };
@@ -173,14 +192,39 @@ impl PostgresWriter {
         let batch = std::mem::take(&mut self.batch);
         let Some(model) = batch.model() else { return Ok(()) };
         let table = self.catalog.table(model)?.clone();
-        if batch.deletes() {
-            self.refuse_actions(&table, &batch)?;
+        if batch.deletes() && self.refuse_actions(&table, &batch)?.is_some() {
+            self.postponed.push(batch);
+            return Ok(());
         }
         batch.send(&mut self.session, &table)
     }
 
-    /// A deletion that would delete or change other records by itself is not made.
-    fn refuse_actions(&mut self, table: &Table, batch: &Batch) -> Result<()> {
+    /// Makes the deletions that waited for others, in whatever order they can be made.
+    fn settle(&mut self) -> Result<()> {
+        self.flush()?;
+        loop {
+            let waiting = std::mem::take(&mut self.postponed);
+            let (before, mut refused) = (waiting.len(), None);
+            for batch in waiting {
+                let table = self.catalog.table(batch.model().unwrap_or_default())?.clone();
+                match self.refuse_actions(&table, &batch)? {
+                    None => batch.send(&mut self.session, &table)?,
+                    Some(why) => {
+                        self.postponed.push(batch);
+                        refused = Some(why);
+                    }
+                }
+            }
+            match refused {
+                None => return Ok(()),
+                Some(why) if self.postponed.len() == before => return Err(why),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Why a deletion cannot be made: it would delete or change other records by itself.
+    fn refuse_actions(&mut self, table: &Table, batch: &Batch) -> Result<Option<Error>> {
         let keys = self.known.get(&table.relation.name).and_then(|known| known.keys.clone()).unwrap_or_default();
         for key in keys.iter().filter(|key| key.is_parent && key.acts_on_delete) {
             if !key.is_own() {
@@ -202,10 +246,10 @@ impl PostgresWriter {
             if count != "0" {
                 let why =
                     format!("{count} records of {} refer to records that are to be deleted, and would be changed with them", key.child);
-                return Err(Error::Unfit { model: table.relation.name.clone(), why });
+                return Ok(Some(Error::Unfit { model: table.relation.name.clone(), why }));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// A change of what others refer to is not made where they would be changed with it.
@@ -305,13 +349,13 @@ impl Writer for PostgresWriter {
         }
         let table = self.table(relation)?;
         if !self.batch.takes_insert(&relation.name) {
-            self.flush()?;
+            self.settle()?;
         }
         self.prepare(&table, |_| false)?;
         self.note(relation, row);
         if row.values.iter().any(|value| matches!(value, Value::Large(_))) {
             self.flush()?;
-            let sql = format!("COPY {}({}) FROM STDIN", table.name, table.columns());
+            let sql = format!("COPY {} FROM STDIN", table.target());
             return send_row(&mut self.session, &table, &sql, row, content);
         }
         self.batch.insert(&relation.name, row).map_err(|source| Error::Io { what: relation.name.clone(), source })?;
@@ -328,7 +372,7 @@ impl Writer for PostgresWriter {
             key.is_child && key.columns.iter().any(sets) || key.is_parent && key.to_columns.iter().any(sets)
         };
         if !self.batch.takes_update(&relation.name) {
-            self.flush()?;
+            self.settle()?;
         }
         let keys = self.prepare(&table, refers)?;
         for &column in columns.iter().filter(|column| table.always.contains(column)) {
@@ -436,14 +480,14 @@ impl Writer for PostgresWriter {
 
     /// PostgreSQL keeps foreign keys itself: those that wait are checked here.
     fn violations(&mut self) -> Result<Vec<Violation>> {
-        self.flush()?;
+        self.settle()?;
         self.session.run("SET CONSTRAINTS ALL IMMEDIATE")?;
         raise::sequences(&mut self.session, &self.catalog, &self.highest)?;
         Ok(Vec::new())
     }
 
     fn commit(mut self: Box<Self>) -> Result<()> {
-        self.flush()?;
+        self.settle()?;
         let Self { guards, session, .. } = &mut *self;
         guards.put_back(session)?;
         session.run("COMMIT")
