@@ -235,7 +235,7 @@ fn said(place: &str, what: &str, error: &postgres::Error) -> Error {
     let at = at(place, what);
     let Some(told) = error.as_db_error() else {
         let lost =
-            error.is_closed() || std::error::Error::source(error).is_some_and(<(dyn std::error::Error + 'static)>::is::<std::io::Error>);
+            error.is_closed() || std::error::Error::source(error).is_some_and(<dyn std::error::Error + 'static>::is::<std::io::Error>);
         let why = if lost { format!("the connection was lost ({})", words(error)) } else { words(error) };
         return Error::Database { what: at, why };
     };
