@@ -10,7 +10,7 @@ use crate::rows::{Batch, Relation, RelationKind, Row, Value};
 use crate::sources::files::{Options, Tree};
 use crate::sources::sqlite::{Sqlite, SqliteSnapshot};
 use crate::sources::url::Url;
-use crate::sources::{Content, Definition, Identity, Reference, Result as SourceResult, Snapshot, Unique, Unread};
+use crate::sources::{Content, Definition, Identity, Reference, Result as SourceResult, Since, Snapshot, Unique, Unread};
 
 use super::vaults::same_place;
 use super::{Engine, Error, Result};
@@ -107,6 +107,20 @@ impl Snapshot for Grouped {
         give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
     ) -> SourceResult<Vec<Unread>> {
         self.snapshot.scan_batches(relation, content, give)
+    }
+
+    fn tells_since(&self, relation: &Relation, since: &serde_json::Value) -> bool {
+        self.snapshot.tells_since(relation, since)
+    }
+
+    fn scan_since(
+        &self,
+        relation: &Relation,
+        since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Since) -> ControlFlow<()>,
+    ) -> SourceResult<Vec<Unread>> {
+        self.snapshot.scan_since(relation, since, content, each)
     }
 
     fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> SourceResult<Option<Row>> {

@@ -9,6 +9,7 @@ pub mod definition;
 pub mod digests;
 pub mod relation;
 mod source;
+mod told;
 
 use std::sync::Arc;
 
