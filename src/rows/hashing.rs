@@ -70,7 +70,7 @@ impl Hashing {
         for place in 0..count {
             let bytes = input(place);
             match bytes.len() / BLOCK {
-                blocks @ 1..=16 if bytes.len() % BLOCK == 0 => sized[blocks].push(place),
+                blocks @ 1..=16 if bytes.len().is_multiple_of(BLOCK) => sized[blocks].push(place),
                 _ => take(place, &self.one(bytes)),
             }
         }

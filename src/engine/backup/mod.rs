@@ -199,12 +199,12 @@ impl Backing<'_> {
         let sources = self.engine.open_sources(self.app, Parts { database: parts.database && still.is_none(), ..parts })?;
         // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold.
         let taken = self.engine.clock().now();
-        let all = || still.iter().map(|still| still.source.as_ref()).chain(sources.iter().map(AsRef::as_ref));
-        self.refuse_unknown_models(all())?;
-        self.expect(all(), &mut basis);
+        let all: Vec<&dyn Snapshot> = still.iter().map(|still| still.source.as_ref()).chain(sources.iter().map(AsRef::as_ref)).collect();
+        self.refuse_unknown_models(&all)?;
+        self.expect(&all, &mut basis);
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
         let mut manifest = self.manifest(started, taken);
-        manifest.consistency = all().map(Snapshot::consistency).collect();
+        manifest.consistency = all.iter().map(|source| source.consistency()).collect();
         if let Some(still) = &still {
             self.take_over(still, &writer, &mut manifest)?;
         }
@@ -230,8 +230,8 @@ impl Backing<'_> {
     }
 
     /// A model that is asked for and not there is a mistake, however many others are there.
-    fn refuse_unknown_models<'s>(&self, sources: impl Iterator<Item = &'s dyn Snapshot> + Clone) -> Result<()> {
-        let models = || sources.clone().flat_map(|source| source.relations()).map(|relation| relation.name.as_str());
+    fn refuse_unknown_models(&self, sources: &[&dyn Snapshot]) -> Result<()> {
+        let models = || sources.iter().flat_map(|source| source.relations()).map(|relation| relation.name.as_str());
         match self.request.models.iter().find(|model| models().all(|known| known != *model)) {
             Some(unknown) => Err(Error::no_model(unknown, models(), &format!("backstop app models {}", self.app.name))),
             None => Ok(()),
@@ -248,8 +248,8 @@ impl Backing<'_> {
     }
 
     /// Says how many records there will be: as many as there were, where the last backup had all of what is asked for now.
-    fn expect<'s>(&self, sources: impl Iterator<Item = &'s dyn Snapshot>, basis: &mut Basis) {
-        let covered = sources.flat_map(|source| source.relations().iter().filter(|relation| self.request.covers(relation)));
+    fn expect(&self, sources: &[&dyn Snapshot], basis: &mut Basis) {
+        let covered = sources.iter().flat_map(|source| source.relations().iter().filter(|relation| self.request.covers(relation)));
         let known: Option<u64> = covered.map(|relation| basis.of(relation).map(|record| record.rows)).sum();
         if let Some(records) = known {
             self.run.progress.expect(records);
