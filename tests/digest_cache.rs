@@ -144,6 +144,7 @@ impl Place {
             proving: false,
             progress: &progress,
             stop: &AtomicBool::new(false),
+            moment: None,
         };
         let outcome = storing.store(Some(&self.record(since, "item"))).unwrap();
         assert_eq!(progress.read().records, outcome.record.rows, "what is read twice counts once");

@@ -93,6 +93,27 @@ impl<P: Known> Changes<P> {
         Ok(emit(ChangeRef::Upsert(row))?)
     }
 
+    /// Takes the next live row where it is known to be as the backup has it, and gives its digest; `None` where the backup has none with
+    /// this key, or keys are not in order: what is known is wrong then.
+    ///
+    /// # Errors
+    /// What reading the previous side or emitting met.
+    pub fn same<W>(&mut self, key: &[u8], emit: &mut impl FnMut(ChangeRef<'_>) -> Result<(), W>) -> Result<Option<RowDigest>, P::Error>
+    where
+        P::Error: From<W>,
+    {
+        if *self.last >= *key {
+            return Ok(None);
+        }
+        self.last.clear();
+        self.last.extend_from_slice(key);
+        self.delete_until(Some(key), emit)?;
+        let Some((_, digest)) = self.previous.head().filter(|(known, _)| *known == key) else { return Ok(None) };
+        self.previous.advance()?;
+        self.unchanged += 1;
+        Ok(Some(digest))
+    }
+
     /// Emits deletes for what is left: no live row follows.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ pub mod relation;
 mod request;
 mod source;
 pub mod tenant;
+mod told;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

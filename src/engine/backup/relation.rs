@@ -34,6 +34,8 @@ pub enum Against {
     Nothing,
     /// The digest cache, which proved to be right.
     Cache,
+    /// The digest cache, which proved to be right; of so many rows the source told that they are as they were, and they were not read.
+    Told(u64),
     /// What the vault holds.
     Vault,
 }
@@ -93,10 +95,12 @@ pub struct Storing<'a> {
     pub progress: &'a Progress,
     /// Set where another relation of the source failed: this one is of no use then.
     pub stop: &'a AtomicBool,
+    /// What fixed the moment of the backup that it is compared with, where the source may be asked what changed since.
+    pub moment: Option<&'a serde_json::Value>,
 }
 
 /// What one relation added to the progress.
-struct Counted<'p> {
+pub(super) struct Counted<'p> {
     progress: &'p Progress,
     added: Cell<(u64, u64)>,
 }
@@ -106,14 +110,14 @@ impl<'p> Counted<'p> {
         Self { progress, added: Cell::default() }
     }
 
-    fn add(&self, records: usize, bytes: usize) {
+    pub(super) fn add(&self, records: usize, bytes: usize) {
         let (before, (records, bytes)) = (self.added.get(), (records as u64, bytes as u64));
         self.added.set((before.0 + records, before.1 + bytes));
         self.progress.add(records, bytes);
     }
 
     /// It is read again.
-    fn take_back(&self) {
+    pub(super) fn take_back(&self) {
         let (records, bytes) = self.added.take();
         self.progress.take_back(records, bytes);
     }
@@ -123,11 +127,11 @@ impl<'p> Counted<'p> {
 type Take<'t> = dyn FnMut(&mut Batch) -> Result<()> + Send + 't;
 
 /// What a pass over the source gave.
-struct Scanned {
-    unread: Vec<Unread>,
-    rows: u64,
-    digest: Digest,
-    fresh: Option<Fresh>,
+pub(super) struct Scanned {
+    pub(super) unread: Vec<Unread>,
+    pub(super) rows: u64,
+    pub(super) digest: Digest,
+    pub(super) fresh: Option<Fresh>,
 }
 
 impl Storing<'_> {
@@ -166,6 +170,11 @@ impl Storing<'_> {
         if self.proving || !self.writer.is_whole(since)? {
             cached = None;
         }
+        if cached.is_some()
+            && let Some(outcome) = self.told(since, counted)?
+        {
+            return Ok(outcome.keeping_cache_of(since));
+        }
         if let Some(cached) = cached {
             let judge = cached.judge();
             match self.changes(since, cached.entries(), Against::Cache, counted) {
@@ -192,12 +201,17 @@ impl Storing<'_> {
         let mut live = |batch: &mut Batch| batch.rows().try_for_each(|row| changes.live(row, &mut |change| run.take(change)));
         let scanned = self.scan(counted, &mut live)?;
         changes.finish(&mut |change| run.take(change))?;
-        let run = run.finish()?;
-        let mut runs = if since.runs.len() > MOST_CHANGE_RUNS { self.fold(&since.runs)? } else { since.runs.clone() };
-        if run.rows + run.deletes > 0 {
-            runs.push(run);
-        }
+        let runs = self.upon(since, run.finish()?)?;
         Ok(self.outcome(runs, scanned, against))
+    }
+
+    /// The runs that the relation consists of with these changes upon what the last backup has.
+    pub(super) fn upon(&self, since: &RelationRecord, changes: Run) -> Result<Vec<Run>> {
+        let mut runs = if since.runs.len() > MOST_CHANGE_RUNS { self.fold(&since.runs)? } else { since.runs.clone() };
+        if changes.rows + changes.deletes > 0 {
+            runs.push(changes);
+        }
+        Ok(runs)
     }
 
     /// Puts the change runs of the last backup together into one; the base is neither read nor written. (This backup's own run cannot
@@ -208,19 +222,19 @@ impl Storing<'_> {
         Ok(vec![base.clone(), merge::fold(newest_first, self.change_run(runs))?])
     }
 
-    fn change_run(&self, runs: &[Run]) -> RunWriter<'_, Writer<'_>> {
+    pub(super) fn change_run(&self, runs: &[Run]) -> RunWriter<'_, Writer<'_>> {
         let target = runs.first().map_or(16, |base| base.target);
         RunWriter::new(self.writer, self.relation, RunKind::Change, &self.vault.boundary_key(), target)
     }
 
-    fn outcome(&self, runs: Vec<Run>, scanned: Scanned, against: Against) -> Outcome {
+    pub(super) fn outcome(&self, runs: Vec<Run>, scanned: Scanned, against: Against) -> Outcome {
         let Scanned { unread, rows, digest, fresh } = scanned;
         let whole = unread.is_empty();
         let record = RelationRecord { relation: self.relation.clone(), runs, rows, digest, whole };
         Outcome { record, unread, against, fresh: fresh.filter(|_| whole) }
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.progress.is_cancelled() || self.stop.load(Ordering::Relaxed)
     }
 

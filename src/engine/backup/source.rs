@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::basis::Basis;
 use super::digests::{Digests, Fresh};
-use super::relation::{Outcome, Storing, missed};
+use super::relation::{Against, Outcome, Storing, missed};
 use super::{Backing, definition};
 use crate::catalog::{BackupType, Level};
 use crate::engine::access::host;
@@ -56,9 +56,12 @@ impl Still {
     }
 }
 
+/// A model, what the last backup holds of it, and what fixed the moment of that backup.
+type Task<'t> = (&'t Relation, Option<RelationRecord>, Option<serde_json::Value>);
+
 /// The models of a source, taken one by one by whoever reads it.
 struct Queue<'q> {
-    tasks: Vec<(&'q Relation, Option<RelationRecord>)>,
+    tasks: Vec<Task<'q>>,
     target: Target<'q>,
     backup: &'q BackupId,
     proving: bool,
@@ -113,12 +116,14 @@ impl Backing<'_> {
         // What makes the schema is asked for first: that it cannot be told is better known before the rows are read.
         let definition = source.definition()?;
         let covered = source.relations().iter().filter(|relation| decided.takes(relation));
-        let tasks = covered.map(|relation| (relation, basis.of(relation))).collect();
+        let tasks = covered.map(|relation| (relation, basis.of(relation), basis.moment_of(relation))).collect();
         let (mut relations, mut fresh) = (Vec::new(), Vec::new());
         for outcome in self.stored(source, tasks, target, &manifest.id)? {
             let relation = &outcome.record.relation;
             fresh.extend(outcome.fresh);
-            self.run.log(Level::Debug, &format!("{}: {} records", relation.name, outcome.record.rows));
+            let untouched =
+                if let Against::Told(same) = outcome.against { format!(", {same} of them told to be as they were") } else { String::new() };
+            self.run.log(Level::Debug, &format!("{}: {} records{untouched}", relation.name, outcome.record.rows));
             for unread in &outcome.unread {
                 self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
             }
@@ -152,13 +157,7 @@ impl Backing<'_> {
     }
 
     /// Stores each model, by this thread and one more that reads the same moment.
-    fn stored(
-        &self,
-        source: &dyn Snapshot,
-        tasks: Vec<(&Relation, Option<RelationRecord>)>,
-        target: Target<'_>,
-        backup: &BackupId,
-    ) -> Result<Vec<Outcome>> {
+    fn stored(&self, source: &dyn Snapshot, tasks: Vec<Task<'_>>, target: Target<'_>, backup: &BackupId) -> Result<Vec<Outcome>> {
         let another = if tasks.len() > 1 { source.another() } else { None };
         let outcomes = tasks.iter().map(|_| Mutex::default()).collect();
         let progress = self.run.progress.as_ref();
@@ -200,9 +199,10 @@ impl Queue<'_> {
         let (backup, proving, progress, stop) = (self.backup, self.proving, self.progress, &self.stop);
         while !stop.load(Ordering::Relaxed) {
             let place = self.next.fetch_add(1, Ordering::Relaxed);
-            let (Some((relation, since)), Some(outcome)) = (self.tasks.get(place), self.outcomes.get(place)) else { return Ok(()) };
+            let (Some((relation, since, moment)), Some(outcome)) = (self.tasks.get(place), self.outcomes.get(place)) else { return Ok(()) };
             progress.phase(&relation.name);
-            let storing = Storing { snapshot, relation, writer, vault, digests, backup, proving, progress, stop };
+            let moment = moment.as_ref();
+            let storing = Storing { snapshot, relation, writer, vault, digests, backup, proving, progress, stop, moment };
             let stored = storing.store(since.as_ref()).inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
             outcome.lock().unwrap_or_else(PoisonError::into_inner).replace(stored);
         }
