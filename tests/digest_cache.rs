@@ -106,6 +106,7 @@ impl Place {
             backup: &next,
             proving: false,
             progress: &progress,
+            moment: None,
         };
         let outcome = storing.store(Some(&self.record(since, "item"))).unwrap();
         assert_eq!(progress.read().records, outcome.record.rows, "what is read twice counts once");

@@ -55,6 +55,26 @@ where
         Ok(emit(Change::Upsert(row))?)
     }
 
+    /// Takes the next live row where it is known to be as the backup has it, and gives its digest; `None` where the backup has none with
+    /// this key, or keys are not in order: what is known is wrong then.
+    ///
+    /// # Errors
+    /// What reading the previous side or emitting met.
+    pub fn same<W>(&mut self, key: &Key, emit: &mut impl FnMut(Change) -> Result<(), W>) -> Result<Option<RowDigest>, E>
+    where
+        E: From<W>,
+    {
+        if self.last.as_ref().is_some_and(|last| *last >= *key) {
+            return Ok(None);
+        }
+        key.remember_in(&mut self.last);
+        self.delete_until(Some(key), emit)?;
+        let Some((_, digest)) = self.head.take_if(|(known, _)| known == key) else { return Ok(None) };
+        self.pull()?;
+        self.unchanged += 1;
+        Ok(Some(digest))
+    }
+
     /// Emits deletes for what is left: no live row follows.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ pub mod files;
 pub mod partial;
 pub mod postgres;
 pub mod private;
+pub mod since;
 pub mod sorted;
 pub mod sqlite;
 pub mod url;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Explain, Status};
 use crate::rows::{Class, Fold, Large, Relation, Row, RowDigest, Value};
+pub use since::Since;
 
 /// What went wrong with a source.
 #[derive(Debug, thiserror::Error)]
@@ -344,6 +346,26 @@ pub trait Snapshot {
     /// # Errors
     /// What makes the whole relation unreadable.
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>>;
+
+    /// Whether [`Snapshot::scan_since`] can tell what of `relation` is as it was at the moment that `since` fixed: what a backup of this
+    /// source, or of several with this one among them, kept of [`Snapshot::consistency`]. True only where that is certain.
+    fn tells_since(&self, _relation: &Relation, _since: &serde_json::Value) -> bool {
+        false
+    }
+
+    /// As [`Snapshot::scan`]; but of rows that are as they were at that moment the key alone may be given.
+    ///
+    /// # Errors
+    /// As [`Snapshot::scan`].
+    fn scan_since(
+        &self,
+        relation: &Relation,
+        _since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Since) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        self.scan(relation, content, &mut |row| each(Since::Row(row)))
+    }
 
     /// What of the last scan was passed over because it is no data of this source: in a tree the files of databases and vaults.
     fn left_out(&self) -> Vec<String> {

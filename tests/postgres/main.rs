@@ -13,6 +13,7 @@ mod reading;
 mod refusals;
 mod restore_to;
 mod restoring;
+mod since;
 mod tls;
 
 use backstop::sources::postgres::{Address, Surroundings};

@@ -50,10 +50,21 @@ impl Basis {
     ///
     /// Nothing stops a backup here: a manifest that cannot be read is passed over, and its relations then start anew.
     pub fn of(&mut self, relation: &Relation) -> Option<RelationRecord> {
+        let at = self.place_of(relation)?;
+        whole_record(&self.read[at], relation).cloned()
+    }
+
+    /// What fixed the moments of the sources of the backup that [`Basis::of`] gives the record of.
+    pub fn moment_of(&mut self, relation: &Relation) -> Option<serde_json::Value> {
+        let at = self.place_of(relation)?;
+        Some(self.read[at].consistency.clone())
+    }
+
+    fn place_of(&mut self, relation: &Relation) -> Option<usize> {
         let mut at = 0;
         while at < self.read.len() || self.read_next() {
-            if let Some(record) = whole_record(&self.read[at], relation) {
-                return Some(record.clone());
+            if whole_record(&self.read[at], relation).is_some() {
+                return Some(at);
             }
             at += 1;
         }

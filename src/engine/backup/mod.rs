@@ -12,6 +12,7 @@ pub mod in_turn;
 pub mod relation;
 mod request;
 pub mod tenant;
+mod told;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use basis::Basis;
 use closeness::{Watched, is_tree};
 use digests::{Digests, Fresh};
 pub use in_turn::fits;
-use relation::{Storing, missed};
+use relation::{Against, Storing, missed};
 pub use request::{BackupRequest, BackupResult, TYPES};
 use tenant::{NO_COLUMN, OfTenants};
 
@@ -193,13 +194,16 @@ impl Backing<'_> {
         let definition = source.definition()?;
         for relation in source.relations().iter().filter(|relation| decided.takes(relation)) {
             self.run.progress.phase(&relation.name);
-            let since = basis.of(relation);
+            let (since, moment) = (basis.of(relation), basis.moment_of(relation));
             let (snapshot, progress) = (source, self.run.progress.as_ref());
             let proving = self.request.kind == BackupType::Full;
-            let storing = Storing { snapshot, relation, writer, vault, digests, backup: &manifest.id, proving, progress };
+            let (backup, moment) = (&manifest.id, moment.as_ref());
+            let storing = Storing { snapshot, relation, writer, vault, digests, backup, proving, progress, moment };
             let outcome = storing.store(since.as_ref())?;
             fresh.extend(outcome.fresh);
-            self.run.log(Level::Debug, &format!("{}: {} records", relation.name, outcome.record.rows));
+            let untouched =
+                if let Against::Told(same) = outcome.against { format!(", {same} of them told to be as they were") } else { String::new() };
+            self.run.log(Level::Debug, &format!("{}: {} records{untouched}", relation.name, outcome.record.rows));
             for unread in &outcome.unread {
                 self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
             }

@@ -36,6 +36,8 @@ pub enum Against {
     Nothing,
     /// The digest cache, which proved to be right.
     Cache,
+    /// The digest cache, which proved to be right; of so many rows the source told that they are as they were, and they were not read.
+    Told(u64),
     /// What the vault holds.
     Vault,
 }
@@ -93,17 +95,19 @@ pub struct Storing<'a> {
     pub proving: bool,
     /// What is counted, and who may stop it.
     pub progress: &'a Progress,
+    /// What fixed the moment of the backup that it is compared with, where the source may be asked what changed since.
+    pub moment: Option<&'a serde_json::Value>,
 }
 
 /// Takes the rows that were read, on a thread of its own.
 type Take<'t> = dyn FnMut(Row, RowDigest) -> Result<()> + Send + 't;
 
 /// What a pass over the source gave.
-struct Scanned {
-    unread: Vec<Unread>,
-    rows: u64,
-    digest: Digest,
-    fresh: Option<Fresh>,
+pub(super) struct Scanned {
+    pub(super) unread: Vec<Unread>,
+    pub(super) rows: u64,
+    pub(super) digest: Digest,
+    pub(super) fresh: Option<Fresh>,
 }
 
 impl Storing<'_> {
@@ -142,6 +146,11 @@ impl Storing<'_> {
         if self.proving || !self.writer.is_whole(since)? {
             cached = None;
         }
+        if cached.is_some()
+            && let Some(outcome) = self.told(since)?
+        {
+            return Ok(outcome.keeping_cache_of(since));
+        }
         if let Some(cached) = cached {
             let (judge, begun) = (cached.judge(), self.progress.read());
             let entries = cached.entries().map(|entry| entry.map_err(Error::from));
@@ -168,12 +177,17 @@ impl Storing<'_> {
         let mut run = self.change_run(&since.runs);
         let scanned = self.scan(&mut |row, digest| changes.live(row, digest, &mut |change| run.push(change)))?;
         changes.finish(&mut |change| run.push(change))?;
-        let run = run.finish()?;
-        let mut runs = if since.runs.len() > MOST_CHANGE_RUNS { self.fold(&since.runs)? } else { since.runs.clone() };
-        if run.rows + run.deletes > 0 {
-            runs.push(run);
-        }
+        let runs = self.upon(since, run.finish()?)?;
         Ok(self.outcome(runs, scanned, against))
+    }
+
+    /// The runs that the relation consists of with these changes upon what the last backup has.
+    pub(super) fn upon(&self, since: &RelationRecord, changes: Run) -> Result<Vec<Run>> {
+        let mut runs = if since.runs.len() > MOST_CHANGE_RUNS { self.fold(&since.runs)? } else { since.runs.clone() };
+        if changes.rows + changes.deletes > 0 {
+            runs.push(changes);
+        }
+        Ok(runs)
     }
 
     /// Puts the change runs of the last backup together into one; the base is neither read nor written. (This backup's own run cannot
@@ -184,12 +198,12 @@ impl Storing<'_> {
         Ok(vec![base.clone(), merge::fold(newest_first, self.change_run(runs))?])
     }
 
-    fn change_run(&self, runs: &[Run]) -> RunWriter<'_, Writer<'_>> {
+    pub(super) fn change_run(&self, runs: &[Run]) -> RunWriter<'_, Writer<'_>> {
         let target = runs.first().map_or(16, |base| base.target);
         RunWriter::new(self.writer, self.relation, RunKind::Change, &self.vault.boundary_key(), target)
     }
 
-    fn outcome(&self, runs: Vec<Run>, scanned: Scanned, against: Against) -> Outcome {
+    pub(super) fn outcome(&self, runs: Vec<Run>, scanned: Scanned, against: Against) -> Outcome {
         let Scanned { unread, rows, digest, fresh } = scanned;
         let whole = unread.is_empty();
         let record = RelationRecord { relation: self.relation.clone(), runs, rows, digest, whole };
