@@ -449,3 +449,22 @@ fn logs_are_read_from_a_level_on_and_the_notice_and_the_models_are_known() {
     assert!(apps[0].name == "shop" && apps[0].models.iter().any(|model| model.model == "Track"));
     assert!(shop.done(&Action::CleanUpConfigurations).contains("nothing to clean up"));
 }
+
+#[test]
+fn what_is_left_out_stands_beside_the_configuration_and_the_backup() {
+    let shop = Shop::new();
+    let leaving_out = ConfigurationDraft { exclude_models: vec!["*Track".into(), "Genre".into()], ..draft("0 2 * * *") };
+    shop.done(&Action::CreateConfiguration(Box::new(leaving_out)));
+    let configuration = shop.list(ListKind::Configurations, "")[0].id().to_owned();
+    assert_eq!(shop.detail(ListKind::Configurations, &configuration).scope, ["without the models *Track, Genre"]);
+    shop.done(&Action::BackUp { configuration });
+    let backup = shop.list(ListKind::Backups, "")[0].id().to_owned();
+    let wanted = ["without the models *Track, Genre", "left out: Genre, PlaylistTrack, Track"];
+    assert_eq!(shop.detail(ListKind::Backups, &backup).scope, wanted);
+    let unknown = ConfigurationDraft { exclude_models: vec!["Gnere".into()], name: "other".into(), ..draft("0 2 * * *") };
+    let problem = shop.act(&Action::CreateConfiguration(Box::new(unknown))).unwrap_err();
+    assert!(problem.message.contains("Gnere") && problem.hint.unwrap().contains("Genre"));
+    let quick = ConfigurationDraft { quick: true, name: "quick".into(), ..draft("0 2 * * *") };
+    let problem = shop.act(&Action::CreateConfiguration(Box::new(quick))).unwrap_err();
+    assert!(problem.hint.unwrap().contains("app edit shop --dispensable"));
+}

@@ -55,7 +55,7 @@ struct TenantRow {
 pub struct Add {
     /// Its name.
     pub name: String,
-    /// Its database: sqlite:PATH.
+    /// Its database: sqlite:PATH or `postgresql://USER@HOST/DATABASE` (passwords come from ~/.pgpass or a service).
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
     /// A folder of its files, with a label where the folder's name will not do; may be repeated.
@@ -89,7 +89,7 @@ pub struct Add {
 pub struct Edit {
     /// The application.
     pub app: String,
-    /// Its database: sqlite:PATH.
+    /// Its database: sqlite:PATH or `postgresql://USER@HOST/DATABASE` (passwords come from ~/.pgpass or a service).
     #[arg(long, value_name = "URL", conflicts_with = "no_database")]
     pub database: Option<String>,
     /// It has no database any more.
@@ -297,9 +297,10 @@ impl Session<'_> {
             }
             table
         })?;
-        let suggested = models.iter().filter_map(|model| Some(Suggestion { model: model.model.clone(), why: model.suggestion? })).collect();
+        let suggested: Vec<Suggestion> =
+            models.iter().filter_map(|model| Some(Suggestion { model: model.model.clone(), why: model.suggestion? })).collect();
         if app.dispensable.is_empty()
-            && let Some(said) = offered(&app.name, suggested)
+            && let Some(said) = offered(&app.name, &suggested)
         {
             self.output.note(&said)?;
         }
@@ -322,7 +323,7 @@ impl Session<'_> {
                 ("modules", modules_of(app).join("  ")),
                 ("dispensable", app.dispensable.join(", ")),
                 ("tenant columns", app.tenant_columns.join(", ")),
-                ("suggested", offered(&app.name, suggested).unwrap_or_default()),
+                ("suggested", offered(&app.name, &suggested).unwrap_or_default()),
                 ("vault", app.vault.clone()),
             ])
         })?;
@@ -331,7 +332,7 @@ impl Session<'_> {
 }
 
 /// What could be named as dispensable, and how.
-fn offered(app: &str, suggested: Vec<Suggestion>) -> Option<String> {
+fn offered(app: &str, suggested: &[Suggestion]) -> Option<String> {
     let names: Vec<&str> = suggested.iter().map(|it| it.model.as_str()).collect();
     let said: Vec<String> = suggested.iter().map(|it| format!("{} ({})", it.model, it.why)).collect();
     let told = format!("{} may be dispensable; to have quick backups leave them out: ", said.join(", "));

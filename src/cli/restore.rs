@@ -132,7 +132,7 @@ pub struct To {
     /// The application meant by `latest`.
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
-    /// A database that does not exist (sqlite:PATH), or a folder that is new or empty; give both for both.
+    /// A database that does not exist (sqlite:PATH) or is empty (postgresql://…), or a folder that is new or empty; give both for both.
     #[arg(long = "target", value_name = "URL|DIR", required = true)]
     pub targets: Vec<Target>,
 }

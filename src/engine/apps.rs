@@ -115,7 +115,6 @@ impl Engine {
             dispensable: request.dispensable.clone(),
             tenant_columns: request.tenant_columns.clone(),
             vault_id,
-            ..NewApp::default()
         };
         let places = Places {
             database: new.database.as_deref(),

@@ -215,6 +215,24 @@ fn names_of<'r>(relations: &[&'r Relation]) -> (Vec<&'r str>, Vec<&'r str>) {
     (modules.into_iter().collect(), named().map(|relation| relation.name.as_str()).collect())
 }
 
+/// What was left out, a line for each reason.
+#[must_use]
+pub fn reasons(left_out: &[LeftOut]) -> Vec<String> {
+    let why: BTreeSet<&str> = left_out.iter().map(|out| out.why.as_str()).collect();
+    let line = |why: &str| {
+        let models: Vec<&str> = left_out.iter().filter(|out| out.why == why).map(|out| out.model.as_str()).collect();
+        format!("left out ({why}): {}", some_of(&models))
+    };
+    why.into_iter().map(line).collect()
+}
+
+/// The first of some names, and how many more there are.
+fn some_of(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names[..names.len().min(MOST_NAMED)].join(", "))
+}
+
 /// What a backup's scope says, a sentence a line; nothing where it is everything.
 #[must_use]
 pub fn in_words(scope: &Scope) -> Vec<String> {
@@ -231,10 +249,8 @@ pub fn in_words(scope: &Scope) -> Vec<String> {
         lines.push("quick: without what is dispensable".to_owned());
     }
     if !scope.left_out.is_empty() {
-        let named: Vec<&str> = scope.left_out.iter().take(MOST_NAMED).map(|out| out.model.as_str()).collect();
-        let more = scope.left_out.len() - named.len();
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        lines.push(format!("left out: {}{more}", named.join(", ")));
+        let models: Vec<&str> = scope.left_out.iter().map(|out| out.model.as_str()).collect();
+        lines.push(format!("left out: {}", some_of(&models)));
     }
     lines
 }

@@ -419,6 +419,13 @@ pub trait Writer {
     /// # Errors
     /// What the database says.
     fn read(&mut self, relation: &Relation, like: &Row) -> Result<Option<Row>>;
+    /// The rows as they are now, one for each of `likes`, as [`Writer::read`] gives them.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn read_all(&mut self, relation: &Relation, likes: &[&Row]) -> Result<Vec<Option<Row>>> {
+        likes.iter().map(|like| self.read(relation, like)).collect()
+    }
     /// Adds to each digest in `found` the rows whose compared values have it.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ impl Sorted {
     ///
     /// # Errors
     /// What SQLite says, and what `each` says.
-    pub fn each<E: From<rusqlite::Error>>(&self, each: &mut dyn FnMut(RowDigest, u32, &[u8]) -> Result<bool, E>) -> Result<(), E> {
+    pub fn each<E: From<rusqlite::Error>>(&self, mut each: impl FnMut(RowDigest, u32, &[u8]) -> Result<bool, E>) -> Result<(), E> {
         let mut statement = self.db.prepare("SELECT digest, bytes FROM line ORDER BY digest")?;
         let mut rows = statement.query([])?;
         let mut before: Option<(RowDigest, u32)> = None;

@@ -80,7 +80,7 @@ fn a_preview_is_narrowed_to_models_modules_records_and_fields() {
     for wrong in [["--ignore", "hr_pupil:nothing"], ["--record", "hr_nobody:1"], ["--row", "hr_nobody:1=backup"]] {
         assert!(!told(&place, 2, &["restore", "preview", &backup, wrong[0], wrong[1]]).is_empty());
     }
-    for later in [["--where", "hr_pupil:id = 1"], ["--tenant", "1"], ["--equal", "semantic"]] {
+    for later in [["--where", "hr_pupil:id = 1"], ["--equal", "semantic"]] {
         assert!(told(&place, 2, &["restore", "preview", &backup, later[0], later[1]]).contains("unexpected argument"));
     }
 }

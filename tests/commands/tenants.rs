@@ -83,7 +83,7 @@ fn a_tenants_backup_holds_its_records_what_they_refer_to_and_its_own() {
     assert_eq!((&shown["type"], &shown["narrowed"], &shown["scope"]["tenants"]), (&json!("tenant"), &json!(true), &json!(["7"])));
     assert_eq!(shown["scope"]["left_out"][0], json!({"model": "line", "why": "no tenant column"}));
     assert!(place.expect(0, &["backups", "show", &backup]).contains("only the tenants 7; left out: line, setting"));
-    assert!(place.expect(0, &["jobs", "log", &text(&made["job"])]).contains("left out: setting (no tenant column)"));
+    assert!(place.expect(0, &["jobs", "log", &text(&made["job"])]).contains("left out (no tenant column): line, setting"));
 
     let target = format!("sqlite:{}", place.path("copy.db").display());
     place.expect(3, &["restore", "to", &backup, "--target", &target]);
@@ -152,6 +152,9 @@ fn a_tenant_is_restored_from_any_backup_and_nobody_else_is_touched() {
         assert!(of("setting").is_none() && of("line").is_none());
         assert_eq!((&of("category").unwrap()["conflicts"], &of("category").unwrap()["strategy"]), (&json!(1), &json!("skip")));
     }
+    // A model that holds nothing of theirs may be gone.
+    sql(&place, "ALTER TABLE setting RENAME TO options");
+    assert_eq!(place.json(&["restore", "preview", &whole, "--tenant", "7"])["safe_to_restore"], json!(true));
     // What a backup of tenants holds is all that it speaks of, also where nobody is named.
     assert_eq!(effect(&place.json(&["restore", "preview", &own, "--strategy", "replace"])), [3, 4, 0]);
     assert!(told(&place, 2, &["restore", "preview", &own, "--tenant", "9"]).contains("holds the tenants 7, not 9"));
@@ -172,7 +175,7 @@ fn a_tenant_is_restored_from_any_backup_and_nobody_else_is_touched() {
 fn a_record_that_another_tenant_has_now_blocks_and_can_be_left_out() {
     let place = firms();
     let whole = full(&place);
-    sql(&place, "UPDATE purchase SET company_id = 9 WHERE id = 1; UPDATE purchase SET company_id = 7, note = 'mine' WHERE id = 3");
+    sql(&place, "UPDATE purchase SET company_id = 9 WHERE id = 1; UPDATE purchase SET company_id = 7, note = 'mine' WHERE id = 6");
     let preview = place.json(&["restore", "preview", &whole, "--tenant", "7", "--strategy", "replace", "--rows", "purchase"]);
     assert_eq!((&preview["safe_to_restore"], effect(&preview)), (&json!(false), [0, 0, 0]));
     let blocking = preview["findings"].as_array().unwrap().iter().find(|finding| finding["level"] == "blocking").unwrap();
@@ -185,6 +188,8 @@ fn a_record_that_another_tenant_has_now_blocks_and_can_be_left_out() {
     // What was the other one's in the backup is not deleted as a record that this one has too many.
     let exact = place.json(&[&left_out[..], &["--exact"]].concat());
     assert_eq!((&exact["safe_to_restore"], effect(&exact)), (&json!(false), [0, 0, 0]), "{exact}");
+    let blocking = exact["findings"].as_array().unwrap().iter().find(|finding| finding["level"] == "blocking").unwrap();
+    assert_eq!((&blocking["keys"], text(&blocking["message"]).contains("another tenant")), (&json!([{"id": 6}]), true));
     // Both together: nobody else is concerned.
     let both = place.json(&["restore", "preview", &whole, "--tenant", "7", "--tenant", "9", "--strategy", "replace"]);
     assert_eq!((&both["safe_to_restore"], effect(&both)), (&json!(true), [0, 2, 0]));
@@ -247,4 +252,37 @@ fn a_tenants_backup_serves_no_increment_and_is_latest_for_nobody_else() {
     let target = format!("sqlite:{}", place.path("copy.db").display());
     place.expect(0, &["restore", "to", "latest", "--target", &target]);
     assert_eq!(ask::<i64>(&place, "copy.db", "SELECT count(*) FROM purchase"), 30);
+}
+
+#[test]
+fn a_customer_of_northwind_is_backed_up_and_restored_as_sql_itself_counts_it() {
+    let place = Place::new();
+    let connection = Connection::open(place.path("firms.db")).unwrap();
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/northwind");
+    for script in ["create.sql", "update.sql"] {
+        connection.execute_batch(&std::fs::read_to_string(data.join(script)).unwrap()).unwrap();
+    }
+    drop(connection);
+    place.protect("firms", &place.path("firms.db"));
+    place.expect(0, &["app", "edit", "firms", "--tenant-column", "CustomerID"]);
+    let of_alfki = "FROM Orders WHERE CustomerID = 'ALFKI'";
+    let bosses = format!(
+        "WITH RECURSIVE who(id) AS (SELECT EmployeeID {of_alfki} UNION SELECT ReportsTo FROM who JOIN Employees ON EmployeeID = id)
+         SELECT count(*) FROM who WHERE id IS NOT NULL"
+    );
+    let count = |sql: &str| ask::<i64>(&place, "firms.db", sql);
+    let wanted = [
+        format!("Customers {}", count("SELECT count(*) FROM Customers WHERE CustomerID = 'ALFKI'")),
+        format!("Employees {}", count(&bosses)),
+        format!("Orders {}", count(&format!("SELECT count(*) {of_alfki}"))),
+        format!("Shippers {}", count(&format!("SELECT count(DISTINCT ShipVia) {of_alfki}"))),
+    ];
+    let made = of_tenants(&place, &["ALFKI"]);
+    let held = held(&place, &text(&made["backup"]));
+    assert_eq!(held.iter().filter(|model| !model.ends_with(" 0")).collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());
+    let whole = full(&place);
+    sql(&place, "PRAGMA foreign_keys = off; DELETE FROM Orders WHERE CustomerID IN ('ALFKI', 'ANATR'); UPDATE Shippers SET Phone = 'x'");
+    let done = place.json(&["restore", "run", &whole, "--tenant", "ALFKI", "--strategy", "replace", "--yes"]);
+    assert_eq!((&done["records_created"], &done["records_updated"]), (&json!(6), &json!(0)));
+    assert_eq!(count("SELECT count(*) FROM Orders WHERE CustomerID IN ('ALFKI', 'ANATR')"), 6);
 }

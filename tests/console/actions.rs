@@ -253,3 +253,15 @@ fn pasting_into_a_typed_confirmation_deletes_nothing() {
     console.keys("Enter");
     assert!(console.done().is_empty());
 }
+
+#[test]
+fn a_restore_is_narrowed_to_a_module_and_to_tenants() {
+    let mut console = console(80, 24);
+    console.keys("5 Enter m T '7,department_id=3' Enter");
+    assert!(console.screen().contains("2 of 2 models") && console.screen().contains("Only the tenants 7, department_id=3."));
+    console.keys("m Enter Enter");
+    let done = console.done();
+    let Some(Action::Preview(preview)) = done.first() else { panic!("{done:?}") };
+    assert_eq!((preview.models.len(), preview.tenants.as_slice()), (0, ["7".to_owned(), "department_id=3".into()].as_slice()));
+    assert!(console.model.walk.command_line().unwrap().contains(" --tenant '7' --tenant 'department_id=3'"));
+}

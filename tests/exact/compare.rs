@@ -3,6 +3,7 @@
 //! The command line tells class and bytes of every cell (`typeof`, `hex(CAST(… AS BLOB))`) and every rowid; Python tells the
 //! bits of the reals. Neither links the library that made the copy.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -48,36 +49,38 @@ fn unhex(digits: &str) -> String {
 struct Table {
     name: String,
     columns: Vec<String>,
+    has_rowids: bool,
+}
+
+impl Table {
     /// The name that reads the rowid, where the rows have one.
-    rowid: Option<&'static str>,
+    fn rowid(&self) -> Option<&'static str> {
+        let free = |alias: &&str| !self.columns.iter().any(|column| column.eq_ignore_ascii_case(alias));
+        ["rowid", "oid", "_rowid_"].into_iter().find(free).filter(|_| self.has_rowids)
+    }
 }
 
 /// Every table but those that a virtual table keeps for itself, with all columns that can be read.
 fn tables(database: &Path) -> Vec<Table> {
-    let listed = "SELECT hex(CAST(l.name AS TEXT)), l.wr, l.type = 'virtual' AND (s.sql LIKE '%vocab%' OR s.sql LIKE '%aux%') FROM pragma_table_list l \
-        JOIN sqlite_schema s ON s.name = l.name AND s.type = 'table' WHERE l.schema = 'main' AND l.type IN ('table', 'virtual') \
-        AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY l.name;";
-    let utf8 = |expression: &str| format!("hex(CAST({expression} AS BLOB))");
-    let listed = listed.replace("hex(CAST(l.name AS TEXT))", &utf8("l.name"));
+    let listed = "SELECT hex(CAST(l.name AS BLOB)), l.wr, l.type = 'virtual' AND (s.sql LIKE '%vocab%' OR s.sql LIKE '%aux%'), hex(CAST(x.name AS BLOB))
+        FROM pragma_table_list l JOIN sqlite_schema s ON s.name = l.name AND s.type = 'table' JOIN pragma_table_xinfo(l.name, 'main') x
+        WHERE l.schema = 'main' AND l.type IN ('table', 'virtual') AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND (x.hidden <> 1 OR x.name = 'lang')
+        ORDER BY l.name, x.cid;";
     let encoding = sqlite3(database, "PRAGMA encoding;").remove(0);
     let name_of = |digits: &str| match encoding.as_str() {
         "UTF-8" => unhex(digits),
         other => unhex16(digits, other == "UTF-16le"),
     };
-    let mut tables = Vec::new();
-    for line in sqlite3(database, &listed) {
+    let mut tables: Vec<Table> = Vec::new();
+    for line in sqlite3(database, listed) {
         let parts: Vec<&str> = line.split('|').collect();
-        let [name, without_rowid, is_told] = parts.as_slice() else { panic!("{line}") };
+        let [name, without_rowid, is_told, column] = parts.as_slice() else { panic!("{line}") };
         let name = name_of(name);
-        let columns = format!(
-            "SELECT {} FROM pragma_table_xinfo('{}', 'main') WHERE hidden <> 1 OR name = 'lang';",
-            utf8("name"),
-            name.replace('\'', "''")
-        );
-        let columns: Vec<String> = sqlite3(database, &columns).iter().map(|digits| name_of(digits)).collect();
-        let free = |alias: &&str| !columns.iter().any(|column| column.eq_ignore_ascii_case(alias));
-        let rowid = ["rowid", "oid", "_rowid_"].into_iter().find(free).filter(|_| *without_rowid == "0" && *is_told == "0");
-        tables.push(Table { name, columns, rowid });
+        if tables.last().is_none_or(|last| last.name != name) {
+            let has_rowids = *without_rowid == "0" && *is_told == "0";
+            tables.push(Table { name, columns: Vec::new(), has_rowids });
+        }
+        tables.last_mut().unwrap().columns.push(name_of(column));
     }
     tables
 }
@@ -94,18 +97,28 @@ fn cell(column: &str) -> String {
     format!("typeof({column}) || ':' || CASE WHEN length({bytes}) > 4000 THEN hex(sha3({bytes})) ELSE hex({bytes}) END")
 }
 
+/// Where a table begins, in what the command line prints.
+const BEGINS: &str = "table ";
+
 fn cells(database: &Path, what: What) -> Vec<String> {
-    let mut told = Vec::new();
-    for table in tables(database) {
+    let mut script = String::new();
+    let tables = tables(database);
+    for (place, table) in tables.iter().enumerate() {
         let mut columns: Vec<String> = table.columns.iter().map(|column| cell(&quoted(column))).collect();
-        if let Some(rowid) = table.rowid.filter(|_| what == What::All) {
+        if let Some(rowid) = table.rowid().filter(|_| what == What::All) {
             columns[0] = format!("{rowid} || '#' || {}", columns[0]);
         }
-        let lines = sqlite3(database, &format!("SELECT {} FROM main.{};", columns.join(", "), quoted(&table.name)));
-        let mut lines: Vec<String> = lines.into_iter().map(|line| format!("{:?} {line}", table.name)).collect();
-        lines.sort();
-        told.extend(lines);
+        writeln!(script, ".print {BEGINS}{place}\nSELECT {} FROM main.{};", columns.join(", "), quoted(&table.name)).unwrap();
     }
+    let mut told = Vec::new();
+    let mut name = "";
+    for line in sqlite3(database, &script) {
+        match line.strip_prefix(BEGINS).and_then(|place| place.parse::<usize>().ok()) {
+            Some(place) => name = &tables[place].name,
+            None => told.push(format!("{name:?} {line}")),
+        }
+    }
+    told.sort();
     told
 }
 

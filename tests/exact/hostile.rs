@@ -13,6 +13,13 @@ use crate::spoil::{settle, spoil};
 
 const HOSTILE: &str = include_str!("hostile.sql");
 
+/// Text that is none in UTF-16 (halves of pairs, in either order of bytes), and what UTF-8 has no bytes for.
+const INVALID_16: &str = "INSERT INTO cells(v) SELECT CAST(column1 AS TEXT) FROM (VALUES (x'00d8'), (x'd800'), (x'00dc4100'), (x'dc000041'), (x'4100ffdb00d800dc'),
+    (x'0041dbffd800dc00'), (x'ffff'), (x'fffe'), (x'feff'), (x'fffe4100'), (x'feff0041'), (x'00d80000'), (CAST(zeroblob(20000) || x'00d8d800' AS BLOB)));
+    INSERT INTO keyed(k, v) VALUES (CAST(x'00d84100' AS TEXT), 4), (CAST(x'00d84200' AS TEXT), 5), (CAST(x'd8000041' AS TEXT), 6), (CAST(x'd8000042' AS TEXT), 7);
+    INSERT INTO unnumbered(v) VALUES (CAST(x'00dc' AS TEXT)), (CAST(x'dc00' AS TEXT)), (CAST(x'00dc' AS TEXT));
+    INSERT INTO shadowed VALUES (CAST(x'00dc' AS TEXT), CAST(x'dc00' AS TEXT), 1);";
+
 /// Text that is none. In a UTF-16 database other bytes are.
 const INVALID: &str =
     "INSERT INTO cells(v) VALUES (CAST(x'fffe41' AS TEXT)), (CAST(x'c3' AS TEXT)), (CAST(x'eda080' AS TEXT)), (CAST(x'f8808080' AS TEXT));
@@ -65,8 +72,8 @@ fn assert_same_database(expected: &Path, found: &Path) {
 
 #[rstest]
 #[case("PRAGMA page_size = 512; PRAGMA auto_vacuum = FULL; PRAGMA user_version = -7; PRAGMA application_id = 305419896", INVALID)]
-#[case("PRAGMA encoding = 'UTF-16le'; PRAGMA page_size = 65536; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", "")]
-#[case("PRAGMA encoding = 'UTF-16be'; PRAGMA user_version = 2147483647; PRAGMA application_id = -1", "")]
+#[case("PRAGMA encoding = 'UTF-16le'; PRAGMA page_size = 65536; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", INVALID_16)]
+#[case("PRAGMA encoding = 'UTF-16be'; PRAGMA user_version = 2147483647; PRAGMA application_id = -1", INVALID_16)]
 fn a_hostile_database_comes_back_exactly_and_so_do_its_changes(#[case] pragmas: &str, #[case] more: &str) {
     let (place, path) = protected(&[pragmas, HOSTILE, more]);
     let before = told(&path, What::All);
@@ -87,11 +94,15 @@ fn a_hostile_database_comes_back_exactly_and_so_do_its_changes(#[case] pragmas: 
 }
 
 #[rstest]
-#[case("", 3)]
-#[case("", 4)]
-#[case("PRAGMA encoding = 'UTF-16le'; PRAGMA journal_mode = WAL", 5)]
-fn a_spoiled_database_is_restored_in_place_cell_for_cell_and_the_restore_taken_back(#[case] pragmas: &str, #[case] seed: u64) {
-    let (place, path) = protected(&[pragmas, HOSTILE, UNFIT]);
+#[case("", INVALID, 3)]
+#[case("", "", 4)]
+#[case("PRAGMA encoding = 'UTF-16le'; PRAGMA journal_mode = WAL", INVALID_16, 5)]
+fn a_spoiled_database_is_restored_in_place_cell_for_cell_and_the_restore_taken_back(
+    #[case] pragmas: &str,
+    #[case] more: &str,
+    #[case] seed: u64,
+) {
+    let (place, path) = protected(&[pragmas, HOSTILE, more, UNFIT]);
     let good = told(&path, What::Cells);
     back_up(&place, "full");
     spoil(&path, seed);
@@ -135,19 +146,20 @@ fn a_value_of_a_hundred_megabytes_comes_back_exactly() {
     assert_same_database(&path, &copy(&place, &backup));
 }
 
-#[rstest]
-#[case(512)]
-#[case(1024)]
-#[case(2048)]
-#[case(8192)]
-#[case(16384)]
-#[case(32768)]
-#[case(65536)]
-fn every_page_size_comes_back(#[case] size: u32) {
-    let sql = "CREATE TABLE t (k TEXT PRIMARY KEY, v); WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
-        INSERT INTO t SELECT 'k' || i, CASE WHEN i % 50 THEN i ELSE zeroblob(i * 500) END FROM n";
-    let (place, path) = protected(&[&format!("PRAGMA page_size = {size}"), sql]);
-    assert_same_database(&path, &copy(&place, &back_up(&place, "full")));
+#[test]
+fn every_page_size_comes_back() {
+    let place = Place::new();
+    place.expect(0, &["vault", "init", "--location", "vault"]);
+    for size in ["512", "1024", "2048", "8192", "16384", "32768", "65536"] {
+        let (path, copy) = (place.path(&format!("{size}.db")), place.path(&format!("{size}.copy")));
+        let sql = "CREATE TABLE t (k TEXT PRIMARY KEY, v); WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+            INSERT INTO t SELECT 'k' || i, CASE WHEN i % 50 THEN i ELSE zeroblob(i * 500) END FROM n";
+        change(&path, &[&format!("PRAGMA page_size = {size}"), sql]);
+        place.expect(0, &["app", "add", size, "--database", &format!("sqlite:{}", path.display())]);
+        place.expect(0, &["backup", "--app", size, "--type", "full"]);
+        place.expect(0, &["restore", "to", "latest", "--app", size, "--target", &format!("sqlite:{}", copy.display())]);
+        assert_same_database(&path, &copy);
+    }
 }
 
 #[rstest]
@@ -184,4 +196,18 @@ fn full_text_that_only_its_application_can_read_comes_back_with_the_tables_it_ke
     let copied = copy(&place, &back_up(&place, "full"));
     rename(&copied, "swedish", "porter");
     assert_same(&good, &told(&copied, What::All));
+}
+
+#[test]
+fn a_schema_that_is_not_utf_8_is_refused_in_words() {
+    let place = Place::new();
+    let path = place.path("app.db");
+    let statement: String = b"CREATE TABLE t (a DEFAULT '\xe9')".iter().map(|byte| format!("{byte:02x}")).collect();
+    let latin = format!("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = CAST(x'{statement}' AS TEXT)");
+    change(&path, &["CREATE TABLE t (a)", &latin]);
+    place.expect(0, &["vault", "init", "--location", "vault"]);
+    let output = place.run(&["app", "add", "app", "--database", &format!("sqlite:{}", path.display())]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("app.db") && said.contains("of its schema is not UTF-8"), "{said}");
 }

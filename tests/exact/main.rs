@@ -6,8 +6,6 @@ mod common;
 mod compare;
 mod django;
 mod hostile;
-#[path = "../common/known.rs"]
-mod known;
 mod properties;
 mod spoil;
 mod states;

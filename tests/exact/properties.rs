@@ -19,7 +19,7 @@ use proptest::test_runner::TestRunner;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params_from_iter};
 
-use crate::known::{Known, secret};
+use crate::common::known::{Known, secret};
 use crate::spoil::{Dice, hostile, spoil};
 
 const NAMES: [&str; 12] = ["a", "id", "select", "it's \"q\"", "two\nlines", "\u{1f980}", "[b]", "rowid", "Ä", "ä", "x y", "oid"];

@@ -3,8 +3,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../common/known.rs"]
-mod known;
 
 mod certificates;
 mod connecting;

@@ -13,8 +13,8 @@ use backstop::engine::restoring::{CopyResult, CopyTarget, PreviewRequest};
 use backstop::engine::vaults::VaultRequest;
 use backstop::engine::{Engine, Home, Result};
 
+use crate::common::known::{Known, secret};
 use crate::common::postgres::{Cluster, Database};
-use crate::known::{Known, secret};
 
 /// The statements of a file of the tests.
 pub fn sample(name: &str) -> String {

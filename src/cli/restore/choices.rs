@@ -145,9 +145,9 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             _ if text.is_empty() => Err("it is empty".to_owned()),
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Database(text.to_owned())),
+            Some(("sqlite" | "postgresql" | "postgres", path)) if !path.is_empty() => Ok(Self::Database(text.to_owned())),
             Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_lowercase()) && scheme.len() > 1 => {
-                Err(format!("{scheme}: is no database known here; write sqlite:PATH, or ./{text} for a folder"))
+                Err(format!("{scheme}: is no database known here; write sqlite:PATH or postgresql://…, or ./{text} for a folder"))
             }
             _ => Ok(Self::Folder(text.into())),
         }
@@ -231,6 +231,7 @@ mod tests {
     #[test]
     fn a_target_is_a_database_or_a_folder() {
         assert_eq!("sqlite:/tmp/a.db".parse(), Ok(Target::Database("sqlite:/tmp/a.db".into())));
+        assert_eq!("postgresql://ada@db/new".parse(), Ok(Target::Database("postgresql://ada@db/new".into())));
         assert_eq!("/tmp/out".parse(), Ok(Target::Folder("/tmp/out".into())));
         assert!("mysql://x/y".parse::<Target>().is_err());
         assert!("sqlite:".parse::<Target>().is_err());

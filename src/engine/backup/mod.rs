@@ -15,6 +15,7 @@ pub mod tenant;
 mod told;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -155,8 +156,8 @@ impl Backing<'_> {
         for idle in &decided.idle {
             self.run.log(Level::Warning, &format!("“{idle}” is to be left out, and nothing is called so"));
         }
-        for left_out in &decided.left_out {
-            self.run.log(Level::Info, &format!("left out: {} ({})", left_out.model, left_out.why));
+        for line in selection::reasons(&decided.left_out) {
+            self.run.log(Level::Info, &line);
         }
         Ok(decided)
     }
@@ -244,12 +245,12 @@ impl Backing<'_> {
         let of = OfTenants::new(source, &self.app.name, (columns, tenants), &mut |_, _| !self.run.progress.is_cancelled())?;
         let trees = self.app.files.iter().map(|root| root.label.clone());
         let trees = trees.map(|model| LeftOut { model, why: NO_COLUMN.to_owned() });
-        for out in of.left_out().chain(trees) {
-            if scope.left_out.iter().all(|known| known.model != out.model) {
-                self.run.log(Level::Warning, &format!("left out: {} ({})", out.model, out.why));
-                scope.left_out.push(out);
-            }
+        let known: BTreeSet<String> = scope.left_out.iter().map(|out| out.model.clone()).collect();
+        let without: Vec<LeftOut> = of.left_out().chain(trees).filter(|out| !known.contains(&out.model)).collect();
+        for line in selection::reasons(&without) {
+            self.run.log(Level::Warning, &line);
         }
+        scope.left_out.extend(without);
         Ok(of)
     }
 

@@ -122,7 +122,6 @@ pub fn of_undone(model: &ModelPlan) -> Vec<Finding> {
 }
 
 /// Triggers that will not fire for what is written.
-#[must_use]
 ///
 /// # Errors
 /// What the source says.

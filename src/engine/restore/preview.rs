@@ -41,6 +41,9 @@ pub fn preview(
     let chosen = Chosen::of(&draft.request, stored, (&draft.relations, &draft.references), progress)?;
     draft.tenancy = chosen.as_ref().map(|chosen| chosen.live.clone());
     for (place, held) in stored.relations().iter().enumerate().filter(|(_, held)| scope.takes(&held.relation)) {
+        if !chosen.as_ref().map_or(Ok(true), |chosen| chosen.concern(place, &held.relation))? {
+            continue;
+        }
         let fit = draft.place(&held.relation).filter(|&model| fits(&mut draft, held, model));
         match fit {
             Some(model) => {

@@ -13,6 +13,10 @@ use super::{Error, Progress, Result, Step};
 use crate::rows::{Column, KeyKind, Relation, Row};
 use crate::sources::{Resolve, Writer};
 
+/// So many records are read again at once, or of so many bytes.
+const READ_AT_ONCE: usize = 256;
+const WEIGHT_AT_ONCE: usize = 1 << 20;
+
 /// A point at which a restore can fail; the hook is called before each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
@@ -113,7 +117,10 @@ pub fn prepare(
     }
     (run.hook)(Point::Verify)?;
     for &model in &order {
-        run.pass(spool, model, "verify", Run::verify)?;
+        run.compare(spool, model, "verify", Record::result, |relation, record| {
+            let key = key_json(relation, record.result().as_ref().or(record.live.as_ref()), &record.key);
+            Err(Error::Mismatch { model: relation.name.clone(), what: format!("{key} does not read back as it was written") })
+        })?;
     }
     run.count_equals(spool, &order, When::After)?;
     run.counts(&order)?;
@@ -153,16 +160,20 @@ impl<'r> Run<'r> {
     fn check(&mut self, spool: &mut SpoolReader<'_>, order: &[usize]) -> Result<()> {
         let (mut count, mut records) = (0, Vec::new());
         for &model in order {
-            self.pass(spool, model, "check", |run, relation, record| {
-                if !run.is_as(relation, record, record.live.as_ref())? {
+            self.compare(
+                spool,
+                model,
+                "check",
+                |record| record.live.clone(),
+                |relation, record| {
                     count += 1;
                     if records.len() < 10 {
                         let row = record.live.as_ref().or(record.backup.as_ref());
                         records.push(format!("{} {}", relation.name, key_json(relation, row, &record.key)));
                     }
-                }
-                Ok(())
-            })?;
+                    Ok(())
+                },
+            )?;
         }
         if count > 0 {
             return Err(Error::Stale { count, records });
@@ -188,17 +199,43 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// Whether the record is now as `expected`. One without a key is found by its rowid, which a new one has yet to get; where rowids
-    /// cannot be named it is as good as its equals, which are counted.
-    fn is_as(&mut self, relation: &'r Relation, record: &Record, expected: Option<&Row>) -> Result<bool> {
-        let keyless = relation.key == KeyKind::WholeRow || record.key.whole_row().is_some();
-        match record.live.as_ref().or(record.backup.as_ref()) {
-            Some(like) if !keyless || (record.live.is_some() && relation.columns.iter().any(Column::is_hidden)) => {
-                let now = self.writer.read(relation, like)?;
-                Ok(same(relation, now.as_ref(), expected))
+    /// Reads the touched records of a model again, many at once, and tells each that is not as `expected`. One without a key is
+    /// found by its rowid, which a new one has yet to get; where rowids cannot be named it is as good as its equals, which are counted.
+    fn compare(
+        &mut self,
+        spool: &mut SpoolReader<'_>,
+        model: usize,
+        phase: &'static str,
+        expected: impl Fn(&Record) -> Option<Row>,
+        mut differs: impl FnMut(&Relation, &Record) -> Result<()>,
+    ) -> Result<()> {
+        let mut waiting: Vec<Record> = Vec::new();
+        let mut weight = 0;
+        let mut look = |run: &mut Self, relation: &'r Relation, waiting: &mut Vec<Record>| {
+            let likes: Vec<&Row> = waiting.iter().filter_map(|record| record.live.as_ref().or(record.backup.as_ref())).collect();
+            let now = run.writer.read_all(relation, &likes)?;
+            for (record, now) in waiting.iter().zip(now) {
+                if !same(relation, now.as_ref(), expected(record).as_ref()) {
+                    differs(relation, record)?;
+                }
             }
-            _ => Ok(true),
-        }
+            waiting.clear();
+            Ok::<_, Error>(())
+        };
+        self.pass(spool, model, phase, |run, relation, record| {
+            let keyless = relation.key == KeyKind::WholeRow || record.key.whole_row().is_some();
+            let named = !keyless || (record.live.is_some() && relation.columns.iter().any(Column::is_hidden));
+            let Some(like) = record.live.as_ref().or(record.backup.as_ref()).filter(|_| named) else { return Ok(()) };
+            weight += like.weight();
+            waiting.push(record.clone());
+            if waiting.len() < READ_AT_ONCE && weight < WEIGHT_AT_ONCE {
+                return Ok(());
+            }
+            weight = 0;
+            look(run, relation, &mut waiting)
+        })?;
+        let relation = &self.plan.relations[model];
+        look(self, relation, &mut waiting)
     }
 
     fn pass(
@@ -259,16 +296,6 @@ impl<'r> Run<'r> {
             self.done.create += 1;
         }
         Ok(())
-    }
-
-    /// Each record reads back as the plan says.
-    fn verify(&mut self, relation: &'r Relation, record: &Record) -> Result<()> {
-        let result = record.result();
-        if self.is_as(relation, record, result.as_ref())? {
-            return Ok(());
-        }
-        let key = key_json(relation, result.as_ref().or(record.live.as_ref()), &record.key);
-        Err(Error::Mismatch { model: relation.name.clone(), what: format!("{key} does not read back as it was written") })
     }
 
     fn counts(&self, order: &[usize]) -> Result<()> {

@@ -62,6 +62,15 @@ impl Chosen {
         }
     }
 
+    /// Whether the backup's model at this place has anything of theirs, or could have: what does not is not looked at.
+    ///
+    /// # Errors
+    /// What the scratch space met.
+    pub fn concern(&self, model: usize, relation: &Relation) -> Result<bool> {
+        let theirs = relation.kind == RelationKind::Files || self.kept.tenancy().has_column(model);
+        Ok(theirs || self.kept.picked(model)? > 0)
+    }
+
     /// Whether a row of the backup's model at this place is meant.
     ///
     /// # Errors
@@ -77,11 +86,9 @@ impl Chosen {
             return Said::Usual;
         }
         match difference {
-            Difference::Identical(_) => Said::Usual,
-            Difference::LiveOnly(row) if whose(row) == Whose::Chosen => Said::Usual,
-            Difference::LiveOnly(_) => Said::Nothing,
+            Difference::LiveOnly(row) if whose(row) != Whose::Chosen => Said::Nothing,
             Difference::New(row) if whose(row) == Whose::Another => Said::Moved,
-            Difference::New(_) => Said::Usual,
+            Difference::Identical(_) | Difference::LiveOnly(_) | Difference::New(_) => Said::Usual,
             Difference::Conflict { backup, live, .. } => match (whose(backup), whose(live)) {
                 (Whose::Chosen, Whose::Another) => Said::Moved,
                 (Whose::Chosen, _) => Said::Usual,

@@ -28,7 +28,7 @@ const COLUMNS: &str = "WITH RECURSIVE base(oid, root) AS (SELECT t.oid, t.oid FR
       UNION ALL SELECT t.oid, b.root FROM pg_catalog.pg_type t JOIN base b ON t.typbasetype = b.oid WHERE t.typtype = 'd')
     SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
       a.attgenerated <> '', a.atthasdef OR a.attidentity <> '', CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END,
-      coalesce(l.collisdeterministic, true)
+      coalesce(l.collisdeterministic, true), a.attidentity = 'a'
     FROM pg_catalog.pg_attribute a JOIN base b ON b.oid = a.atttypid JOIN pg_catalog.pg_type t ON t.oid = b.root
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (%)
@@ -69,6 +69,8 @@ pub struct Table {
     pub partitioned: bool,
     /// Which of its rows are data, where an extension says so; else empty.
     pub condition: String,
+    /// Columns that the database always fills, by their places in the model.
+    pub always: Vec<usize>,
     /// How each column of the model is read.
     pub kinds: Vec<Kind>,
     /// The order of each part of the key, as SQL; empty without a key.
@@ -114,6 +116,7 @@ struct Attribute {
     filled: bool,
     base: String,
     deterministic: bool,
+    always: bool,
 }
 
 /// The columns of a unique index, by their numbers.
@@ -191,6 +194,7 @@ fn attributes(rows: Vec<Vec<Option<String>>>) -> BTreeMap<String, Vec<Attribute>
             filled: is_true(&row, 6),
             base: text(&row, 7),
             deterministic: is_true(&row, 8),
+            always: is_true(&row, 9),
         };
         found.entry(text(&row, 0)).or_default().push(attribute);
     }
@@ -245,6 +249,7 @@ fn table(schema: &str, name: &str, attributes: &[Attribute], unique: &[Index], p
         name: qualified(schema, name),
         partitioned,
         condition: condition_of(condition),
+        always: (0..stored.len()).filter(|&column| stored[column].always).collect(),
         kinds: stored.iter().map(|attribute| kind_of(&attribute.base)).collect(),
         order: parts.iter().map(|attribute| order_of(attribute)).collect(),
         long: parts.iter().filter(|attribute| !is_short(&attribute.base)).map(|attribute| bytes_of(attribute)).collect(),

@@ -39,7 +39,7 @@ pub struct PostgresCreator {
 
 /// Who has the session.
 enum Hands {
-    Free(Session),
+    Free(Box<Session>),
     Full(Copying),
     /// An error took it: the transaction has ended.
     Empty,
@@ -57,7 +57,7 @@ impl PostgresCreator {
         let mut creator = Self {
             place,
             definition: definition.clone(),
-            hands: Hands::Free(session),
+            hands: Hands::Free(Box::new(session)),
             catalog: Catalog::default(),
             roles: roles.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect(),
             missed,
@@ -77,7 +77,7 @@ impl PostgresCreator {
         if let Hands::Full(_) = self.hands
             && let Hands::Full(copying) = std::mem::replace(&mut self.hands, Hands::Empty)
         {
-            self.hands = Hands::Free(copying.end()?);
+            self.hands = Hands::Free(Box::new(copying.end()?));
         }
         match &mut self.hands {
             Hands::Free(session) => Ok(session),
@@ -139,7 +139,7 @@ impl PostgresCreator {
             };
             let sql = format!("COPY {}{columns} FROM STDIN{frozen}", table.name);
             if let Hands::Free(session) = std::mem::replace(&mut self.hands, Hands::Empty) {
-                self.hands = Hands::Full(Copying::begin(session, &relation.name, sql));
+                self.hands = Hands::Full(Copying::begin(*session, &relation.name, sql));
             }
         }
         match &mut self.hands {
@@ -225,10 +225,9 @@ impl PostgresCreator {
 /// What people call an object and what is said of it.
 fn called(object: &SchemaObject) -> String {
     match object.kind.as_str() {
-        "setting" => object.name.clone(),
+        "setting" | "default acl" => object.name.clone(),
         "owner" => format!("the owner of {}", object.name),
         "acl" => format!("the rights on {}", object.name),
-        "default acl" => object.name.clone(),
         "comment" => format!("the comment on {}", object.name),
         kind => format!("the {kind} {}", object.name),
     }
@@ -243,7 +242,7 @@ impl Creator for PostgresCreator {
         let Err(error) = encode_row(&row.values, content, copying) else { return Ok(()) };
         // Either the stored value cannot be read, or the rows are not taken: then the server has said why.
         let server = match std::mem::replace(&mut self.hands, Hands::Empty) {
-            Hands::Full(copying) => copying.give_up().map(|session| self.hands = Hands::Free(session)).err(),
+            Hands::Full(copying) => copying.give_up().map(|session| self.hands = Hands::Free(Box::new(session))).err(),
             _ => None,
         };
         Err(server.unwrap_or(Error::Io { what: relation.name.clone(), source: error }))
@@ -261,7 +260,7 @@ impl Drop for PostgresCreator {
     fn drop(&mut self) {
         let session = match std::mem::replace(&mut self.hands, Hands::Empty) {
             Hands::Full(copying) => copying.give_up().ok(),
-            Hands::Free(session) => Some(session),
+            Hands::Free(session) => Some(*session),
             Hands::Empty => None,
         };
         // Where even this fails, the connection is lost, and the transaction with it.

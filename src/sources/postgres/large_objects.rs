@@ -253,12 +253,13 @@ impl Pieces<'_> {
 
 impl Read for Pieces<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.piece.len() && !self.end {
-            if let Err(error) = self.next() {
-                let told = io::Error::other(error.to_string());
-                self.failed = Some(error);
-                return Err(told);
-            }
+        if self.at == self.piece.len()
+            && !self.end
+            && let Err(error) = self.next()
+        {
+            let told = io::Error::other(error.to_string());
+            self.failed = Some(error);
+            return Err(told);
         }
         let taken = buffer.len().min(self.piece.len() - self.at);
         buffer[..taken].copy_from_slice(&self.piece[self.at..self.at + taken]);

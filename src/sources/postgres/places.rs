@@ -22,6 +22,20 @@ pub fn by_key(table: &Table, row: &Row) -> Option<String> {
     equal.collect::<Option<Vec<_>>>().map(|equal| equal.join(" AND "))
 }
 
+/// By any of the keys of several rows; none where none of them has a usable key.
+#[must_use]
+pub fn any_key(table: &Table, rows: &[&Row]) -> Option<String> {
+    if let KeyKind::Columns(parts) = &table.relation.key
+        && let [part] = parts[..]
+    {
+        let keyed = rows.iter().filter(|row| row.key.whole_row().is_none() && !row.values[part].is_null());
+        let values: Vec<String> = keyed.filter_map(|row| value(&row.values[part])).collect();
+        return (!values.is_empty()).then(|| format!("{} IN ({})", ident(&table.relation.columns[part].name), values.join(", ")));
+    }
+    let keys: Vec<String> = rows.iter().filter_map(|row| by_key(table, row)).collect();
+    (!keys.is_empty()).then(|| format!("({})", keys.join(") OR (")))
+}
+
 /// By all values that stand in the row itself, byte for byte; those that stand outside are compared where the rows arrive.
 #[must_use]
 pub fn by_values(table: &Table, row: &Row) -> String {

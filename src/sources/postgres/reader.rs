@@ -202,7 +202,7 @@ fn sorted(
         sorted.push(compared_digest(relation, &values), line).map_err(failed)
     })?;
     let mut flow = ControlFlow::Continue(());
-    let given = sorted.each(&mut |digest, ordinal, line| {
+    let given = sorted.each(|digest, ordinal, line| {
         let values = decoder.row(line, &table.kinds, content).map_err(|source| Sorting::Source(unreadable(table, source)))?;
         let row = Row { key: Key::of_row(digest, ordinal), values };
         order.follows(&row.key).map_err(Sorting::Source)?;

@@ -29,10 +29,7 @@ impl<'t> Iterator for Pieces<'t> {
         if self.rest.is_empty() {
             return None;
         }
-        let begin = match lead(self.rest.as_bytes()) {
-            Some(begin) => begin,
-            None => return Some(self.give_up()),
-        };
+        let Some(begin) = lead(self.rest.as_bytes()) else { return Some(self.give_up()) };
         let (before, behind) = self.rest.split_at(begin);
         if behind.is_empty() {
             self.rest = behind;

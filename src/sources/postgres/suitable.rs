@@ -18,7 +18,8 @@ const FOUND: &str = "WITH language AS (SELECT d.classid, d.objid FROM pg_catalog
       UNION ALL SELECT 3, 'the function', 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, s.nspname || '.' || p.proname
         FROM pg_catalog.pg_proc p JOIN spaces s ON s.oid = p.pronamespace
       UNION ALL SELECT 4, 'the type', 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, s.nspname || '.' || t.typname
-        FROM pg_catalog.pg_type t JOIN spaces s ON s.oid = t.typnamespace
+        FROM pg_catalog.pg_type t JOIN spaces s ON s.oid = t.typnamespace LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+        WHERE t.typcategory <> 'A' AND t.typtype <> 'm' AND (c.relkind IS NULL OR c.relkind = 'c')
       UNION ALL SELECT 5, 'the schema', 'pg_catalog.pg_namespace'::pg_catalog.regclass, oid, nspname::text FROM spaces WHERE nspname <> 'public'
       UNION ALL SELECT 6, 'the large object', 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid, oid::text FROM pg_catalog.pg_largeobject_metadata
       UNION ALL SELECT 7, 'the operator', 'pg_catalog.pg_operator'::pg_catalog.regclass, oid, oprname::text FROM pg_catalog.pg_operator
@@ -63,7 +64,7 @@ pub fn check(session: &mut Session, place: &str, definition: &Definition, missed
     }
     if let [Some(found), Some(all)] = session.rows(FOUND)?.first().map_or(&[][..], Vec::as_slice) {
         let more = all.parse().unwrap_or(1_u64) - 1;
-        let found = if more == 0 { found.clone() } else { format!("{found} and {more} more objects") };
+        let found = if more == 0 { found.clone() } else { format!("{found} and {more} more") };
         return refuse(format!("it is not empty, it holds {found}"), create);
     }
     extensions(session, place, definition)?;

@@ -13,12 +13,12 @@ use super::batch::Batch;
 use super::catalog::{Catalog, LARGE_OBJECTS, Table};
 use super::guards::{ForeignKey, Guards, foreign_keys};
 use super::large_objects;
-use super::places::{by_key, by_values};
+use super::places::{any_key, by_key, by_values};
 use super::raise;
 use super::session::Session;
 use super::sql::{ident, idents, value};
 use super::text::{Decoder, encode_row};
-use crate::rows::{Relation, Row, RowDigest, Value, row::compared_digest};
+use crate::rows::{Key, Relation, Row, RowDigest, Value, row::compared_digest};
 use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
 
 pub(super) struct PostgresWriter {
@@ -149,6 +149,21 @@ impl PostgresWriter {
         Ok(found)
     }
 
+    /// The rows that have the keys of `likes`, byte for byte.
+    fn by_keys(&mut self, table: &Table, likes: &[&Row]) -> Result<HashMap<Key, Row>> {
+        let Some(condition) = any_key(table, likes) else { return Ok(HashMap::new()) };
+        let relation = &table.relation;
+        let sql = format!("COPY (SELECT {} FROM {} WHERE {condition}) TO STDOUT", table.columns(), table.source());
+        let (mut found, mut decoder) = (HashMap::new(), Decoder::default());
+        self.session.copy_all(&relation.name, &sql, &mut |line| {
+            let failed = |source| Error::Io { what: relation.name.clone(), source };
+            let row = Row::new(relation, decoder.row(line, &table.kinds, &Looking).map_err(failed)?, 0);
+            found.insert(row.key.clone(), row);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     fn must_find(&mut self, table: &Table, like: &Row) -> Result<Found> {
         self.find(table, like)?.ok_or_else(|| not_one(&table.relation, 0))
     }
@@ -250,6 +265,24 @@ impl Writer for PostgresWriter {
         Ok(self.find(&table, like)?.map(|found| Row::new(relation, found.row.values, ordinal)))
     }
 
+    fn read_all(&mut self, relation: &Relation, likes: &[&Row]) -> Result<Vec<Option<Row>>> {
+        if relation.name == LARGE_OBJECTS || likes.is_empty() {
+            return likes.iter().map(|like| self.read(relation, like)).collect();
+        }
+        let table = self.table(relation)?;
+        self.flush()?;
+        self.lock(&table)?;
+        let mut found = self.by_keys(&table, likes)?;
+        let mut rows: Vec<Option<Row>> = likes.iter().map(|like| found.remove(&like.key)).collect();
+        for (row, like) in rows.iter_mut().zip(likes).filter(|(row, _)| row.is_none()) {
+            // What is left over is equal to the database alone: one of them may be the one that is meant.
+            if !found.is_empty() || by_key(&table, like).is_none() {
+                *row = self.read(relation, like)?;
+            }
+        }
+        Ok(rows)
+    }
+
     fn count(&mut self, relation: &Relation, found: &mut HashMap<RowDigest, u64>) -> Result<()> {
         let table = self.table(relation)?;
         self.flush()?;
@@ -298,6 +331,10 @@ impl Writer for PostgresWriter {
             self.flush()?;
         }
         let keys = self.prepare(&table, refers)?;
+        for &column in columns.iter().filter(|column| table.always.contains(column)) {
+            self.flush()?;
+            self.guards.let_be_written(&mut self.session, &table.name, &relation.columns[column].name)?;
+        }
         let condition = match by_key(&table, like) {
             Some(condition) => condition,
             None => self.must_find(&table, like)?.condition,

@@ -20,11 +20,12 @@ pub fn keep(relation: &Relation) -> String {
     format!("INSERT INTO {} SELECT ?, {columns} FROM main.{}", table(relation), quoted(&relation.name))
 }
 
-/// Puts a row back into the columns `into`, with new values in `changed` (those of `into` alone). Its parameters are these values
-/// in the order of `into`, then the key.
-pub fn give_back(relation: &Relation, into: &[usize], changed: &[usize]) -> String {
+/// Puts a row back into the columns `into`, with new values in `changed` (those of `into` alone, each with what stands for it
+/// in a statement). Its parameters are these values in the order of `into`, then the key.
+pub fn give_back(relation: &Relation, into: &[usize], changed: &[(usize, &str)]) -> String {
     let names = quoted_list(into.iter().map(|&column| relation.columns[column].name.as_str()));
-    let values = into.iter().map(|column| if changed.contains(column) { "?".to_owned() } else { format!("c{column}") });
+    let place = |column: usize| changed.iter().find(|(changed, _)| *changed == column).map(|(_, place)| (*place).to_owned());
+    let values = into.iter().map(|&column| place(column).unwrap_or_else(|| format!("c{column}")));
     let values = values.collect::<Vec<_>>().join(", ");
     format!("INSERT OR ABORT INTO main.{}({names}) SELECT {values} FROM {} WHERE key = ?", quoted(&relation.name), table(relation))
 }

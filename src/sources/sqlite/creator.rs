@@ -12,6 +12,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::derived::{self, Virtual, recognise};
+use super::encoding::Encoding;
 use super::open::{is_full, words};
 use super::schema;
 use super::values::{Bound, quoted, quoted_list};
@@ -24,6 +25,7 @@ pub(super) struct SqliteCreator {
     connection: Connection,
     file: tempfile::NamedTempFile,
     definition: Definition,
+    encoding: Encoding,
     inserts: HashMap<String, String>,
     /// Collations that stand in for the application's.
     collations: BTreeSet<String>,
@@ -45,6 +47,7 @@ impl SqliteCreator {
             connection,
             file,
             definition: definition.clone(),
+            encoding: schema::encoding(definition),
             inserts: HashMap::new(),
             collations: BTreeSet::new(),
             verbatim: Vec::new(),
@@ -284,18 +287,24 @@ impl SqliteCreator {
 
 impl Creator for SqliteCreator {
     fn add(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
+        let encoding = self.encoding;
+        let values = row.values.iter().map(|value| Bound::new(value, encoding, &relation.name, content)).collect::<Result<Vec<_>>>()?;
         let insert = self.inserts.entry(relation.name.clone()).or_insert_with(|| {
             let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
             let places = vec!["?"; relation.columns.len()].join(", ");
             format!("INSERT OR ABORT INTO {}({columns}) VALUES ({places})", quoted(&relation.name))
         });
-        let values = row.values.iter().map(|value| Bound::new(value, &relation.name, content)).collect::<Result<Vec<_>>>()?;
+        let mut insert = std::borrow::Cow::Borrowed(insert.as_str());
+        if values.iter().any(|value| matches!(value, Bound::Stored(_))) {
+            let places = values.iter().map(Bound::place).collect::<Vec<_>>().join(", ");
+            insert = format!("{} VALUES ({places})", insert.rsplit_once(" VALUES ").map_or(insert.as_ref(), |(into, _)| into)).into();
+        }
         let path = &self.path;
         let said = |error: rusqlite::Error| match is_full(&error) {
             true => database(path, &error),
             false => Error::Unfit { model: relation.name.clone(), why: words(&error) },
         };
-        self.connection.prepare_cached(insert).and_then(|mut insert| insert.execute(params_from_iter(&values))).map(drop).map_err(said)
+        self.connection.prepare_cached(&insert).and_then(|mut insert| insert.execute(params_from_iter(&values))).map(drop).map_err(said)
     }
 
     fn finish(mut self: Box<Self>) -> Result<Vec<String>> {

@@ -40,11 +40,13 @@ pub fn keeps(sql: &str, part: &str) -> bool {
     let has_content = || option(&arguments, "content").is_none_or(|content| content.is_empty() && contentless_keeps_some(&arguments));
     let part = part.to_ascii_lowercase();
     match (module.as_str(), part.as_str()) {
-        ("fts5", "data" | "idx" | "config") | ("fts3" | "fts4", "segments" | "segdir") => true,
+        ("fts5", "data" | "idx" | "config")
+        | ("fts3" | "fts4", "segments" | "segdir")
+        | ("fts4", "stat")
+        | ("rtree" | "rtree_i32", "node" | "rowid" | "parent") => true,
         ("fts5" | "fts3" | "fts4", "content") => has_content(),
         ("fts5", "docsize") => option(&arguments, "columnsize").is_none_or(|on| on != "0"),
         ("fts4", "docsize") => option(&arguments, "matchinfo").is_none_or(|kept| !kept.eq_ignore_ascii_case("fts3")),
-        ("fts4", "stat") | ("rtree" | "rtree_i32", "node" | "rowid" | "parent") => true,
         ("fts3" | "fts4" | "fts5" | "rtree" | "rtree_i32", _) => false,
         _ => true,
     }

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 
+use super::encoding::odd_text;
 use super::values::read;
 use crate::rows::{Class, Column, Digest, Fold, Key, KeyKind, Large, Relation, RelationKind, Role, Value, row::compared_digest};
 use crate::sources::Looking;
@@ -128,7 +129,8 @@ impl Packed {
 
 fn content(context: &Context<'_>) -> rusqlite::Result<Option<Vec<u8>>> {
     Ok(match context.get_raw(0) {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(Digest::of(bytes).0.to_vec()),
+        ValueRef::Text(bytes) => Some(Digest::of(bytes).0.to_vec()),
+        ValueRef::Blob(bytes) => Some(Digest::of(odd_text(bytes).unwrap_or(bytes)).0.to_vec()),
         _ => None,
     })
 }

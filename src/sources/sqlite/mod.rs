@@ -8,6 +8,7 @@ mod aside;
 mod copy;
 mod creator;
 mod derived;
+mod encoding;
 mod functions;
 mod open;
 mod plan;

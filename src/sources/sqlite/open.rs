@@ -82,6 +82,9 @@ pub fn said(what: &Path, waited: Duration, error: &rusqlite::Error) -> Error {
 pub fn words(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        rusqlite::Error::Utf8Error(..) | rusqlite::Error::FromSqlConversionFailure(..) => {
+            "a name or a statement of its schema is not UTF-8".into()
+        }
         other => other.to_string(),
     }
 }

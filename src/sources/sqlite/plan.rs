@@ -1,9 +1,10 @@
 //! The statements that give the rows of a table in the order of their keys.
 
+use super::encoding::Encoding;
 use super::functions;
 use super::salvage::Readable;
 use super::schema::{Table, UniqueIndex};
-use super::values::{all_of, collation, quoted, quoted_list};
+use super::values::{all_of, collation, quoted};
 use crate::rows::{Fold, KeyKind, LARGE, Relation};
 
 /// The statements of a pass.
@@ -18,27 +19,28 @@ impl Plan {
     /// In the order of `index` where one is given; else in the table's own order or a sorted one. An index gives no value but
     /// the rowids: what a damaged one says of a row is not believed.
     #[must_use]
-    pub fn new(table: &Table, utf8: bool, from: &Readable, index: Option<&UniqueIndex>) -> Self {
+    pub fn new(table: &Table, encoding: Encoding, from: &Readable, index: Option<&UniqueIndex>) -> Self {
         let relation = &table.relation;
         let columns: Vec<String> = relation.columns.iter().map(|column| quoted(&column.name)).collect();
         let from = match from {
             Readable::All => unindexed(table),
             Readable::Ranges(_) => from.source(&quoted(&relation.name), &columns, table.rowid.as_deref()),
         };
-        let columns = columns.join(", ");
+        let columns = encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
         let select = |condition: &str, order: &str| format!("SELECT {columns} FROM {from} WHERE {condition} ORDER BY {order}");
-        let whole = whole_row_order(table);
+        let whole = whole_row_order(table, encoding);
         match &relation.key {
             KeyKind::WholeRow => Self { unkeyed: Some(select("1", &whole)), keyed: None },
             KeyKind::Columns(parts) if table.rowid_is_key => {
                 Self { unkeyed: None, keyed: Some(select("1", &quoted(&relation.columns[parts[0]].name))) }
             }
             KeyKind::Columns(parts) => {
-                let (usable, order) = if utf8 && !parts.iter().any(|&part| relation.columns[part].fold == Fold::Nocase) {
-                    own_order(relation, parts)
-                } else {
-                    computed_order(relation, parts)
-                };
+                let (usable, order) =
+                    if encoding == Encoding::Utf8 && !parts.iter().any(|&part| relation.columns[part].fold == Fold::Nocase) {
+                        own_order(relation, parts)
+                    } else {
+                        computed_order(relation, parts, encoding)
+                    };
                 let keyed = match (index, table.rowid.as_deref()) {
                     (Some(index), Some(rowid)) => by_index(relation, parts, index, rowid),
                     _ => select(&usable, &order),
@@ -76,8 +78,8 @@ fn by_index(relation: &Relation, parts: &[usize], index: &UniqueIndex, rowid: &s
 }
 
 /// Identical rows stand in the order of their rowids, so that their ordinals stay.
-fn whole_row_order(table: &Table) -> String {
-    let visible: Vec<String> = table.relation.visible().map(|column| quoted(&table.relation.columns[column].name)).collect();
+fn whole_row_order(table: &Table, encoding: Encoding) -> String {
+    let visible: Vec<String> = table.relation.visible().map(|column| encoding.reads(&table.relation.columns[column].name)).collect();
     let hidden = table.relation.columns.iter().find(|column| column.is_hidden());
     let row = functions::row(&visible);
     hidden.map_or(row.clone(), |hidden| format!("{row}, {}", quoted(&hidden.name)))
@@ -99,9 +101,9 @@ fn usable(of: &str, relation: &Relation, parts: &[usize]) -> String {
     all_of(each.collect())
 }
 
-fn computed_order(relation: &Relation, parts: &[usize]) -> (String, String) {
+fn computed_order(relation: &Relation, parts: &[usize], encoding: Encoding) -> (String, String) {
     let columns = || parts.iter().map(|&part| &relation.columns[part]);
     let folds = functions::folds(columns().map(|column| column.fold));
-    let key = format!("backstop_key('{folds}', {})", quoted_list(columns().map(|column| column.name.as_str())));
+    let key = format!("backstop_key('{folds}', {})", encoding.reads_all(columns().map(|column| column.name.as_str())));
     (format!("{key} IS NOT NULL"), key)
 }

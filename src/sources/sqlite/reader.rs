@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::copy;
+use super::encoding::Encoding;
 use super::functions;
 use super::open::{self, Opened, Trace};
 use super::plan::Plan;
@@ -34,7 +35,6 @@ pub struct SqliteSnapshot {
     schema: Schema,
     relations: Vec<Relation>,
     uniques: Vec<Unique>,
-    utf8: bool,
 }
 
 /// Why a pass over a table ended early.
@@ -80,21 +80,10 @@ impl SqliteSnapshot {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(said)?;
         functions::register(&connection).map_err(said)?;
         let schema = Schema::load(&connection).map_err(said)?;
+        schema.encoding.register(&connection).map_err(said)?;
         let relations = schema.tables.iter().map(|table| table.relation.clone()).collect();
-        let utf8 = schema.definition.pragmas.iter().any(|(name, value)| name == "encoding" && value == "UTF-8");
         let uniques = schema.uniques();
-        Ok(Self {
-            path: path.into(),
-            wait,
-            connection,
-            _copy: opened.copy,
-            _trace: opened.trace,
-            consistency,
-            schema,
-            relations,
-            uniques,
-            utf8,
-        })
+        Ok(Self { path: path.into(), wait, connection, _copy: opened.copy, _trace: opened.trace, consistency, schema, relations, uniques })
     }
 
     fn table(&self, model: &str) -> Result<&Table> {
@@ -112,7 +101,7 @@ impl SqliteSnapshot {
     /// The rows without a usable key, then those with one: the order of [`Key`].
     fn pass(&self, pass: &mut Pass<'_>, from: &Readable) -> Result<(), Stopped> {
         let index = if matches!(from, Readable::All) { self.index(pass)? } else { None };
-        let plan = Plan::new(pass.table, self.utf8, from, index.as_ref().map(|(index, _)| *index));
+        let plan = Plan::new(pass.table, self.schema.encoding, from, index.as_ref().map(|(index, _)| *index));
         if let Some(sql) = plan.unkeyed {
             self.unkeyed(pass, &sql)?;
         }
@@ -130,7 +119,8 @@ impl SqliteSnapshot {
     fn index<'t>(&self, pass: &mut Pass<'t>) -> Result<Option<(&'t UniqueIndex, u64)>, Stopped> {
         let table = pass.table;
         let computed = table.relation.key_columns().iter().any(|&part| table.relation.columns[part].fold == Fold::Nocase);
-        let own_order = self.utf8 && !computed && !table.rowid_is_key && !table.is_virtual && table.rowid.is_some();
+        let own_order =
+            self.schema.encoding == Encoding::Utf8 && !computed && !table.rowid_is_key && !table.is_virtual && table.rowid.is_some();
         let Some(index) = table.key_index().filter(|_| own_order) else { return Ok(None) };
         let name = &table.relation.name;
         let count = |how: &str| {
@@ -336,11 +326,15 @@ impl Snapshot for SqliteSnapshot {
         if columns.is_empty() || columns.len() != values.len() {
             return Err(Error::Unfit { model: model.into(), why: "as many values as columns are looked up, and at least one".into() });
         }
-        let sql = format!("SELECT {} FROM {} WHERE {} LIMIT 1", self.own_columns(table), quoted(model), condition(table, columns, values));
+        let encoding = self.schema.encoding;
+        let read = encoding.reads_all(table.relation.columns.iter().map(|column| column.name.as_str()));
+        let condition = condition(table, columns, values, encoding);
+        let sql = format!("SELECT {read} FROM {} WHERE {condition} LIMIT 1", quoted(model));
         let said = |error: rusqlite::Error| self.said(model, &error);
         let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
-        let found = statement
-            .query_row(params_from_iter(values.iter().map(Bound::Inline)), |row| Ok(cells(row, table.relation.columns.len(), content)));
+        let found = statement.query_row(params_from_iter(values.iter().map(|value| Bound::inline(value, encoding))), |row| {
+            Ok(cells(row, table.relation.columns.len(), content))
+        });
         match found.optional().map_err(said)? {
             None => Ok(None),
             Some(Ok(values)) => Ok(Some(Row::new(&table.relation, values, 0))),
@@ -351,11 +345,11 @@ impl Snapshot for SqliteSnapshot {
 }
 
 /// Compares as the unique index over these columns does, else as the columns themselves do.
-fn condition(table: &Table, columns: &[String], values: &[Value]) -> String {
+fn condition(table: &Table, columns: &[String], values: &[Value], encoding: Encoding) -> String {
     let index: Option<&UniqueIndex> = table.unique.iter().find(|index| index.columns == columns);
     let parts = columns.iter().zip(values).enumerate().map(|(place, (column, value))| {
         let collation = index.and_then(|index| index.collations.get(place)).map(|collation| quoted(collation));
-        equals(column, value, collation.as_deref())
+        equals(column, value, collation.as_deref(), encoding)
     });
     parts.collect::<Vec<_>>().join(" AND ")
 }

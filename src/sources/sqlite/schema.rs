@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, ErrorCode, Result, params};
 
 use super::derived::{self, Virtual, recognise};
+use super::encoding::Encoding;
 use super::salvage;
 use super::values::quoted;
 use crate::rows::{Column, Fold, KeyKind, Relation, RelationKind, Role};
@@ -79,6 +80,8 @@ pub struct Schema {
     pub tables: Vec<Table>,
     /// What makes an empty copy.
     pub definition: Definition,
+    /// How it encodes text.
+    pub encoding: Encoding,
     /// Foreign keys.
     pub references: Vec<Reference>,
     /// Full-text tables that are made from others: their name and what they are made from.
@@ -120,7 +123,8 @@ impl Schema {
         tables.sort_by(|a, b| a.relation.name.cmp(&b.relation.name));
         let references = references(connection, &tables)?;
         let definition = Definition { objects, pragmas: pragmas(connection)?, sequences: sequences(connection)?, unstarted: Vec::new() };
-        Ok(Self { tables, definition, references, external })
+        let encoding = encoding(&definition);
+        Ok(Self { tables, definition, encoding, references, external })
     }
 
     /// Unique columns of the models; what is unique as the key is, is left out.
@@ -136,6 +140,13 @@ impl Schema {
         uniques.dedup();
         uniques
     }
+}
+
+/// How the database of this definition encodes text.
+#[must_use]
+pub fn encoding(definition: &Definition) -> Encoding {
+    let named = definition.pragmas.iter().find(|(name, _)| name == "encoding");
+    named.map_or(Encoding::Utf8, |(_, value)| Encoding::named(value))
 }
 
 struct Kind {

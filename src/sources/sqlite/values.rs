@@ -2,6 +2,7 @@
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
+use super::encoding::{Encoding, odd_text};
 use crate::rows::{Class, Fold, Large, Value};
 use crate::sources::{Content, Error, Resolve, Result, value_of};
 
@@ -42,7 +43,10 @@ pub fn read(cell: ValueRef<'_>, content: &dyn Content) -> std::io::Result<Value>
         ValueRef::Integer(number) => Value::Integer(number),
         ValueRef::Real(number) => Value::Real(number),
         ValueRef::Text(bytes) => value_of(Class::Text, bytes, content)?,
-        ValueRef::Blob(bytes) => value_of(Class::Blob, bytes, content)?,
+        ValueRef::Blob(bytes) => match odd_text(bytes) {
+            Some(text) => value_of(Class::Text, text, content)?,
+            None => value_of(Class::Blob, bytes, content)?,
+        },
     })
 }
 
@@ -52,6 +56,8 @@ pub enum Bound<'v> {
     Inline(&'v Value),
     /// What stood outside the row.
     Fetched(Class, Vec<u8>),
+    /// A text as the bytes that the database stores, since SQLite would not convert it into them.
+    Stored(Vec<u8>),
 }
 
 impl<'v> Bound<'v> {
@@ -59,9 +65,22 @@ impl<'v> Bound<'v> {
     ///
     /// # Errors
     /// What fetching met, and content of another length than its row says.
-    pub fn new(value: &'v Value, model: &str, content: &dyn Resolve) -> Result<Self> {
-        let Value::Large(large) = value else { return Ok(Self::Inline(value)) };
-        fetch(large, content).map(|bytes| Self::Fetched(large.class, bytes)).map_err(|source| Error::Io { what: model.into(), source })
+    pub fn new(value: &'v Value, encoding: Encoding, model: &str, content: &dyn Resolve) -> Result<Self> {
+        let Value::Large(large) = value else { return Ok(Self::inline(value, encoding)) };
+        let bytes = fetch(large, content).map_err(|source| Error::Io { what: model.into(), source })?;
+        let stored = (large.class == Class::Text).then(|| encoding.stored(&bytes)).flatten();
+        Ok(stored.map_or_else(|| Self::Fetched(large.class, bytes), Self::Stored))
+    }
+
+    /// The value as its row holds it.
+    pub fn inline(value: &'v Value, encoding: Encoding) -> Self {
+        let stored = if let Value::Text(text) = value { encoding.stored(text) } else { None };
+        stored.map_or(Self::Inline(value), Self::Stored)
+    }
+
+    /// What stands for it in a statement.
+    pub fn place(&self) -> &'static str {
+        if matches!(self, Self::Stored(_)) { "CAST(? AS TEXT)" } else { "?" }
     }
 }
 
@@ -81,7 +100,7 @@ impl ToSql for Bound<'_> {
             Self::Inline(Value::Integer(number)) => ValueRef::Integer(*number),
             Self::Inline(Value::Real(number)) => ValueRef::Real(*number),
             Self::Inline(Value::Text(bytes)) | Self::Fetched(Class::Text, bytes) => ValueRef::Text(bytes),
-            Self::Inline(Value::Blob(bytes)) | Self::Fetched(Class::Blob, bytes) => ValueRef::Blob(bytes),
+            Self::Inline(Value::Blob(bytes)) | Self::Fetched(Class::Blob, bytes) | Self::Stored(bytes) => ValueRef::Blob(bytes),
             Self::Inline(Value::Large(large)) => ValueRef::Blob(&large.content.0),
             Self::Inline(Value::Null) => ValueRef::Null,
         }))
@@ -91,8 +110,9 @@ impl ToSql for Bound<'_> {
 /// A condition that holds for one value: `column` compared under `collation` (the column's own where none is given).
 ///
 /// A value that stands outside is found by its digest, through the function of [`super::functions`]; its parameter is the digest.
-pub fn equals(column: &str, value: &Value, collation: Option<&str>) -> String {
-    let column = quoted(column);
+pub fn equals(column: &str, value: &Value, collation: Option<&str>, encoding: Encoding) -> String {
+    let (read, column) = (encoding.reads(column), quoted(column));
+    let place = Bound::inline(value, encoding).place();
     match value {
         Value::Null => format!("{column} IS ?"),
         Value::Large(large) => {
@@ -100,11 +120,11 @@ pub fn equals(column: &str, value: &Value, collation: Option<&str>) -> String {
                 Class::Text => "text",
                 Class::Blob => "blob",
             };
-            format!("(typeof({column}) = '{class}' AND backstop_content({column}) = ?)")
+            format!("(typeof({column}) = '{class}' AND backstop_content({read}) = ?)")
         }
         _ => match collation {
-            Some(collation) => format!("{column} = ? COLLATE {collation}"),
-            None => format!("{column} = ?"),
+            Some(collation) => format!("{column} = {place} COLLATE {collation}"),
+            None => format!("{column} = {place}"),
         },
     }
 }

@@ -12,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 
 use super::aside;
+use super::encoding::Encoding;
 use super::functions;
 use super::open;
 use super::reader::{Cell, cells};
@@ -51,6 +52,7 @@ impl SqliteWriter {
         let connection = begin(real, wait).map_err(|error| open::refused(real, owner, wait, &error))?;
         let said = |error| open::said(path, wait, &error);
         let schema = Schema::load(&connection).map_err(said)?;
+        schema.encoding.register(&connection).map_err(said)?;
         let relations = schema.tables.iter().map(|table| table.relation.clone()).collect();
         let mut writer = Self { path: path.into(), wait, connection, schema, relations, before: BTreeMap::new(), touched: HashSet::new() };
         writer.before = writer.broken(None)?;
@@ -92,7 +94,7 @@ impl SqliteWriter {
     }
 
     fn select(&self, relation: &Relation, place: &Place<'_>) -> Result<Option<Row>> {
-        let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
+        let columns = self.schema.encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
         let sql = format!("SELECT {columns} FROM {} WHERE {} LIMIT 1", quoted(&relation.name), place.condition);
         let said = |error: rusqlite::Error| self.said(&relation.name, &error);
         let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
@@ -111,7 +113,7 @@ impl SqliteWriter {
     fn find(&self, relation: &Relation, like: &Row) -> Result<Option<Row>> {
         let table = self.table(relation)?;
         let same = |row: &Row| compared_digest(relation, &row.values) == compared_digest(relation, &like.values);
-        if let Some(place) = Place::by_key(table, relation, like) {
+        if let Some(place) = Place::by_key(self.schema.encoding, table, relation, like) {
             let found = self.select(relation, &place)?;
             // A key too long to name a row: another row with it is another one.
             return Ok(if like.key.whole_row().is_some() { found.filter(same) } else { found });
@@ -120,15 +122,16 @@ impl SqliteWriter {
             let Some(place) = Place::by_rowid(relation, like) else { return Ok(None) };
             return Ok(self.select(relation, &place)?.filter(same));
         }
-        Ok(self.select(relation, &Place::by_values(relation, like))?.filter(same))
+        Ok(self.select(relation, &Place::by_values(self.schema.encoding, relation, like))?.filter(same))
     }
 
     /// Runs a statement on the one row that `like` names.
     fn on_one(&mut self, relation: &Relation, like: &Row, what: &str, set: &[Bound<'_>]) -> Result<()> {
         let live = self.find(relation, like)?.ok_or_else(|| not_one(relation, 0))?;
-        let named = Place::by_key(self.table(relation)?, relation, &live).or_else(|| Place::by_rowid(relation, &live));
+        let named =
+            Place::by_key(self.schema.encoding, self.table(relation)?, relation, &live).or_else(|| Place::by_rowid(relation, &live));
         let Some(place) = named else {
-            let place = Place::by_values(relation, &live);
+            let place = Place::by_values(self.schema.encoding, relation, &live);
             let others = self.twins_aside(relation, &place)?;
             self.on_place(relation, &place, what, set)?;
             return if others { self.twins_back(relation) } else { Ok(()) };
@@ -164,14 +167,18 @@ impl SqliteWriter {
     fn on_place(&mut self, relation: &Relation, place: &Place<'_>, what: &str, set: &[Bound<'_>]) -> Result<()> {
         let sql = format!("{what} WHERE {}", place.condition);
         let parameters = set.iter().map(|value| value as &dyn rusqlite::ToSql);
-        let place_values: Vec<Bound<'_>> = place.bound().collect();
-        let all = parameters.chain(place_values.iter().map(|value| value as &dyn rusqlite::ToSql));
+        let all = parameters.chain(place.bound().map(|value| value as &dyn rusqlite::ToSql));
         let changed = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(all)));
         self.touched.insert(relation.name.clone());
         match changed.map_err(|error| self.said(&relation.name, &error))? {
             1 => Ok(()),
             rows => Err(not_one(relation, rows)),
         }
+    }
+
+    /// The values of these columns, for a statement.
+    fn bound<'v>(&self, relation: &Relation, row: &'v Row, columns: &[usize], content: &dyn Resolve) -> Result<Vec<Bound<'v>>> {
+        columns.iter().map(|&column| Bound::new(&row.values[column], self.schema.encoding, &relation.name, content)).collect()
     }
 
     fn is_free(&self, relation: &Relation, rowid: &str, value: &Value) -> Result<bool> {
@@ -268,43 +275,42 @@ fn new_rows(now: &Rows, before: Option<&Rows>) -> u64 {
 /// A condition for one row, and its values.
 struct Place<'v> {
     condition: String,
-    values: Vec<&'v Value>,
+    values: Vec<Bound<'v>>,
 }
 
 impl<'v> Place<'v> {
-    fn of(parts: impl Iterator<Item = (String, &'v Value)>) -> Self {
-        let (conditions, values): (Vec<_>, Vec<_>) = parts.unzip();
+    /// Each column that is compared, its value, and the collation where it is not the column's own.
+    fn of<'c>(encoding: Encoding, parts: impl Iterator<Item = (&'c str, &'v Value, Option<&'c str>)>) -> Self {
+        let part = |(column, value, collation)| (equals(column, value, collation, encoding), Bound::inline(value, encoding));
+        let (conditions, values): (Vec<_>, Vec<_>) = parts.map(part).unzip();
         Self { condition: all_of(conditions), values }
     }
 
     /// By the key's columns under the collation that the key folds; `None` where one is NULL or there is no key.
-    fn by_key(table: &Table, relation: &Relation, row: &'v Row) -> Option<Self> {
+    fn by_key(encoding: Encoding, table: &Table, relation: &Relation, row: &'v Row) -> Option<Self> {
         let KeyKind::Columns(parts) = &relation.key else { return None };
         if parts.iter().any(|&part| row.values[part].is_null()) {
             return None;
         }
-        Some(Self::of(parts.iter().map(|&part| {
+        let parts = parts.iter().map(|&part| {
             let column = &relation.columns[part];
-            let folded = (!table.is_virtual).then(|| collation(column.fold));
-            (equals(&column.name, &row.values[part], folded), &row.values[part])
-        })))
+            (column.name.as_str(), &row.values[part], (!table.is_virtual).then(|| collation(column.fold)))
+        });
+        Some(Self::of(encoding, parts))
     }
 
     fn by_rowid(relation: &Relation, row: &'v Row) -> Option<Self> {
         let hidden = relation.columns.iter().position(Column::is_hidden)?;
         let value = row.values.get(hidden).filter(|value| matches!(value, Value::Integer(_)))?;
-        Some(Self::of(std::iter::once((equals(&relation.columns[hidden].name, value, None), value))))
+        Some(Self::of(Encoding::Utf8, std::iter::once((relation.columns[hidden].name.as_str(), value, None))))
     }
 
-    fn by_values(relation: &Relation, row: &'v Row) -> Self {
-        Self::of(relation.visible().map(|column| {
-            let value = &row.values[column];
-            (equals(&relation.columns[column].name, value, Some("BINARY")), value)
-        }))
+    fn by_values(encoding: Encoding, relation: &Relation, row: &'v Row) -> Self {
+        Self::of(encoding, relation.visible().map(|column| (relation.columns[column].name.as_str(), &row.values[column], Some("BINARY"))))
     }
 
-    fn bound(&self) -> impl Iterator<Item = Bound<'v>> {
-        self.values.iter().map(|value| Bound::Inline(value))
+    fn bound(&self) -> impl Iterator<Item = &Bound<'v>> {
+        self.values.iter()
     }
 }
 
@@ -319,7 +325,7 @@ impl Writer for SqliteWriter {
     }
 
     fn count(&mut self, relation: &Relation, found: &mut HashMap<RowDigest, u64>) -> Result<()> {
-        let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
+        let columns = self.schema.encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
         let said = |error: rusqlite::Error| self.said(&relation.name, &error);
         let mut statement = self.connection.prepare(&format!("SELECT {columns} FROM {}", quoted(&relation.name))).map_err(said)?;
         let mut rows = statement.query(()).map_err(said)?;
@@ -338,9 +344,9 @@ impl Writer for SqliteWriter {
     fn insert(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
         let columns = self.insertable(relation, row)?;
         let names = quoted_list(columns.iter().map(|&column| relation.columns[column].name.as_str()));
-        let places = vec!["?"; columns.len()].join(", ");
+        let values = self.bound(relation, row, &columns, content)?;
+        let places = values.iter().map(Bound::place).collect::<Vec<_>>().join(", ");
         let sql = format!("INSERT OR ABORT INTO {}({names}) VALUES ({places})", quoted(&relation.name));
-        let values = columns.iter().map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
         let added = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(&values)));
         self.touched.insert(relation.name.clone());
         let rows = added.map_err(|error| self.said(&relation.name, &error))?;
@@ -351,8 +357,10 @@ impl Writer for SqliteWriter {
         if columns.is_empty() {
             return Ok(());
         }
-        let set = columns.iter().map(|&column| format!("{} = ?", quoted(&relation.columns[column].name))).collect::<Vec<_>>().join(", ");
-        let values = columns.iter().map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
+        let values = self.bound(relation, row, columns, content)?;
+        let set =
+            columns.iter().zip(&values).map(|(&column, value)| format!("{} = {}", quoted(&relation.columns[column].name), value.place()));
+        let set = set.collect::<Vec<_>>().join(", ");
         self.on_one(relation, like, &format!("UPDATE OR ABORT {} SET {set}", quoted(&relation.name)), &values)
     }
 
@@ -365,11 +373,12 @@ impl Writer for SqliteWriter {
 
     fn put_back(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
         let into = self.insertable(relation, row)?;
-        let changed = into.iter().filter(|column| columns.contains(column));
-        let mut values = changed.map(|&column| Bound::new(&row.values[column], &relation.name, content)).collect::<Result<Vec<_>>>()?;
+        let changed: Vec<usize> = into.iter().copied().filter(|column| columns.contains(column)).collect();
+        let mut values = self.bound(relation, row, &changed, content)?;
+        let changed: Vec<_> = changed.into_iter().zip(values.iter().map(Bound::place)).collect();
         let key = Value::Blob(like.key.as_bytes().to_vec());
         values.push(Bound::Inline(&key));
-        let sql = aside::give_back(relation, &into, columns);
+        let sql = aside::give_back(relation, &into, &changed);
         let back = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(&values)));
         self.touched.insert(relation.name.clone());
         one_inserted(relation, back.map_err(|error| self.said(&relation.name, &error))?)
