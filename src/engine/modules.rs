@@ -196,6 +196,10 @@ impl Snapshot for Grouped {
         self.snapshot.scan(relation, content, each)
     }
 
+    fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
+        self.snapshot.another()
+    }
+
     fn tells_since(&self, relation: &Relation, since: &serde_json::Value) -> bool {
         self.snapshot.tells_since(relation, since)
     }

@@ -347,6 +347,11 @@ pub trait Snapshot {
     /// What makes the whole relation unreadable.
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>>;
 
+    /// Another connection that sees the same moment, so that two relations can be read at once; `None` where there is none (any more).
+    fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
+        None
+    }
+
     /// Whether [`Snapshot::scan_since`] can tell what of `relation` is as it was at the moment that `since` fixed: what a backup of this
     /// source, or of several with this one among them, kept of [`Snapshot::consistency`]. True only where that is certain.
     fn tells_since(&self, _relation: &Relation, _since: &serde_json::Value) -> bool {

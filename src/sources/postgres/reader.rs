@@ -1,10 +1,11 @@
-//! A database at one moment: a transaction that holds the snapshot, and another connection that reads within it.
+//! A database at one moment: a transaction that holds the snapshot, and other connections that read within it.
 //!
 //! Tables are locked against changes of their definition before the snapshot is taken, as far as reading needs it
 //! (ACCESS SHARE, what pg_dump takes): writers go on. Rows come through COPY in an order that the server makes by bytes.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address::Address;
 use super::catalog::{Catalog, LARGE_OBJECTS, Table};
@@ -26,8 +27,8 @@ const ATTEMPTS: usize = 5;
 /// A PostgreSQL database as it was when it was opened.
 pub struct PostgresSnapshot {
     address: Address,
-    /// Holds the snapshot and the locks.
-    holder: RefCell<Session>,
+    /// Holds the snapshot and the locks, for every connection that reads within it.
+    holder: Arc<Mutex<Session>>,
     /// Reads rows; a break cancels what it does, and then another takes its place.
     reader: RefCell<Option<Session>>,
     exported: String,
@@ -81,14 +82,14 @@ impl PostgresSnapshot {
             relations.sort_by(|a, b| a.name.cmp(&b.name));
         }
         let address = address.clone();
-        Ok(Self { address, holder: RefCell::new(session), reader: RefCell::new(None), exported, moment, marks, catalog, relations })
+        Ok(Self { address, holder: Arc::new(Mutex::new(session)), reader: RefCell::new(None), exported, moment, marks, catalog, relations })
     }
 
     /// Does something on a connection that reads within the snapshot.
     fn reading<T>(&self, work: impl FnOnce(&mut Session) -> Result<(T, ControlFlow<()>)>) -> Result<T> {
         let mut reader = match self.reader.borrow_mut().take() {
             Some(reader) => reader,
-            None => self.another()?,
+            None => self.connection()?,
         };
         let (done, flow) = work(&mut reader)?;
         if flow.is_continue() {
@@ -97,7 +98,11 @@ impl PostgresSnapshot {
         Ok(done)
     }
 
-    fn another(&self) -> Result<Session> {
+    fn holder(&self) -> MutexGuard<'_, Session> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connection(&self) -> Result<Session> {
         let mut session = Session::open(&self.address)?;
         session.run(&format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
@@ -273,7 +278,7 @@ impl Snapshot for PostgresSnapshot {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let populated = self.holder.borrow_mut().rows(
+        let populated = self.holder().rows(
             "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
              WHERE c.relkind = 'm' AND c.relispopulated AND n.nspname !~ '^pg_' ORDER BY c.oid",
         )?;
@@ -286,7 +291,7 @@ impl Snapshot for PostgresSnapshot {
 
     /// Sequences stand outside every snapshot: read after the rows, none is behind what a row holds.
     fn sequences(&self) -> Result<Sequences> {
-        super::sequences::read(&mut self.holder.borrow_mut())
+        super::sequences::read(&mut self.holder())
     }
 
     fn triggers(&self) -> Result<Vec<SchemaObject>> {
@@ -314,6 +319,15 @@ impl Snapshot for PostgresSnapshot {
             };
             Ok((Vec::new(), flow))
         })
+    }
+
+    /// One that the server does not give (it has no more connections) is done without.
+    fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
+        let reader = RefCell::new(Some(self.connection().ok()?));
+        let (address, holder, exported) = (self.address.clone(), self.holder.clone(), self.exported.clone());
+        let (moment, marks) = (self.moment.clone(), self.marks.clone());
+        let (catalog, relations) = (self.catalog.clone(), self.relations.clone());
+        Some(Box::new(Self { address, holder, reader, exported, moment, marks, catalog, relations }))
     }
 
     fn tells_since(&self, relation: &Relation, since: &serde_json::Value) -> bool {
