@@ -234,7 +234,7 @@ fn at(place: &str, what: &str) -> String {
 fn said(place: &str, what: &str, error: &postgres::Error) -> Error {
     let at = at(place, what);
     let Some(told) = error.as_db_error() else {
-        let why = if error.is_closed() { "the connection was lost".to_owned() } else { words(error) };
+        let why = if error.is_closed() || is_lost(error) { "the connection was lost".to_owned() } else { words(error) };
         return Error::Database { what: at, why };
     };
     let code = told.code();
@@ -246,6 +246,15 @@ fn said(place: &str, what: &str, error: &postgres::Error) -> Error {
         return Error::Database { what: at, why: format!("{} (somebody holds a lock on it)", told.message()) };
     }
     Error::Database { what: at, why: told_words(told) }
+}
+
+/// A server that ends while it sends may be heard of as a reset.
+fn is_lost(error: &postgres::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        matches!(cause.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    })
 }
 
 fn told_words(told: &postgres::error::DbError) -> String {
