@@ -21,7 +21,7 @@ struct Journey {
 /// 200 rows in `plain`, 100 in two partitions of `parted`, and models of which nothing can be told.
 const MADE: &str = "
     CREATE TYPE mood AS ENUM ('sad', 'ok');
-    CREATE TABLE plain (id integer PRIMARY KEY, t text, m mood, many mood[]);
+    CREATE TABLE plain (id integer PRIMARY KEY, t text, m mood, many mood[], same text);
     INSERT INTO plain SELECT i, 'row ' || i, 'sad', '{ok,sad}' FROM generate_series(1, 200) i;
     CREATE TABLE parted (id integer, part integer, t text, PRIMARY KEY (part, id)) PARTITION BY LIST (part);
     CREATE TABLE part1 PARTITION OF parted FOR VALUES IN (1); CREATE TABLE part2 PARTITION OF parted FOR VALUES IN (2);
