@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::common::postgres::{self, Cluster};
 use crate::common::program::Place;
 
 /// Where the application's records are: what Django calls it, and what Backstop calls it.
@@ -16,12 +17,23 @@ impl Database {
         let name = path.display().to_string();
         Self { url: format!("sqlite:{name}"), environment: vec![("DATABASE_ENGINE", "sqlite3".into()), ("DATABASE_NAME", name)] }
     }
+
+    fn postgres(cluster: &Cluster, database: &postgres::Database) -> Self {
+        let environment = vec![
+            ("DATABASE_ENGINE", "postgresql".into()),
+            ("DATABASE_NAME", database.name().to_owned()),
+            ("DATABASE_HOST", cluster.socket().display().to_string()),
+            ("DATABASE_PORT", cluster.port().to_string()),
+            ("DATABASE_USER", "postgres".into()),
+        ];
+        Self { url: database.url(), environment }
+    }
 }
 
-/// The first Python that has Django: Debian's own has what its package installs, whatever else is in the path.
+/// The first Python that has Django and speaks to PostgreSQL: Debian's own has what its package installs, whatever else is in the path.
 fn python() -> &'static str {
     let has_django =
-        |python: &&str| Command::new(python).args(["-c", "import django"]).output().is_ok_and(|output| output.status.success());
+        |python: &&str| Command::new(python).args(["-c", "import django, psycopg2"]).output().is_ok_and(|output| output.status.success());
     ["python3", "/usr/bin/python3"].into_iter().find(has_django).expect("the tests need Django; tests/run installs it")
 }
 
@@ -105,5 +117,12 @@ fn agrees_with_django(place: &Place, database: Database, target: Database) {
 fn a_django_application_says_the_same_of_its_sqlite_database_and_media_after_every_restore() {
     let place = Place::new();
     let (database, target) = (Database::sqlite(&place.path("app.db")), Database::sqlite(&place.path("copy.db")));
+    agrees_with_django(&place, database, target);
+}
+
+#[test]
+fn a_django_application_says_the_same_of_its_postgresql_database_and_media_after_every_restore() {
+    let (cluster, place) = (Cluster::start(), Place::new());
+    let [database, target] = ["app", "copy"].map(|name| Database::postgres(&cluster, &cluster.database(name)));
     agrees_with_django(&place, database, target);
 }

@@ -149,3 +149,56 @@ fn a_change_after_the_preview_stops_the_restore() {
     assert_eq!(database.psql("SELECT string_agg(v, ',' ORDER BY id) FROM t").trim(), "bad,worse");
     assert!(place.back_up(BackupType::Incremental).is_ok());
 }
+
+#[test]
+fn another_sample_database_is_copied_and_restored_exactly() {
+    let cluster = Cluster::start();
+    // The script makes its database and connects to it.
+    cluster.existing("postgres").psql(&sample("data/chinook/Chinook_PostgreSql.sql"));
+    let database = cluster.existing("chinook");
+    let place = Place::backed_up(&database);
+    let good = dumped(&cluster, &database);
+    let copy = cluster.database("copy");
+    place.restore_to(copy.url()).unwrap();
+    assert_equal(&good, &dumped(&cluster, &copy));
+
+    database.psql("UPDATE track SET composer = NULL WHERE track_id % 7 = 0; DELETE FROM playlist_track WHERE playlist_id = 1; DELETE FROM playlist WHERE playlist_id = 1");
+    database.psql("UPDATE employee SET reports_to = employee_id; INSERT INTO artist VALUES (9999, 'live only')");
+    let spoiled = dumped(&cluster, &database);
+    let restore = place.restore_exactly().unwrap();
+    assert_equal(&good, &dumped(&cluster, &database));
+    place.undo(&restore).unwrap();
+    assert_equal(&spoiled, &dumped(&cluster, &database));
+}
+
+#[test]
+fn a_restore_whose_connection_is_killed_changed_nothing_and_can_be_run_again() {
+    let cluster = Cluster::start();
+    let database = cluster.database("killed");
+    database.psql(
+        "CREATE TABLE first (id integer PRIMARY KEY, v text); CREATE TABLE second (id integer PRIMARY KEY, v text);
+         INSERT INTO first SELECT g, 'good' FROM generate_series(1, 2000) g; INSERT INTO second SELECT * FROM first",
+    );
+    let place = Place::backed_up(&database);
+    let good = dumped(&cluster, &database);
+    database.psql("UPDATE first SET v = 'bad'; DELETE FROM second WHERE id % 2 = 0");
+    let spoiled = dumped(&cluster, &database);
+    let plan = place.engine.preview(&PreviewRequest::new(None, Strategy::Replace), &mut going).unwrap();
+    // It has read the first table, and waits for the second.
+    let mut holder = ::postgres::Client::connect(&database.url(), ::postgres::NoTls).unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE second IN ROW EXCLUSIVE MODE").unwrap();
+    std::thread::scope(|scope| {
+        let restoring = scope.spawn(|| place.engine.restore(&plan.plan, Some("a test"), &mut going));
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backstop' AND wait_event_type = 'Lock'";
+        let server = cluster.existing("postgres");
+        while server.psql(waiting).trim() != "1" {
+            std::thread::yield_now();
+        }
+        server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'backstop' AND wait_event_type = 'Lock'");
+        assert!(restoring.join().unwrap().is_err());
+    });
+    holder.batch_execute("COMMIT").unwrap();
+    assert_equal(&spoiled, &dumped(&cluster, &database));
+    place.engine.restore(&plan.plan, Some("once more"), &mut going).unwrap();
+    assert_equal(&good, &dumped(&cluster, &database));
+}

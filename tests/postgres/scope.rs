@@ -1,0 +1,118 @@
+//! What a backup and a restore are about: schemas and Django's apps as modules, and tenants.
+
+use backstop::catalog::{App, BackupType};
+use backstop::engine::apps::AppRequest;
+use backstop::engine::backup::{BackupRequest, BackupResult};
+use backstop::engine::restore::plan::{PlanSummary, Scope};
+use backstop::engine::restore::strategy::Strategy;
+use backstop::engine::restoring::PreviewRequest;
+use backstop::engine::selection::Selection;
+
+use crate::common::postgres::{Cluster, Database};
+use crate::place::{Place, going};
+
+/// Two companies; purchases stand in a schema of their own, countries in an app of Django's.
+const FIRMS: &str = "
+    CREATE TABLE company (id int PRIMARY KEY, name text);
+    CREATE TABLE geo_region (id int PRIMARY KEY, name text);
+    CREATE TABLE geo_country (id uuid PRIMARY KEY, name text, region_id int REFERENCES geo_region);
+    CREATE TABLE django_content_type (id serial PRIMARY KEY, app_label varchar(100), model varchar(100));
+    CREATE SCHEMA stock;
+    CREATE TABLE stock.purchase (id bigint PRIMARY KEY, company_id int REFERENCES company, country_id uuid REFERENCES geo_country,
+        price numeric, scan bytea);
+    CREATE TABLE setting (name text PRIMARY KEY, value text);
+    INSERT INTO company VALUES (7, 'Seven'), (9, 'Nine'); INSERT INTO geo_region VALUES (1, 'north'), (2, 'south');
+    INSERT INTO geo_country VALUES ('00000000-0000-0000-0000-000000000001', 'Iceland', 1), ('00000000-0000-0000-0000-000000000002', 'Malta', 2);
+    INSERT INTO django_content_type (app_label, model) VALUES ('geo', 'country'), ('geo', 'region');
+    INSERT INTO stock.purchase SELECT i, CASE WHEN i % 3 = 0 THEN 9 ELSE 7 END,
+        CASE WHEN i % 3 = 0 THEN '00000000-0000-0000-0000-000000000002' ELSE '00000000-0000-0000-0000-000000000001' END::uuid,
+        i * 1.10, decode(repeat('ab', CASE WHEN i <= 3 THEN 40000 ELSE 1 END), 'hex') FROM generate_series(1, 30) i;
+    INSERT INTO setting VALUES ('mode', 'fast');";
+
+struct Firms {
+    place: Place,
+    database: Database,
+    _cluster: Cluster,
+}
+
+impl Firms {
+    fn new() -> Self {
+        let cluster = Cluster::start();
+        let database = cluster.database("firms");
+        database.psql(FIRMS);
+        let place = Place::protecting(&database.url());
+        let request = AppRequest {
+            name: "app".into(),
+            database: Some(database.url()),
+            tenant_columns: vec!["company_id".into()],
+            ..AppRequest::default()
+        };
+        place.engine.edit_app(&place.engine.app(None).unwrap(), &request).unwrap();
+        Self { place, database, _cluster: cluster }
+    }
+
+    fn app(&self) -> App {
+        self.place.engine.app(None).unwrap()
+    }
+
+    fn back_up(&self, kind: BackupType, selection: Selection) -> BackupResult {
+        self.place.engine.backup(&BackupRequest { selection, ..BackupRequest::new(None, kind) }).unwrap()
+    }
+
+    fn held(&self, backup: &str) -> Vec<String> {
+        let models = self.place.engine.catalog().backup_models(backup).unwrap();
+        let mut held: Vec<String> = models.iter().map(|model| format!("{} {}", model.model, model.rows)).collect();
+        held.sort();
+        held
+    }
+
+    fn preview(&self, backup: &str, tenant: &str) -> PlanSummary {
+        let scope = Scope { tenants: vec![tenant.into()], ..Scope::default() };
+        let request = PreviewRequest { backup: Some(backup.into()), scope, ..PreviewRequest::new(None, Strategy::Replace) };
+        self.place.engine.preview(&request, &mut going).unwrap()
+    }
+}
+
+#[test]
+fn schemas_and_djangos_apps_are_modules_that_a_backup_is_narrowed_to() {
+    let firms = Firms::new();
+    let models = firms.place.engine.models(&firms.app()).unwrap();
+    let module = |name: &str| models.iter().find(|model| model.model == name).unwrap().module.clone();
+    assert_eq!(["stock.purchase", "geo_country", "company"].map(module), ["stock", "geo", ""]);
+    let only = |modules: &[&str]| Selection { modules: modules.iter().map(ToString::to_string).collect(), ..Selection::default() };
+    let made = firms.back_up(BackupType::Full, only(&["st*"]));
+    assert_eq!(firms.held(&made.backup), ["stock.purchase 30"]);
+    assert_eq!(firms.held(&firms.back_up(BackupType::Full, only(&["geo"])).backup), ["geo_country 2", "geo_region 2"]);
+}
+
+#[test]
+fn a_tenant_is_backed_up_and_restored_and_nobody_else_is_touched() {
+    let firms = Firms::new();
+    assert_eq!(firms.place.engine.tenants(&firms.app(), None).unwrap(), ["7", "9"]);
+    let own = firms.back_up(BackupType::Tenant, Selection { tenants: vec!["7".into()], ..Selection::default() });
+    assert_eq!(firms.held(&own.backup), ["company 1", "geo_country 1", "geo_region 1", "stock.purchase 20"]);
+    assert!(own.warnings[0].contains("setting"), "{:?}", own.warnings);
+    let whole = firms.back_up(BackupType::Full, Selection::default());
+    firms.database.psql(
+        "UPDATE stock.purchase SET price = 0 WHERE id <= 6; DELETE FROM stock.purchase WHERE id IN (10, 12);
+         UPDATE geo_country SET name = 'renamed'; INSERT INTO stock.purchase VALUES (109, 9)",
+    );
+    for backup in [&own.backup, &whole.backup] {
+        let plan = firms.preview(backup, "7");
+        assert!(plan.safe_to_restore, "{:#?}", plan.findings);
+        assert_eq!((plan.effect.create, plan.effect.update, plan.summary.live_only_records), (1, 4, 0));
+    }
+    let plan = firms.preview(&whole.backup, "7");
+    firms.place.engine.restore(&plan.plan, Some("a test"), &mut going).unwrap();
+    let counted = "SELECT count(*) FILTER (WHERE price = 0) || ' ' || count(*) FILTER (WHERE id IN (10, 12, 109)) FROM stock.purchase";
+    assert_eq!(firms.database.psql(counted).trim(), "2 2");
+    assert_eq!(firms.database.psql("SELECT count(*) FROM geo_country WHERE name = 'renamed'").trim(), "2");
+
+    firms.database.psql("UPDATE stock.purchase SET company_id = 9 WHERE id = 1");
+    let moved = firms.preview(&own.backup, "7");
+    assert!(
+        !moved.safe_to_restore && moved.findings.iter().any(|finding| finding.message.contains("another tenant")),
+        "{:#?}",
+        moved.findings
+    );
+}
