@@ -11,7 +11,7 @@ use rusqlite::{Connection, params_from_iter, types::Value};
 const ROWS_PER_MIB: u64 = 6100;
 
 #[derive(Clone, Copy)]
-enum Kind {
+pub enum Kind {
     Id,
     Ref(&'static str),
     Text,
@@ -26,12 +26,12 @@ enum Kind {
 }
 use Kind::{Blob, Code, Date, Decimal, Id, Integer, Note, Ref, Text, Time, Uuid};
 
-struct Table {
-    name: &'static str,
+pub struct Table {
+    pub name: &'static str,
     /// Of ten thousand rows.
     share: u64,
     least: u64,
-    columns: &'static [(&'static str, Kind)],
+    pub columns: &'static [(&'static str, Kind)],
 }
 
 const fn table(name: &'static str, share: u64, least: u64, columns: &'static [(&'static str, Kind)]) -> Table {
@@ -39,7 +39,7 @@ const fn table(name: &'static str, share: u64, least: u64, columns: &'static [(&
 }
 
 #[rustfmt::skip]
-const TABLES: &[Table] = &[
+pub const TABLES: &[Table] = &[
     table("company", 0, 3, &[("id", Id), ("name", Text), ("tax_number", Code), ("created_at", Time)]),
     table("branch", 0, 12, &[("id", Id), ("company_id", Ref("company")), ("name", Text), ("address", Text), ("created_at", Time)]),
     table("department", 0, 60, &[("id", Id), ("branch_id", Ref("branch")), ("name", Text)]),
@@ -65,14 +65,14 @@ const TABLES: &[Table] = &[
 ];
 
 /// Nothing refers to them: rows may go.
-const LEAVES: &[&str] = &["audit_log", "journal_line", "voucher_line", "invoice_line", "payment", "attachment"];
-const INDEXES: &str = "
+pub const LEAVES: &[&str] = &["audit_log", "journal_line", "voucher_line", "invoice_line", "payment", "attachment"];
+pub const INDEXES: &str = "
     CREATE INDEX voucher_date ON voucher(on_date); CREATE INDEX voucher_uuid ON voucher(uuid);
     CREATE INDEX voucher_line_voucher ON voucher_line(voucher_id); CREATE INDEX invoice_customer ON invoice(customer_id);
     CREATE INDEX invoice_line_invoice ON invoice_line(invoice_id); CREATE INDEX payment_invoice ON payment(invoice_id);
     CREATE INDEX journal_entry_date ON journal_entry(on_date); CREATE INDEX journal_line_entry ON journal_line(entry_id);
     CREATE INDEX journal_line_account ON journal_line(account_id); CREATE INDEX audit_log_at ON audit_log(at);
-    CREATE INDEX attachment_voucher ON attachment(voucher_id); ANALYZE; PRAGMA journal_mode = DELETE;";
+    CREATE INDEX attachment_voucher ON attachment(voucher_id); ANALYZE;";
 const WORDS: &str = "cash receipt travel fuel office supply taxi lunch parking repair courier paper toner cleaning hotel ticket client visit \
     urgent monthly advance refund stamp permit rent water power phone license training event gift medical tool spare part service contract";
 
@@ -140,6 +140,7 @@ pub fn make(path: &Path, mib: u64) {
     }
     db.execute_batch("COMMIT").unwrap();
     db.execute_batch(INDEXES).unwrap();
+    db.execute_batch("PRAGMA journal_mode = DELETE").unwrap();
 }
 
 fn definition(table: &Table) -> String {

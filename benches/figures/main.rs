@@ -4,11 +4,15 @@
 //! another day or machine proves nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "../../tests/common/postgres.rs"]
+#[allow(dead_code)]
+mod cluster;
 mod console;
 mod corpus;
 mod database;
 mod measure;
 mod place;
+mod postgres;
 
 use measure::machine;
 
@@ -16,6 +20,7 @@ const HELP: &str = "\
 benches/run [WHAT …]
 
   database   a SQLite database: first, unchanged and changed backups, preview, restore; beside .backup and restic
+  postgres   the same as a PostgreSQL database; beside pg_dump and pg_restore
   console    first frame, and key to drawn frame while a backup runs, in a pseudo-terminal on the demonstration
   demo       how long the demonstration takes to build
 
@@ -25,7 +30,7 @@ benches/run [WHAT …]
   BENCH_BINARY another backstop to measure, to compare two builds
   BENCH_KEYS   keys that are typed (5000)
 
-sqlite3 is needed for the comparisons of `database`; restic is used where it is installed.";
+sqlite3 is needed for the comparisons of `database`; restic is used where it is installed. `postgres` needs a PostgreSQL server's programs.";
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -33,7 +38,7 @@ fn main() {
         println!("{HELP}");
         return;
     }
-    let all = ["database", "console", "demo"];
+    let all = ["database", "postgres", "console", "demo"];
     if let Some(unknown) = asked.iter().find(|argument| !all.contains(&argument.as_str())) {
         eprintln!("{unknown} cannot be measured\n\n{HELP}");
         std::process::exit(2);
@@ -48,5 +53,8 @@ fn main() {
     }
     if wanted("database") {
         database::database();
+    }
+    if wanted("postgres") {
+        postgres::postgres();
     }
 }

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use crate::catalog::ModuleModels;
 use crate::rows::{Batch, Relation, RelationKind, Row, Value};
 use crate::sources::{
-    Content, Definition, Glancing, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Snapshot, Unique, Unread,
+    Content, Definition, Glancing, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
 };
 
 use super::error::{Error, Result};
@@ -217,6 +217,20 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
     ) -> SourceResult<Vec<Unread>> {
         self.snapshot.scan_batches(relation, content, give)
+    }
+
+    fn tells_since(&self, relation: &Relation, since: &serde_json::Value) -> bool {
+        self.snapshot.tells_since(relation, since)
+    }
+
+    fn scan_since(
+        &self,
+        relation: &Relation,
+        since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Since) -> ControlFlow<()>,
+    ) -> SourceResult<Vec<Unread>> {
+        self.snapshot.scan_since(relation, since, content, each)
     }
 
     fn left_out(&self) -> Vec<String> {

@@ -12,6 +12,7 @@ mod refusals;
 mod restore_to;
 mod restoring;
 mod scope;
+mod since;
 mod tls;
 
 use backstop::sources::postgres::{Address, Surroundings};

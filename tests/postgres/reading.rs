@@ -1,5 +1,6 @@
 //! Backups of a database that is in use: one moment, nobody waits, and what goes wrong is told and mended by the next one.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,6 +26,38 @@ fn until(database: &Database, query: &str, wanted: &str) {
     while database.psql(query).trim() != wanted {
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn another_connection_sees_the_same_moment_while_the_first_one_reads() {
+    let cluster = Cluster::start();
+    let database = cluster.database("twice");
+    database.psql("CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 1000)");
+    let one = snapshot(&database);
+    database.psql("DELETE FROM t WHERE id % 2 = 0; INSERT INTO t VALUES (2000)");
+    let other = one.another().unwrap();
+    let ids = |snapshot: &dyn Snapshot, going: &mut dyn FnMut()| {
+        let mut ids = Vec::new();
+        snapshot
+            .scan(&snapshot.relations()[0], &Looking, &mut |row| {
+                ids.push(row.values[0].clone());
+                going();
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        ids
+    };
+    let mut other = Some(other);
+    let mut seen_by_other = Vec::new();
+    let seen = ids(one.as_ref(), &mut || {
+        // The first one is in the middle of its rows.
+        if let Some(other) = other.take() {
+            seen_by_other = std::thread::scope(|scope| scope.spawn(move || ids(other.as_ref(), &mut || ())).join().unwrap());
+        }
+    });
+    assert!(seen.len() == 1000 && seen.iter().zip(&seen_by_other).all(|(one, other)| one.same(other)));
+    assert_eq!(seen_by_other.len(), 1000);
+    assert_eq!(database.psql("SELECT count(*) FROM t").trim(), "501");
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Table {
 }
 
 /// What a database is made of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Catalog {
     /// Its tables, in the order of their models' names.
     pub tables: Vec<Table>,

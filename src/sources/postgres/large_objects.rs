@@ -54,10 +54,17 @@ const DESCRIBED: &str =
 ///
 /// # Errors
 /// What the server says.
-pub(super) fn scan(session: &mut Session, content: &dyn Content, order: &mut Order<'_>) -> Result<ControlFlow<()>> {
+pub(super) fn scan(
+    session: &mut Session,
+    content: &dyn Content,
+    order: &mut Order<'_>,
+    each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>> {
     let relation = relation();
     for described in session.rows(&format!("{DESCRIBED} ORDER BY l.oid"))? {
-        if order.push(Row::new(&relation, values(session, described, content)?, 0))?.is_break() {
+        let row = Row::new(&relation, values(session, described, content)?, 0);
+        order.follows(&row.key)?;
+        if each(row).is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }

@@ -19,6 +19,7 @@ mod raise;
 mod reader;
 mod sequences;
 mod session;
+mod since;
 mod sql;
 mod statements;
 mod suitable;

@@ -1,21 +1,25 @@
-//! A database at one moment: a transaction that holds the snapshot, and another connection that reads within it.
+//! A database at one moment: a transaction that holds the snapshot, and other connections that read within it.
 //!
 //! Tables are locked against changes of their definition before the snapshot is taken, as far as reading needs it
 //! (ACCESS SHARE, what pg_dump takes): writers go on. Rows come through COPY in an order that the server makes by bytes.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address::Address;
 use super::catalog::{Catalog, LARGE_OBJECTS, Table};
 use super::dump;
 use super::large_objects;
 use super::session::Session;
+use super::since::{self, Marks};
 use super::sql::{ident, literal, value};
 use super::text::Decoder;
 use crate::rows::{Key, KeyKind, Relation, Row, Value, row::compared_digest};
 use crate::sources::sorted::Sorted;
-use crate::sources::{Content, Definition, Error, Identity, Looking, Reference, Result, SchemaObject, Sequences, Snapshot, Unique, Unread};
+use crate::sources::{
+    Content, Definition, Error, Identity, Looking, Reference, Result, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
+};
 
 /// Attempts to lock all tables before one that came meanwhile makes it fail.
 const ATTEMPTS: usize = 5;
@@ -23,33 +27,28 @@ const ATTEMPTS: usize = 5;
 /// A PostgreSQL database as it was when it was opened.
 pub struct PostgresSnapshot {
     address: Address,
-    /// Holds the snapshot and the locks.
-    holder: RefCell<Session>,
+    /// Holds the snapshot and the locks, for every connection that reads within it.
+    holder: Arc<Mutex<Session>>,
     /// Reads rows; a break cancels what it does, and then another takes its place.
     reader: RefCell<Option<Session>>,
     exported: String,
     moment: Moment,
+    marks: Marks,
     catalog: Catalog,
     relations: Vec<Relation>,
 }
 
-/// What is known of the server and of the moment.
+/// What is known of the server and the database.
 #[derive(Clone, Debug, Default)]
 struct Moment {
-    system_identifier: String,
-    database_oid: String,
     version: u32,
     encoding: String,
     collate: String,
     ctype: String,
-    snapshot: String,
-    position: String,
 }
 
-const MOMENT: &str = "SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system()), d.oid,
-    pg_catalog.current_setting('server_version_num'), pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
-    pg_catalog.pg_current_snapshot(),
-    CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END
+const MOMENT: &str =
+    "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype
     FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
 
 impl PostgresSnapshot {
@@ -76,20 +75,21 @@ impl PostgresSnapshot {
             return Err(Error::Database { what: address.to_string(), why });
         }
         let catalog = Catalog::load(&mut session)?;
+        let marks = Marks::load(&mut session, &catalog.tables)?;
         let mut relations: Vec<Relation> = catalog.tables.iter().map(|table| table.relation.clone()).collect();
         if large_objects::are_there(&mut session)? {
             relations.push(large_objects::relation());
             relations.sort_by(|a, b| a.name.cmp(&b.name));
         }
         let address = address.clone();
-        Ok(Self { address, holder: RefCell::new(session), reader: RefCell::new(None), exported, moment, catalog, relations })
+        Ok(Self { address, holder: Arc::new(Mutex::new(session)), reader: RefCell::new(None), exported, moment, marks, catalog, relations })
     }
 
     /// Does something on a connection that reads within the snapshot.
     fn reading<T>(&self, work: impl FnOnce(&mut Session) -> Result<(T, ControlFlow<()>)>) -> Result<T> {
         let mut reader = match self.reader.borrow_mut().take() {
             Some(reader) => reader,
-            None => self.another()?,
+            None => self.connection()?,
         };
         let (done, flow) = work(&mut reader)?;
         if flow.is_continue() {
@@ -98,7 +98,11 @@ impl PostgresSnapshot {
         Ok(done)
     }
 
-    fn another(&self) -> Result<Session> {
+    fn holder(&self) -> MutexGuard<'_, Session> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connection(&self) -> Result<Session> {
         let mut session = Session::open(&self.address)?;
         session.run(&format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
@@ -115,16 +119,18 @@ impl PostgresSnapshot {
         content: &dyn Content,
         each: &mut dyn FnMut(Row) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
-        let mut order = Order { model: &table.relation.name, last: None, each };
+        let mut order = Order::new(&table.relation.name);
         let mut decoder = Decoder::default();
         for unkeyed in [true, false] {
             let Some(sql) = statement(table, unkeyed) else { continue };
             let flow = if unkeyed {
-                sorted(session, table, &sql, content, &mut order)?
+                sorted(session, table, &sql, content, &mut order, each)?
             } else {
                 session.copy_out(&table.relation.name, &sql, &mut |line| {
                     let values = decoder.row(line, &table.kinds, content).map_err(|source| unreadable(table, source))?;
-                    order.push(Row::new(&table.relation, values, 0))
+                    let row = Row::new(&table.relation, values, 0);
+                    order.follows(&row.key)?;
+                    Ok(each(row))
                 })?
             };
             if flow.is_break() {
@@ -161,16 +167,7 @@ fn lock_all(session: &mut Session) -> Result<()> {
 fn moment(session: &mut Session) -> Result<Moment> {
     let rows = session.rows(MOMENT)?;
     let text = |column: usize| rows.first().and_then(|row| row.get(column).cloned().flatten()).unwrap_or_default();
-    Ok(Moment {
-        system_identifier: text(0),
-        database_oid: text(1),
-        version: text(2).parse().unwrap_or_default(),
-        encoding: text(3),
-        collate: text(4),
-        ctype: text(5),
-        snapshot: text(6),
-        position: text(7),
-    })
+    Ok(Moment { version: text(0).parse().unwrap_or_default(), encoding: text(1), collate: text(2), ctype: text(3) })
 }
 
 /// The statement that gives the rows without a usable key, or those with one; none where there can be none.
@@ -193,7 +190,14 @@ fn statement(table: &Table, unkeyed: bool) -> Option<String> {
 }
 
 /// Rows that are named by their digest, in its order.
-fn sorted(session: &mut Session, table: &Table, sql: &str, content: &dyn Content, order: &mut Order<'_>) -> Result<ControlFlow<()>> {
+fn sorted(
+    session: &mut Session,
+    table: &Table,
+    sql: &str,
+    content: &dyn Content,
+    order: &mut Order<'_>,
+    each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>> {
     let relation = &table.relation;
     let failed = |error: rusqlite::Error| Error::Database { what: format!("sorting {}", relation.name), why: error.to_string() };
     let mut sorted = Sorted::new().map_err(failed)?;
@@ -205,7 +209,9 @@ fn sorted(session: &mut Session, table: &Table, sql: &str, content: &dyn Content
     let mut flow = ControlFlow::Continue(());
     let given = sorted.each(|digest, ordinal, line| {
         let values = decoder.row(line, &table.kinds, content).map_err(|source| Sorting::Source(unreadable(table, source)))?;
-        flow = order.push(Row { key: Key::of_row(digest, ordinal), values }).map_err(Sorting::Source)?;
+        let row = Row { key: Key::of_row(digest, ordinal), values };
+        order.follows(&row.key).map_err(Sorting::Source)?;
+        flow = each(row);
         Ok(flow.is_continue())
     });
     match given {
@@ -226,32 +232,35 @@ impl From<rusqlite::Error> for Sorting {
     }
 }
 
-fn unreadable(table: &Table, source: std::io::Error) -> Error {
+pub(super) fn unreadable(table: &Table, source: std::io::Error) -> Error {
     Error::Io { what: table.relation.name.clone(), source }
 }
 
-/// Gives rows on, and sees to it that they come in the order of their keys.
+/// Sees to it that rows come in the order of their keys.
 pub(super) struct Order<'o> {
-    pub(super) model: &'o str,
-    pub(super) last: Option<Key>,
-    pub(super) each: &'o mut dyn FnMut(Row) -> ControlFlow<()>,
+    model: &'o str,
+    last: Option<Key>,
 }
 
-impl Order<'_> {
-    pub(super) fn push(&mut self, row: Row) -> Result<ControlFlow<()>> {
-        if self.last.as_ref().is_some_and(|last| row.key <= *last) {
+impl<'o> Order<'o> {
+    pub(super) fn new(model: &'o str) -> Self {
+        Self { model, last: None }
+    }
+
+    /// Takes the key of the next row.
+    pub(super) fn follows(&mut self, key: &Key) -> Result<()> {
+        if self.last.as_ref().is_some_and(|last| key <= last) {
             let why = "its rows do not come in the order of their keys, or two have one key; check its indexes (pg_amcheck)";
             return Err(Error::Database { what: self.model.to_owned(), why: why.into() });
         }
-        row.key.remember_in(&mut self.last);
-        Ok((self.each)(row))
+        key.remember_in(&mut self.last);
+        Ok(())
     }
 }
 
 impl Snapshot for PostgresSnapshot {
     fn identity(&self) -> Identity {
-        let marks = format!("system_identifier={} database={}", self.moment.system_identifier, self.moment.database_oid);
-        Identity { engine: "postgres".into(), place: self.address.to_string(), marks }
+        Identity { engine: "postgres".into(), place: self.address.to_string(), marks: self.marks.identity() }
     }
 
     fn relations(&self) -> &[Relation] {
@@ -269,7 +278,7 @@ impl Snapshot for PostgresSnapshot {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let populated = self.holder.borrow_mut().rows(
+        let populated = self.holder().rows(
             "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
              WHERE c.relkind = 'm' AND c.relispopulated AND n.nspname !~ '^pg_' ORDER BY c.oid",
         )?;
@@ -282,7 +291,7 @@ impl Snapshot for PostgresSnapshot {
 
     /// Sequences stand outside every snapshot: read after the rows, none is behind what a row holds.
     fn sequences(&self) -> Result<Sequences> {
-        super::sequences::read(&mut self.holder.borrow_mut())
+        super::sequences::read(&mut self.holder())
     }
 
     fn triggers(&self) -> Result<Vec<SchemaObject>> {
@@ -298,20 +307,45 @@ impl Snapshot for PostgresSnapshot {
     }
 
     fn consistency(&self) -> serde_json::Value {
-        let Moment { system_identifier, database_oid, version, snapshot, position, .. } = &self.moment;
-        serde_json::json!({"system_identifier": system_identifier, "database_oid": database_oid, "server_version_num": version,
-            "snapshot": snapshot, "wal_position": position})
+        serde_json::to_value(&self.marks).unwrap_or_default()
     }
 
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> Result<Vec<Unread>> {
         self.reading(|session| {
             let flow = if relation.name == LARGE_OBJECTS {
-                large_objects::scan(session, content, &mut Order { model: LARGE_OBJECTS, last: None, each })?
+                large_objects::scan(session, content, &mut Order::new(LARGE_OBJECTS), each)?
             } else {
                 self.scan_table(session, self.catalog.table(&relation.name)?, content, each)?
             };
             Ok((Vec::new(), flow))
         })
+    }
+
+    /// One that the server does not give (it has no more connections) is done without.
+    fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
+        let reader = RefCell::new(Some(self.connection().ok()?));
+        let (address, holder, exported) = (self.address.clone(), self.holder.clone(), self.exported.clone());
+        let (moment, marks) = (self.moment.clone(), self.marks.clone());
+        let (catalog, relations) = (self.catalog.clone(), self.relations.clone());
+        Some(Box::new(Self { address, holder, reader, exported, moment, marks, catalog, relations }))
+    }
+
+    fn tells_since(&self, relation: &Relation, since: &serde_json::Value) -> bool {
+        self.marks.horizon(&relation.name, since).is_some()
+    }
+
+    fn scan_since(
+        &self,
+        relation: &Relation,
+        since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Since) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        let Some(horizon) = self.marks.horizon(&relation.name, since) else {
+            return self.scan(relation, content, &mut |row| each(Since::Row(row)));
+        };
+        let table = self.catalog.table(&relation.name)?;
+        self.reading(|session| Ok((Vec::new(), since::scan(session, table, horizon, content, each)?)))
     }
 
     fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
