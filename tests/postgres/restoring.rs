@@ -213,3 +213,28 @@ fn a_restore_whose_connection_is_killed_changed_nothing_and_can_be_run_again() {
     place.engine.restore(&plan.plan, Some("once more"), &mut going).unwrap();
     assert_equal(&good, &dumped(&cluster, &database));
 }
+
+#[test]
+fn a_key_that_only_the_database_takes_for_the_same_is_told_and_nothing_is_changed() {
+    let cluster = Cluster::start();
+    let database = cluster.database("equal");
+    database.psql("CREATE TABLE n (k numeric PRIMARY KEY, v text); INSERT INTO n VALUES (1.0, 'a')");
+    let place = Place::backed_up(&database);
+    database.psql("UPDATE n SET k = 1.00");
+    let plan = place.engine.preview(&PreviewRequest::new(None, Strategy::Replace), &mut going).unwrap();
+    let error = place.engine.restore(&plan.plan, Some("a test"), &mut going).unwrap_err();
+    assert!(error.to_string().contains("the database takes for that of a record to be restored"), "{error}");
+    assert_eq!(database.psql("SELECT k, v FROM n").trim(), "1.00|a");
+}
+
+#[test]
+fn a_newer_column_that_must_have_a_value_blocks_what_would_be_inserted_without_one() {
+    let cluster = Cluster::start();
+    let database = cluster.database("newer");
+    database.psql("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a')");
+    let place = Place::backed_up(&database);
+    database.psql("DELETE FROM t; ALTER TABLE t ADD COLUMN w integer NOT NULL DEFAULT 3");
+    let plan = place.engine.preview(&PreviewRequest::new(None, Strategy::Merge), &mut going).unwrap();
+    assert!(!plan.safe_to_restore);
+    assert!(plan.findings.iter().any(|finding| finding.message.contains("columns that must have a value: w")), "{:?}", plan.findings);
+}

@@ -22,12 +22,11 @@ const TABLES: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, coalesce(co
         AND d.objid = c.oid AND d.deptype = 'e'))
     ORDER BY n.nspname, c.relname";
 
-/// Their columns, the base type of a domain in the place of the domain. A column that is filled from elsewhere (a default, an
-/// identity) may be left out of an insert.
+/// Their columns, the base type of a domain in the place of the domain.
 const COLUMNS: &str = "WITH RECURSIVE base(oid, root) AS (SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.typtype <> 'd'
       UNION ALL SELECT t.oid, b.root FROM pg_catalog.pg_type t JOIN base b ON t.typbasetype = b.oid WHERE t.typtype = 'd')
     SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
-      a.attgenerated <> '', a.atthasdef OR a.attidentity <> '', CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END,
+      a.attgenerated <> '', CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END,
       coalesce(l.collisdeterministic, true), a.attidentity = 'a'
     FROM pg_catalog.pg_attribute a JOIN base b ON b.oid = a.atttypid JOIN pg_catalog.pg_type t ON t.oid = b.root
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
@@ -119,7 +118,6 @@ struct Attribute {
     declared: String,
     not_null: bool,
     generated: bool,
-    filled: bool,
     base: String,
     deterministic: bool,
     always: bool,
@@ -197,10 +195,9 @@ fn attributes(rows: Vec<Vec<Option<String>>>) -> BTreeMap<String, Vec<Attribute>
             declared: text(&row, 3),
             not_null: is_true(&row, 4),
             generated: is_true(&row, 5),
-            filled: is_true(&row, 6),
-            base: text(&row, 7),
-            deterministic: is_true(&row, 8),
-            always: is_true(&row, 9),
+            base: text(&row, 6),
+            deterministic: is_true(&row, 7),
+            always: is_true(&row, 8),
         };
         found.entry(text(&row, 0)).or_default().push(attribute);
     }
@@ -239,7 +236,7 @@ fn table(schema: &str, name: &str, attributes: &[Attribute], unique: &[Index], p
         declared: attribute.declared.clone(),
         role: Role::Data,
         fold: fold_of(&attribute.base),
-        not_null: attribute.not_null && !attribute.filled,
+        not_null: attribute.not_null,
     });
     let relation = Relation {
         name: model_name(schema, name),

@@ -140,7 +140,7 @@ impl PostgresWriter {
         let relation = &table.relation;
         if let Some(condition) = by_key(table, like) {
             let found = self.select(table, "", &condition, None)?;
-            return Ok(found.map(|(_, row)| Found { row, condition }));
+            return found.map(|(_, row)| same_key(relation, like, row).map(|row| Found { row, condition })).transpose();
         }
         let sought = compared_digest(relation, &like.values);
         let found = self.select(table, "tableoid::pg_catalog.oid, ctid", &by_values(table, like), Some(sought))?;
@@ -289,6 +289,16 @@ fn place_of(line: &[u8]) -> Result<(String, &[u8])> {
     let (table, place, rest) = (next(), next(), next());
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     Ok((format!("tableoid = {} AND ctid = '{}'", text(table), text(place)), rest))
+}
+
+/// A record under another key that the database takes for the same one (1.0 and 1.00, letters without case) is not the one meant.
+fn same_key(relation: &Relation, like: &Row, row: Row) -> Result<Row> {
+    if row.key == like.key {
+        return Ok(row);
+    }
+    let why = "a live record has a key that the database takes for that of a record to be restored, though it is written otherwise; \
+               leave the one out or delete the other";
+    Err(Error::Unfit { model: relation.name.clone(), why: why.into() })
 }
 
 fn not_one(relation: &Relation, rows: u64) -> Error {
