@@ -136,7 +136,7 @@ impl Questions<'_> {
         };
         let refused = |why: &str| Failure::new(Status::Refused, format!("{why}; nothing was changed"));
         let mut answer = String::new();
-        let asked = write!(self.asked, "{question} [y/N] ").and_then(|()| self.asked.flush());
+        let asked = self.asked.write_all(format!("{question} [y/N] ").as_bytes()).and_then(|()| self.asked.flush());
         asked.and_then(|()| answers.read_line(&mut answer)).map_err(|why| refused(&format!("no answer could be read: {why}")))?;
         if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) { Ok(()) } else { Err(refused("not confirmed")) }
     }
@@ -147,7 +147,8 @@ impl Questions<'_> {
     /// What the terminal says.
     pub fn line(&mut self, question: &str) -> io::Result<Option<String>> {
         let Some(answers) = self.answers.as_mut() else { return Ok(None) };
-        write!(self.asked, "{question} ")?;
+        // In one piece: what is typed ahead must not be echoed into the middle of it.
+        self.asked.write_all(format!("{question} ").as_bytes())?;
         self.asked.flush()?;
         let mut answer = String::new();
         answers.read_line(&mut answer)?;
