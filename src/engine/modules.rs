@@ -9,7 +9,8 @@ use std::ops::ControlFlow;
 use crate::catalog::ModuleModels;
 use crate::rows::{Batch, Relation, RelationKind, Row, Value};
 use crate::sources::{
-    Content, Definition, Glancing, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
+    Content, Definition, Glancing, Identity, Reference, Result as SourceResult, Rival, SchemaObject, Sequences, Since, Snapshot, Unique,
+    Unread,
 };
 
 use super::error::{Error, Result};
@@ -239,6 +240,14 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
 
     fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> SourceResult<Option<Row>> {
         self.snapshot.holds(model, columns, values, content)
+    }
+
+    fn judges(&self, relation: &Relation) -> SourceResult<bool> {
+        self.snapshot.judges(relation)
+    }
+
+    fn rivals(&self, relation: &Relation, rows: &[Row]) -> SourceResult<Vec<Rival>> {
+        self.snapshot.rivals(relation, rows)
     }
 
     fn covers(&self, row: &Row) -> bool {

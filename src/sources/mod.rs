@@ -313,6 +313,17 @@ pub struct Unique {
     pub folds: Vec<Fold>,
 }
 
+/// A row that stands in the way of another: both cannot be there.
+#[derive(Clone, Debug)]
+pub struct Rival {
+    /// The place of the other among those that were asked about.
+    pub given: usize,
+    /// The row as it is.
+    pub holder: Row,
+    /// The columns that decide it.
+    pub columns: Vec<usize>,
+}
+
 /// A source at one moment.
 pub trait Snapshot {
     /// What it is.
@@ -417,6 +428,23 @@ pub trait Snapshot {
     /// What the source says, also about a column or model it does not have.
     fn holds(&self, _model: &str, _columns: &[String], _values: &[Value], _content: &dyn Content) -> Result<Option<Row>> {
         Ok(None)
+    }
+
+    /// Whether the source finds rows of `relation` in each other's way that [`Snapshot::uniques`] and the key do not: by what it alone takes
+    /// for equal, by expressions, in a part of the rows.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn judges(&self, _relation: &Relation) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The rows that stand in the way of `rows` for such reasons; each of those itself is among them where it is there as it is.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn rivals(&self, _relation: &Relation, _rows: &[Row]) -> Result<Vec<Rival>> {
+        Ok(Vec::new())
     }
 
     /// Whether a row like this one would be read: false for an entry of a tree that a glob leaves out.

@@ -11,6 +11,7 @@ mod reading;
 mod refusals;
 mod restore_to;
 mod restoring;
+mod rivals;
 mod scope;
 mod since;
 mod tls;

@@ -85,7 +85,7 @@ fn a_database_that_cannot_take_the_backup_is_refused_and_stays_as_it_is() {
         ("a_type", "CREATE TYPE x AS ENUM ('a')", "the type public.x"),
         ("a_schema", "CREATE SCHEMA x", "the schema x"),
         ("an_extension", "CREATE EXTENSION hstore", "the extension hstore and "),
-        ("a_function", "CREATE FUNCTION x() RETURNS integer LANGUAGE sql RETURN 1", "the function public.x"),
+        ("a_function", "CREATE FUNCTION x() RETURNS integer LANGUAGE sql AS 'SELECT 1'", "the function public.x"),
         ("a_large_object", "SELECT lo_create(77)", "the large object 77"),
         ("an_operator_family", "CREATE OPERATOR FAMILY x USING btree", "the operator family x"),
     ];

@@ -16,6 +16,7 @@ pub mod lockstep;
 pub mod plan;
 pub mod preview;
 pub mod record;
+mod rivals;
 pub mod run;
 pub mod safety;
 pub mod scratch;

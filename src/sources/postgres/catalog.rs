@@ -27,9 +27,11 @@ const COLUMNS: &str = "WITH RECURSIVE base(oid, root) AS (SELECT t.oid, t.oid FR
       UNION ALL SELECT t.oid, b.root FROM pg_catalog.pg_type t JOIN base b ON t.typbasetype = b.oid WHERE t.typtype = 'd')
     SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
       a.attgenerated <> '', CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END,
-      coalesce(l.collisdeterministic, true), a.attidentity = 'a'
+      coalesce(l.collisdeterministic, true), a.attidentity = 'a', n.nspname, t.typname,
+      CASE WHEN l.collname <> 'default' THEN c.nspname END, l.collname
     FROM pg_catalog.pg_attribute a JOIN base b ON b.oid = a.atttypid JOIN pg_catalog.pg_type t ON t.oid = b.root
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+    LEFT JOIN pg_catalog.pg_namespace c ON c.oid = l.collnamespace
     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (%)
     ORDER BY a.attrelid, a.attnum";
 
@@ -72,6 +74,10 @@ pub struct Table {
     pub always: Vec<usize>,
     /// How each column of the model is read.
     pub kinds: Vec<Kind>,
+    /// What each column is of, as SQL, a domain's base in its place: the type, and what to say behind a value of another collation.
+    pub types: Vec<(String, String)>,
+    /// The columns of which equal values have one text, by their places in the model.
+    pub plain: Vec<usize>,
     /// The order of each part of the key, as SQL; empty without a key.
     pub order: Vec<String>,
     /// Parts of the key, as SQL, that may be longer than a key holds.
@@ -121,6 +127,7 @@ struct Attribute {
     base: String,
     deterministic: bool,
     always: bool,
+    of: (String, String),
 }
 
 /// The columns of a unique index, by their numbers.
@@ -198,10 +205,16 @@ fn attributes(rows: Vec<Vec<Option<String>>>) -> BTreeMap<String, Vec<Attribute>
             base: text(&row, 6),
             deterministic: is_true(&row, 7),
             always: is_true(&row, 8),
+            of: (qualified(&text(&row, 9), &text(&row, 10)), collated(&text(&row, 11), &text(&row, 12))),
         };
         found.entry(text(&row, 0)).or_default().push(attribute);
     }
     found
+}
+
+/// Text in another collation than its type's own.
+fn collated(schema: &str, name: &str) -> String {
+    if schema.is_empty() { String::new() } else { format!(" COLLATE {}", qualified(schema, name)) }
 }
 
 fn indexes(rows: Vec<Vec<Option<String>>>) -> BTreeMap<String, Vec<Index>> {
@@ -254,6 +267,8 @@ fn table(schema: &str, name: &str, attributes: &[Attribute], unique: &[Index], p
         condition: condition_of(condition),
         always: (0..stored.len()).filter(|&column| stored[column].always).collect(),
         kinds: stored.iter().map(|attribute| kind_of(&attribute.base)).collect(),
+        types: stored.iter().map(|attribute| attribute.of.clone()).collect(),
+        plain: (0..stored.len()).filter(|&column| is_plain(stored[column])).collect(),
         order: parts.iter().map(|attribute| order_of(attribute)).collect(),
         long: parts.iter().filter(|attribute| !is_short(&attribute.base)).map(|attribute| bytes_of(attribute)).collect(),
     }
@@ -280,6 +295,13 @@ fn kind_of(base: &str) -> Kind {
 /// Types whose values are never too long for a key.
 fn is_short(base: &str) -> bool {
     matches!(base, "int2" | "int4" | "int8" | "oid" | "bool" | "uuid" | "date" | "timestamp" | "timestamptz" | "float4" | "float8" | "name")
+}
+
+/// Whether two values are equal to the database only where their texts are one (blanks at the end of `bpchar` are the key's business).
+fn is_plain(attribute: &Attribute) -> bool {
+    let base = attribute.base.as_str();
+    let other = ["text", "varchar", "bpchar", "bytea", "time", "inet", "cidr", "macaddr", "macaddr8", "bit", "varbit", "char"];
+    attribute.deterministic && ((is_short(base) && !matches!(base, "float4" | "float8")) || other.contains(&base))
 }
 
 /// The order that our key has: the type's own where the two are provably one, else that of the bytes of its text.

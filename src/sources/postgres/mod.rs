@@ -17,6 +17,7 @@ mod objects;
 mod places;
 mod raise;
 mod reader;
+mod rivals;
 mod sequences;
 mod session;
 mod since;

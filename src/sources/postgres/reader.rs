@@ -3,7 +3,8 @@
 //! Tables are locked against changes of their definition before the snapshot is taken, as far as reading needs it
 //! (ACCESS SHARE, what pg_dump takes): writers go on. Rows come through COPY in an order that the server makes by bytes.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,14 +12,15 @@ use super::address::Address;
 use super::catalog::{Catalog, LARGE_OBJECTS, Table};
 use super::dump;
 use super::large_objects;
+use super::rivals::{self, Constraint};
 use super::session::Session;
 use super::since::{self, Marks};
-use super::sql::{ident, literal, value};
+use super::sql::literal;
 use super::text::Decoder;
-use crate::rows::{Key, KeyKind, Relation, Row, Value, row::compared_digest};
+use crate::rows::{Key, KeyKind, Relation, Row, row::compared_digest};
 use crate::sources::sorted::Sorted;
 use crate::sources::{
-    Content, Definition, Error, Identity, Looking, Reference, Result, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
+    Content, Definition, Error, Identity, Looking, Reference, Result, Rival, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
 };
 
 /// Attempts to lock all tables before one that came meanwhile makes it fail.
@@ -36,6 +38,8 @@ pub struct PostgresSnapshot {
     marks: Marks,
     catalog: Catalog,
     relations: Vec<Relation>,
+    /// What only the database can judge, once that was asked for.
+    constraints: OnceCell<BTreeMap<String, Vec<Constraint>>>,
 }
 
 /// What is known of the server and the database.
@@ -82,7 +86,17 @@ impl PostgresSnapshot {
             relations.sort_by(|a, b| a.name.cmp(&b.name));
         }
         let address = address.clone();
-        Ok(Self { address, holder: Arc::new(Mutex::new(session)), reader: RefCell::new(None), exported, moment, marks, catalog, relations })
+        Ok(Self {
+            address,
+            holder: Arc::new(Mutex::new(session)),
+            reader: RefCell::new(None),
+            exported,
+            moment,
+            marks,
+            catalog,
+            relations,
+            constraints: OnceCell::new(),
+        })
     }
 
     /// Does something on a connection that reads within the snapshot.
@@ -96,6 +110,21 @@ impl PostgresSnapshot {
             *self.reader.borrow_mut() = Some(reader);
         }
         Ok(done)
+    }
+
+    /// What only the database can judge of a model. Where names cannot be written in its encoding, nothing is asked.
+    fn constraints(&self, model: &str) -> Result<&[Constraint]> {
+        let constraints = match self.constraints.get() {
+            Some(constraints) => constraints,
+            None => {
+                let mut loaded = rivals::load(&mut self.holder(), &self.catalog.tables)?;
+                if self.moment.encoding != "UTF8" {
+                    loaded.values_mut().for_each(|constraints| constraints.retain(Constraint::is_ascii));
+                }
+                self.constraints.get_or_init(|| loaded)
+            }
+        };
+        Ok(constraints.get(model).map_or(&[], Vec::as_slice))
     }
 
     fn holder(&self) -> MutexGuard<'_, Session> {
@@ -327,7 +356,8 @@ impl Snapshot for PostgresSnapshot {
         let (address, holder, exported) = (self.address.clone(), self.holder.clone(), self.exported.clone());
         let (moment, marks) = (self.moment.clone(), self.marks.clone());
         let (catalog, relations) = (self.catalog.clone(), self.relations.clone());
-        Some(Box::new(Self { address, holder, reader, exported, moment, marks, catalog, relations }))
+        let constraints = OnceCell::new();
+        Some(Box::new(Self { address, holder, reader, exported, moment, marks, catalog, relations, constraints }))
     }
 
     fn tells_since(&self, relation: &Relation, since: &serde_json::Value) -> bool {
@@ -348,25 +378,21 @@ impl Snapshot for PostgresSnapshot {
         self.reading(|session| Ok((Vec::new(), since::scan(session, table, horizon, content, each)?)))
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
-        let table = self.catalog.table(model)?;
-        if columns.is_empty() || columns.len() != values.len() {
-            return Err(Error::Unfit { model: model.into(), why: "as many values as columns are looked up, and at least one".into() });
+    fn judges(&self, relation: &Relation) -> Result<bool> {
+        Ok(!self.constraints(&relation.name)?.is_empty())
+    }
+
+    fn rivals(&self, relation: &Relation, rows: &[Row]) -> Result<Vec<Rival>> {
+        let mut found = Vec::new();
+        for constraint in self.constraints(&relation.name)? {
+            let table = self.catalog.table(&relation.name)?;
+            match self.reading(|session| Ok((rivals::of(session, table, constraint, rows)?, ControlFlow::Continue(())))) {
+                Ok(rivals) => found.extend(rivals),
+                // An expression does not bear these values: the database says so of the row when it is written.
+                Err(Error::Database { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let equal = columns.iter().zip(values).map(|(column, sought)| {
-            let sought = (!sought.is_null()).then(|| value(sought)).flatten()?;
-            Some(format!("{} = {sought}", ident(column)))
-        });
-        let Some(equal) = equal.collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let sql = format!("COPY (SELECT {} FROM {} WHERE {} LIMIT 1) TO STDOUT", table.columns(), table.source(), equal.join(" AND "));
-        self.reading(|session| {
-            let (mut found, mut decoder) = (None, Decoder::default());
-            session.copy_all(model, &sql, &mut |line| {
-                let values = decoder.row(line, &table.kinds, content).map_err(|source| unreadable(table, source))?;
-                found = Some(Row::new(&table.relation, values, 0));
-                Ok(())
-            })?;
-            Ok((found, ControlFlow::Continue(())))
-        })
+        Ok(found)
     }
 }
