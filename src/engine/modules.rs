@@ -238,8 +238,8 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         self.snapshot.left_out()
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> SourceResult<Option<Row>> {
-        self.snapshot.holds(model, columns, values, content)
+    fn entry(&self, path: &[u8], content: &dyn Content) -> SourceResult<Option<Row>> {
+        self.snapshot.entry(path, content)
     }
 
     fn judges(&self, relation: &Relation) -> SourceResult<bool> {

@@ -420,13 +420,11 @@ pub trait Snapshot {
         Vec::new()
     }
 
-    /// A row of `model` that holds `values` in `columns`, as the source's own equality has it: who holds a unique value, whether a parent is there.
-    ///
-    /// NULL equals nothing. A tree is asked for the entry at a path.
+    /// The entry of a tree at `path`, left out by a glob or not; none where nothing is there, and of what is no tree.
     ///
     /// # Errors
-    /// What the source says, also about a column or model it does not have.
-    fn holds(&self, _model: &str, _columns: &[String], _values: &[Value], _content: &dyn Content) -> Result<Option<Row>> {
+    /// What reading it met, and a path that leads out of the tree.
+    fn entry(&self, _path: &[u8], _content: &dyn Content) -> Result<Option<Row>> {
         Ok(None)
     }
 

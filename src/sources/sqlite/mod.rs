@@ -13,10 +13,12 @@ mod functions;
 mod open;
 mod plan;
 mod reader;
+mod rivals;
 mod salvage;
 mod schema;
 mod seen;
 mod values;
+mod words;
 mod writer;
 
 use std::path::{Path, PathBuf};

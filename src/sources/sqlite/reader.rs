@@ -3,26 +3,27 @@
 //! SQLite's own order is used where it provably is ours: rowids, and BINARY or RTRIM text in a UTF-8 database. Everything
 //! else is sorted by a function that computes our key. The order is checked row by row either way.
 
-use std::cell::Cell as Slot;
+use std::cell::{Cell as Slot, RefCell};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use super::copy;
 use super::encoding::Encoding;
 use super::functions;
 use super::open::{self, Opened, Trace};
 use super::plan::Plan;
+use super::rivals::{Judge, Judges};
 use super::salvage::{self, Readable};
 use super::schema::{Schema, Table, UniqueIndex};
 use super::seen::Seen;
-use super::values::{Bound, equals, quoted, quoted_list, read, read_into};
+use super::values::{quoted, quoted_list, read, read_into};
 use crate::rows::{Batch, Digest, Fold, Relation, Row, RowDigest, Value};
 use crate::sources::private::Private;
-use crate::sources::{Content, Definition, Error, Identity, Reference, Result, SchemaObject, Snapshot, Unique, Unread};
+use crate::sources::{Content, Definition, Error, Identity, Looking, Reference, Result, Rival, SchemaObject, Snapshot, Unique, Unread};
 
 /// A SQLite database as it was when it was opened.
 pub struct SqliteSnapshot {
@@ -38,6 +39,7 @@ pub struct SqliteSnapshot {
     schema: Schema,
     relations: Vec<Relation>,
     uniques: Vec<Unique>,
+    judges: RefCell<Judges>,
 }
 
 /// Why a pass over a table ended early.
@@ -123,7 +125,19 @@ impl SqliteSnapshot {
             schema,
             relations,
             uniques,
+            judges: RefCell::default(),
         })
+    }
+
+    /// Asks the judge of a model, which is made where nobody asked before.
+    fn judged<T>(&self, model: &str, ask: impl FnOnce(&Table, Option<&Judge>) -> Result<T>) -> Result<T> {
+        let table = self.table(model)?;
+        let mut judges = self.judges.borrow_mut();
+        if !judges.contains_key(model) {
+            let judge = Judge::of(&self.connection, table, self.schema.encoding).map_err(|error| self.said(model, &error))?;
+            judges.insert(model.to_owned(), judge);
+        }
+        ask(table, judges.get(model).and_then(Option::as_ref))
     }
 
     fn table(&self, model: &str) -> Result<&Table> {
@@ -398,38 +412,31 @@ impl Snapshot for SqliteSnapshot {
         self.passes(Pass::new(self.table(&relation.name)?, content, false, give))
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
-        let table = self.table(model)?;
-        if values.iter().any(Value::is_null) {
-            return Ok(None);
-        }
-        if columns.is_empty() || columns.len() != values.len() {
-            return Err(Error::Unfit { model: model.into(), why: "as many values as columns are looked up, and at least one".into() });
-        }
-        let encoding = self.schema.encoding;
-        let read = encoding.reads_all(table.relation.columns.iter().map(|column| column.name.as_str()));
-        let condition = condition(table, columns, values, encoding);
-        let sql = format!("SELECT {read} FROM {} WHERE {condition} LIMIT 1", quoted(model));
-        let said = |error: rusqlite::Error| self.said(model, &error);
-        let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
-        let found = statement.query_row(params_from_iter(values.iter().map(|value| Bound::inline(value.cell(), encoding))), |row| {
-            Ok(cells(row, table.relation.columns.len(), content))
-        });
-        match found.optional().map_err(said)? {
-            None => Ok(None),
-            Some(Ok(values)) => Ok(Some(Row::new(&table.relation, values, 0))),
-            Some(Err(Cell::Sqlite(error))) => Err(said(error)),
-            Some(Err(Cell::Content(source))) => Err(Error::Io { what: model.into(), source }),
-        }
+    fn judges(&self, relation: &Relation) -> Result<bool> {
+        self.judged(&relation.name, |_, judge| Ok(judge.is_some()))
     }
-}
 
-/// Compares as the unique index over these columns does, else as the columns themselves do.
-fn condition(table: &Table, columns: &[String], values: &[Value], encoding: Encoding) -> String {
-    let index: Option<&UniqueIndex> = table.unique.iter().find(|index| index.columns == columns);
-    let parts = columns.iter().zip(values).enumerate().map(|(place, (column, value))| {
-        let collation = index.and_then(|index| index.collations.get(place)).map(|collation| quoted(collation));
-        equals(column, value, collation.as_deref(), encoding)
-    });
-    parts.collect::<Vec<_>>().join(" AND ")
+    fn rivals(&self, relation: &Relation, rows: &[Row]) -> Result<Vec<Rival>> {
+        let said = |error: rusqlite::Error| self.said(&relation.name, &error);
+        let read = self.schema.encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
+        self.judged(&relation.name, |table, judge| {
+            let (Some(judge), mut found) = (judge, Vec::new()) else { return Ok(Vec::new()) };
+            for (given, row) in rows.iter().enumerate() {
+                // What cannot be computed for this row is told when it is written.
+                for (columns, condition, values) in judge.asks(table, row).unwrap_or_default() {
+                    let sql = format!("SELECT {read} FROM main.{} WHERE {condition}", quoted(&relation.name));
+                    let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
+                    let mut holders = statement.query(params_from_iter(values)).map_err(said)?;
+                    while let Some(holder) = holders.next().map_err(said)? {
+                        let values = cells(holder, relation.columns.len(), &Looking).map_err(|error| match error {
+                            Cell::Sqlite(error) => said(error),
+                            Cell::Content(source) => Error::Io { what: relation.name.clone(), source },
+                        })?;
+                        found.push(Rival { given, holder: Row::new(&table.relation, values, 0), columns: columns.to_vec() });
+                    }
+                }
+            }
+            Ok(found)
+        })
+    }
 }
