@@ -2,7 +2,8 @@
 -- Roles: "owner; of 'all'" owns parts of it, reader may read.
 SET client_min_messages = warning;
 SELECT current_setting('server_version_num')::integer >= 140000 AS from_14, current_setting('server_version_num')::integer >= 150000 AS from_15,
-  CASE WHEN current_setting('server_version_num')::integer >= 140000 THEN 'int4multirange' ELSE 'text' END AS multirange \gset
+  CASE WHEN current_setting('server_version_num')::integer >= 140000 THEN 'int4multirange' ELSE 'text' END AS multirange,
+  CASE WHEN current_setting('server_version_num')::integer >= 140000 THEN 'Infinity' ELSE 'NaN' END AS endless \gset
 SET check_function_bodies = false;
 
 CREATE EXTENSION hstore;
@@ -93,7 +94,7 @@ INSERT INTO every_type VALUES
   '{"a" : 1, "a":2 }', '{"b": 1e400, "a": "\u00e9"}', '<a>&lt;</a>', B'10101', B'', '::1/64', '10.0.0.0/8', '08:00:2b:01:02:03', '08:00:2b:01:02:03:04:05',
   '(1e-300,-0)', '{1,2,3}', '[(0,0),(1,1)]', '((1,1),(0,0))', '[(0,0),(1,1)]', '((0,0),(1,1),(1,0))', '<(0,0),1>', '''it''''s'':1A a:2', '''fat'' & !rat:*', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', E'two\nlines',
   '(1,"it''s, ""odd""")', '{"(1,x)",NULL,"(,)"}', 2147483647, 'n', '[1,5)', '{[1,2),[5,9)}', '[0.1,)', '"a;b"=>NULL, "c"=>"d"', 'CaSe', '[2:3][-1:0]={{1,2},{3,NULL}}', '{😀,alpha}', 'every_type', 4294967295, '16/B374D848'),
- (2, 32767, 2147483647, 9223372036854775807, 'Infinity', 1.5, 1e-45, 5e-324, '0.01', false, '    ', '          ', '\N', '', '294276-12-31 23:59:59.999999', '0001-01-01 00:00:00+00', '5874897-12-31', '00:00', '00:00+00', '1 mon -1 day +00:00:00.000001',
+ (2, 32767, 2147483647, 9223372036854775807, :'endless', 1.5, 1e-45, 5e-324, '0.01', false, '    ', '          ', '\N', '', '294276-12-31 23:59:59.999999', '0001-01-01 00:00:00+00', '5874897-12-31', '00:00', '00:00+00', '1 mon -1 day +00:00:00.000001',
   'null', 'null', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '((0,0),(1,1))', NULL, NULL, '', NULL, NULL, 'zeta', '(,)', '{}', 1, '\.', 'empty', '{}', 'empty', '', '', '{}', '{}', 0, 0, '0/0');
 INSERT INTO every_type (id, label, long, raw) SELECT 3, 'large', repeat(E'0123456789\t\\', 60000), decode(repeat('00ff10', 50000), 'hex');
 INSERT INTO every_type (label) VALUES ('by sequence');

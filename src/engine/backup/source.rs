@@ -1,4 +1,4 @@
-//! One source into the vault: its models, two at once where it can be read twice at one moment; or none of them, where nothing was
+//! One source into the vault: its models, several at once where it can be read more than once at one moment; or none of them, where nothing was
 //! written since a backup that holds them.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,6 +19,9 @@ use crate::engine::selection::Decided;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::{Definition, Snapshot};
 use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
+
+/// So many connections read a database at once where its app does not say otherwise.
+const CONNECTIONS: usize = 2;
 
 /// Where a backup goes.
 #[derive(Clone, Copy)]
@@ -156,9 +159,11 @@ impl Backing<'_> {
         Ok(())
     }
 
-    /// Stores each model, by this thread and one more that reads the same moment.
+    /// Stores each model, by this thread and by as many more as read the same moment and the app is to be read by.
     fn stored(&self, source: &dyn Snapshot, tasks: Vec<Task<'_>>, target: Target<'_>, backup: &BackupId) -> Result<Vec<Outcome>> {
-        let another = if tasks.len() > 1 { source.another() } else { None };
+        let wanted = self.app.connections.and_then(|count| usize::try_from(count).ok()).unwrap_or(CONNECTIONS);
+        // One that the source does not give is done without.
+        let others: Vec<_> = (1..wanted.min(tasks.len())).map_while(|_| source.another()).collect();
         let outcomes = tasks.iter().map(|_| Mutex::default()).collect();
         let progress = self.run.progress.as_ref();
         let proving = self.request.kind == BackupType::Full;
@@ -166,17 +171,17 @@ impl Backing<'_> {
         let queue = Queue { tasks, target, backup, proving, progress, next, stop, outcomes };
         std::thread::scope(|scope| {
             let queue = &queue;
-            let helper = another.and_then(|another| {
-                // Where the system gives no thread, one reads it all.
-                std::thread::Builder::new().name("reading".into()).spawn_scoped(scope, move || queue.work(another.as_ref())).ok()
-            });
+            // Where the system gives no thread, the others read it all.
+            let reading = || std::thread::Builder::new().name("reading".into());
+            let helpers: Vec<_> =
+                others.into_iter().filter_map(|other| reading().spawn_scoped(scope, move || queue.work(other.as_ref())).ok()).collect();
             let own = queue.work(source);
-            let helped = helper.map_or(Ok(()), |helper| helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            match (own, helped) {
-                // It stopped because the other one failed, which says more.
-                (Err(Error::Cancelled), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-                (Ok(()), Ok(())) => Ok(()),
-            }
+            let helped = helpers.into_iter().map(|helper| helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            // One that stopped because another failed says less than that one.
+            let mut ends: Vec<Result<()>> = std::iter::once(own).chain(helped).collect();
+            let failed = ends.iter().position(|end| end.as_ref().is_err_and(|error| !matches!(error, Error::Cancelled)));
+            let over = failed.or_else(|| ends.iter().position(Result::is_err));
+            ends.swap_remove(over.unwrap_or(0))
         })?;
         let taken = queue.outcomes.into_iter().filter_map(|outcome| outcome.into_inner().unwrap_or_else(PoisonError::into_inner));
         Ok(taken.collect())
