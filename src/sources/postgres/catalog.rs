@@ -28,7 +28,10 @@ const COLUMNS: &str = "WITH RECURSIVE base(oid, root) AS (SELECT t.oid, t.oid FR
     SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
       a.attgenerated <> '', CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END,
       coalesce(l.collisdeterministic, true), a.attidentity = 'a', n.nspname, t.typname,
-      CASE WHEN l.collname <> 'default' THEN c.nspname END, l.collname
+      CASE WHEN l.collname <> 'default' THEN c.nspname END, l.collname,
+      (SELECT array_to_string(ARRAY[w.nspname, o.oprname], E'\n') FROM pg_catalog.pg_opclass k JOIN pg_catalog.pg_amop p ON p.amopfamily = k.opcfamily
+        JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr JOIN pg_catalog.pg_namespace w ON w.oid = o.oprnamespace
+        WHERE k.opcintype = t.oid AND k.opcdefault AND k.opcmethod = 403 AND p.amopstrategy = 3 AND p.amoplefttype = t.oid AND p.amoprighttype = t.oid)
     FROM pg_catalog.pg_attribute a JOIN base b ON b.oid = a.atttypid JOIN pg_catalog.pg_type t ON t.oid = b.root
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
     LEFT JOIN pg_catalog.pg_namespace c ON c.oid = l.collnamespace
@@ -74,8 +77,8 @@ pub struct Table {
     pub always: Vec<usize>,
     /// How each column of the model is read.
     pub kinds: Vec<Kind>,
-    /// What each column is of, as SQL, a domain's base in its place: the type, and what to say behind a value of another collation.
-    pub types: Vec<(String, String)>,
+    /// What each column is of, a domain's base in its place.
+    pub types: Vec<Type>,
     /// The columns of which equal values have one text, by their places in the model.
     pub plain: Vec<usize>,
     /// The order of each part of the key, as SQL; empty without a key.
@@ -104,6 +107,17 @@ impl Table {
     }
 }
 
+/// What a column is of, as SQL.
+#[derive(Clone, Debug)]
+pub struct Type {
+    /// Its name.
+    pub name: String,
+    /// What stands behind a value whose collation is not the type's own.
+    pub collation: String,
+    /// What tells whether two values are equal: those of an extension are not found by `=` alone.
+    pub equal: String,
+}
+
 /// What a database is made of.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
@@ -127,7 +141,7 @@ struct Attribute {
     base: String,
     deterministic: bool,
     always: bool,
-    of: (String, String),
+    of: Type,
 }
 
 /// The columns of a unique index, by their numbers.
@@ -205,7 +219,13 @@ fn attributes(rows: Vec<Vec<Option<String>>>) -> BTreeMap<String, Vec<Attribute>
             base: text(&row, 6),
             deterministic: is_true(&row, 7),
             always: is_true(&row, 8),
-            of: (qualified(&text(&row, 9), &text(&row, 10)), collated(&text(&row, 11), &text(&row, 12))),
+            of: Type {
+                name: qualified(&text(&row, 9), &text(&row, 10)),
+                collation: collated(&text(&row, 11), &text(&row, 12)),
+                equal: text(&row, 13)
+                    .split_once('\n')
+                    .map_or("=".to_owned(), |(schema, sign)| format!("OPERATOR({}.{sign})", ident(schema))),
+            },
         };
         found.entry(text(&row, 0)).or_default().push(attribute);
     }

@@ -118,8 +118,8 @@ fn statement(table: &Table, constraint: &Constraint, rows: &[Row]) -> Option<Str
     }
     let name = |number: usize| format!("{stem}{number}");
     let cast = |row: &Row, &column: &usize| {
-        let (of, collated) = &table.types[column];
-        Some(format!("CAST({} AS {of}){collated}", value(&row.values[column])?))
+        let of = &table.types[column];
+        Some(format!("CAST({} AS {}){}", value(&row.values[column])?, of.name, of.collation))
     };
     let line = |(place, row): (usize, &Row)| {
         let values: Vec<String> = constraint.columns.iter().map(|column| cast(row, column)).collect::<Option<_>>()?;

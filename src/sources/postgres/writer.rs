@@ -140,7 +140,7 @@ impl PostgresWriter {
         let relation = &table.relation;
         if let Some(condition) = by_key(table, like) {
             let found = self.select(table, "", &condition, None)?;
-            return found.map(|(_, row)| same_key(relation, like, row).map(|row| Found { row, condition })).transpose();
+            return Ok(found.map(|(_, row)| Found { row, condition }));
         }
         let sought = compared_digest(relation, &like.values);
         let found = self.select(table, "tableoid::pg_catalog.oid, ctid", &by_values(table, like), Some(sought))?;
@@ -291,16 +291,6 @@ fn place_of(line: &[u8]) -> Result<(String, &[u8])> {
     Ok((format!("tableoid = {} AND ctid = '{}'", text(table), text(place)), rest))
 }
 
-/// A record under another key that the database takes for the same one (1.0 and 1.00, letters without case) is not the one meant.
-fn same_key(relation: &Relation, like: &Row, row: Row) -> Result<Row> {
-    if row.key == like.key {
-        return Ok(row);
-    }
-    let why = "a live record has a key that the database takes for that of a record to be restored, though it is written otherwise; \
-               leave the one out or delete the other";
-    Err(Error::Unfit { model: relation.name.clone(), why: why.into() })
-}
-
 fn not_one(relation: &Relation, rows: u64) -> Error {
     Error::Unfit { model: relation.name.clone(), why: format!("{rows} rows were found where one was meant") }
 }
@@ -329,8 +319,7 @@ impl Writer for PostgresWriter {
         let mut found = self.by_keys(&table, likes)?;
         let mut rows: Vec<Option<Row>> = likes.iter().map(|like| found.remove(&like.key)).collect();
         for (row, like) in rows.iter_mut().zip(likes).filter(|(row, _)| row.is_none()) {
-            // What is left over is equal to the database alone: one of them may be the one that is meant.
-            if !found.is_empty() || by_key(&table, like).is_none() {
+            if by_key(&table, like).is_none() {
                 *row = self.read(relation, like)?;
             }
         }
