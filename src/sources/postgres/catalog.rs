@@ -19,7 +19,7 @@ const TABLES: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, coalesce(co
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
       AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
       AND (config.rel IS NOT NULL OR NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-        AND d.objid = c.oid AND d.deptype = 'e'))
+        AND d.objid = c.oid AND d.deptype = 'e')) AND %
     ORDER BY n.nspname, c.relname";
 
 /// Their columns, the base type of a domain in the place of the domain.
@@ -156,7 +156,19 @@ impl Catalog {
     /// # Errors
     /// What the server says.
     pub fn load(session: &mut Session) -> Result<Self> {
-        let found = session.rows(TABLES)?;
+        Self::of(session, "true")
+    }
+
+    /// Asks for a table as it is now, by its number; none where there is no such table any more.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn look_again(session: &mut Session, oid: &str) -> Result<Option<Table>> {
+        Ok(Self::of(session, &format!("c.oid = {oid}"))?.tables.pop())
+    }
+
+    fn of(session: &mut Session, condition: &str) -> Result<Self> {
+        let found = session.rows(&TABLES.replace('%', condition))?;
         if found.is_empty() {
             return Ok(Self::default());
         }
@@ -186,7 +198,7 @@ impl Catalog {
     /// # Errors
     /// What the server says.
     pub fn names(session: &mut Session) -> Result<Vec<String>> {
-        Ok(session.rows(TABLES)?.iter().map(|row| qualified(&text(row, 1), &text(row, 2))).collect())
+        Ok(session.rows(&TABLES.replace('%', "true"))?.iter().map(|row| qualified(&text(row, 1), &text(row, 2))).collect())
     }
 
     /// The table that a model is.

@@ -4,7 +4,9 @@
 //! statements that make the schema come from `pg_dump`.
 
 mod address;
+mod aside;
 mod batch;
+mod carrying;
 mod catalog;
 mod connect;
 mod copying;

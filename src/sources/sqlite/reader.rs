@@ -16,7 +16,7 @@ use super::encoding::Encoding;
 use super::functions;
 use super::open::{self, Opened, Trace};
 use super::plan::Plan;
-use super::rivals::{Judge, Judges};
+use super::rivals::{Ask, Judge, Judges};
 use super::salvage::{self, Readable};
 use super::schema::{Schema, Table, UniqueIndex};
 use super::seen::Seen;
@@ -423,7 +423,7 @@ impl Snapshot for SqliteSnapshot {
             let (Some(judge), mut found) = (judge, Vec::new()) else { return Ok(Vec::new()) };
             for (given, row) in rows.iter().enumerate() {
                 // What cannot be computed for this row is told when it is written.
-                for (columns, condition, values) in judge.asks(table, row).unwrap_or_default() {
+                for Ask { columns, condition, values } in judge.asks(table, row).unwrap_or_default() {
                     let sql = format!("SELECT {read} FROM main.{} WHERE {condition}", quoted(&relation.name));
                     let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
                     let mut holders = statement.query(params_from_iter(values)).map_err(said)?;

@@ -27,6 +27,16 @@ pub struct Judge {
     memory: Connection,
 }
 
+/// A question that finds who is in a row's way.
+pub struct Ask<'j> {
+    /// The columns that decide it.
+    pub columns: &'j [usize],
+    /// The condition.
+    pub condition: String,
+    /// The values of its parameters.
+    pub values: Vec<Found>,
+}
+
 /// The judges of a database's tables, each made when it is first asked for; none for a table without such an index.
 pub type Judges = HashMap<String, Option<Judge>>;
 
@@ -36,6 +46,9 @@ const INDEXES: &str = "SELECT s.sql FROM pragma_index_list(?1, 'main') i JOIN ma
 impl Judge {
     /// None where the table has no such index; what SQLite cannot compute here (a function of the application's) is left to it when rows
     /// are written.
+    ///
+    /// # Errors
+    /// What SQLite says.
     pub fn of(connection: &Connection, table: &Table, encoding: Encoding) -> rusqlite::Result<Option<Self>> {
         let name = &table.relation.name;
         let mut indexes = connection.prepare(INDEXES)?;
@@ -52,8 +65,11 @@ impl Judge {
         Ok(built.is_ok().then_some(Self { constraints, memory }))
     }
 
-    /// For each index that is about the row: its columns, and the condition with its values that finds who is in the row's way.
-    pub fn asks(&self, table: &Table, row: &Row) -> rusqlite::Result<Vec<(&[usize], String, Vec<Found>)>> {
+    /// A question for each index that is about the row.
+    ///
+    /// # Errors
+    /// What SQLite says of the row's values.
+    pub fn asks(&self, table: &Table, row: &Row) -> rusqlite::Result<Vec<Ask<'_>>> {
         let relation = &table.relation;
         let data: Vec<usize> = (0..relation.columns.len()).filter(|&column| !relation.columns[column].is_hidden()).collect();
         if data.iter().any(|&column| matches!(row.values[column], Value::Large(_))) {
@@ -75,7 +91,7 @@ impl Judge {
                 continue;
             }
             let equal: Vec<String> = terms.iter().map(|term| format!("{term} = ?")).collect();
-            asked.push((columns.as_slice(), format!("{condition} AND {}", equal.join(" AND ")), given));
+            asked.push(Ask { columns, condition: format!("{condition} AND {}", equal.join(" AND ")), values: given });
         }
         Ok(asked)
     }
