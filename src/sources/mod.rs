@@ -210,19 +210,7 @@ pub trait Snapshot {
         content: &dyn Content,
         give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
     ) -> Result<Vec<Unread>> {
-        let (mut batch, mut unfit, mut over) = (Batch::default(), None, false);
-        let unread = self.scan(relation, content, &mut |row| {
-            let pushed = batch.push(relation, &row).map_err(|damage| unfit = Some(damage));
-            over = pushed.is_err() || (batch.is_full() && give(&mut batch).is_break());
-            if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        if let Some(damage) = unfit {
-            return Err(damage.into());
-        }
-        if !over && !batch.is_empty() {
-            let _ = give(&mut batch);
-        }
-        Ok(unread)
+        scan_in_batches(self, relation, content, give)
     }
 
     /// Whether [`Snapshot::scan_since`] can tell what of `relation` is as it was at the moment that `since` fixed: what a backup of this
@@ -279,6 +267,31 @@ pub trait Snapshot {
     fn covers(&self, _row: &Row) -> bool {
         true
     }
+}
+
+/// What [`Snapshot::scan_batches`] does by itself: each row that [`Snapshot::scan`] gives is added to a batch.
+///
+/// # Errors
+/// As both.
+pub fn scan_in_batches<S: Snapshot + ?Sized>(
+    snapshot: &S,
+    relation: &Relation,
+    content: &dyn Content,
+    give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
+) -> Result<Vec<Unread>> {
+    let (mut batch, mut unfit, mut over) = (Batch::default(), None, false);
+    let unread = snapshot.scan(relation, content, &mut |row| {
+        let pushed = batch.push(relation, &row).map_err(|damage| unfit = Some(damage));
+        over = pushed.is_err() || (batch.is_full() && give(&mut batch).is_break());
+        if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let Some(damage) = unfit {
+        return Err(damage.into());
+    }
+    if !over && !batch.is_empty() {
+        let _ = give(&mut batch);
+    }
+    Ok(unread)
 }
 
 /// Something that could not be read.

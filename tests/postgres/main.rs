@@ -16,8 +16,8 @@ mod scope;
 mod since;
 mod tls;
 
-use backstop::sources::postgres::{Address, Surroundings};
-use postgres::Client;
+use backstop::sources::postgres::{Address, Client, Surroundings};
+use postgres::SimpleQueryMessage;
 
 /// The surroundings of a user ada whose home is `home`, with these variables besides.
 fn around(home: &std::path::Path, variables: &[(&str, &str)]) -> Surroundings {
@@ -32,6 +32,7 @@ fn open(url: &str, around: &Surroundings) -> backstop::sources::Result<Client> {
 
 /// The first value of the first row.
 fn one(client: &mut Client, sql: &str) -> String {
-    let row = client.query_one(sql, &[]).unwrap();
-    row.get(0)
+    let told = client.simple_query(sql).unwrap();
+    let row = told.iter().find_map(|message| if let SimpleQueryMessage::Row(row) = message { row.get(0) } else { None });
+    row.unwrap().to_owned()
 }

@@ -158,7 +158,7 @@ fn a_server_that_was_restarted_or_crashed_is_not_believed() {
     // One backend is killed: the server ends all of them, recovers from its log, and goes on without being started again.
     let home = tempfile::tempdir().unwrap();
     let mut other = open(&journey.database.url(), &around(home.path(), &[])).unwrap();
-    let backend: i32 = other.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+    let backend: i32 = crate::one(&mut other, "SELECT pg_backend_pid()").parse().unwrap();
     let started = journey.database.psql("SELECT pg_postmaster_start_time()");
     let ready = || journey.cluster.log().matches("ready to accept connections").count();
     let before = ready();

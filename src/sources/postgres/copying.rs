@@ -94,7 +94,7 @@ fn send(mut session: Session, model: &str, sql: &str, pieces: &Receiver<Message>
 }
 
 /// Dropped without its end, the statement fails, and with it the transaction.
-fn feed(mut writer: postgres::CopyInWriter<'_>, pieces: &Receiver<Message>) -> io::Result<()> {
+fn feed(mut writer: super::wire::CopyIn<'_>, pieces: &Receiver<Message>) -> io::Result<()> {
     while let Ok(message) = pieces.recv() {
         match message {
             Message::Piece(piece) => writer.write_all(&piece)?,

@@ -116,7 +116,7 @@ impl PostgresCreator {
     }
 
     fn refused(&self, object: &SchemaObject, objection: &Objection) -> Error {
-        if objection.code == Some(postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) {
+        if objection.code == Some(tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) {
             return Error::Unsuitable {
                 what: self.place.clone(),
                 why: format!("{} cannot be made: {}", called(object), objection.words),

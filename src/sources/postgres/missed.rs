@@ -57,7 +57,7 @@ pub fn is_missable(object: &SchemaObject) -> bool {
 
 /// Whether what the server said is such a reason, or follows from what was `missed` already.
 pub fn is_missed(object: &SchemaObject, objection: &Objection, missed: &Missed) -> bool {
-    let Some(code) = objection.code.as_ref().map(postgres::error::SqlState::code) else { return false };
+    let Some(code) = objection.code.as_ref().map(tokio_postgres::error::SqlState::code) else { return false };
     // undefined_object, insufficient_privilege, invalid_grant_operation, invalid_parameter_value
     let of_rights = matches!(code, "42704" | "42501" | "0LP01" | "22023");
     // undefined_object, undefined_table, invalid_foreign_key: a key that is missing cannot be referred to
@@ -91,7 +91,7 @@ fn demands(kind: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use postgres::error::SqlState;
+    use tokio_postgres::error::SqlState;
 
     use super::*;
 

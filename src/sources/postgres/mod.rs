@@ -16,6 +16,7 @@ mod guards;
 mod large_objects;
 mod missed;
 mod objects;
+mod pass;
 mod places;
 mod raise;
 mod reader;
@@ -27,6 +28,7 @@ mod sql;
 mod statements;
 mod suitable;
 mod text;
+mod wire;
 mod writer;
 
 use std::fmt;
@@ -36,6 +38,7 @@ use super::{Creator, Definition, Result, Writer};
 pub use address::{Address, Fault, Surroundings};
 pub use connect::{Canceller, Refusal};
 pub use reader::PostgresSnapshot;
+pub use wire::Client;
 
 /// A PostgreSQL database by its address.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,15 +12,15 @@ use super::address::Address;
 use super::catalog::{Catalog, LARGE_OBJECTS, Table};
 use super::dump;
 use super::large_objects;
+use super::pass::{self, Many, Single};
 use super::rivals::{self, Constraint};
 use super::session::Session;
 use super::since::{self, Marks};
 use super::sql::literal;
-use super::text::Decoder;
-use crate::rows::{Key, KeyKind, Relation, Row, row::compared_digest};
-use crate::sources::sorted::Sorted;
+use crate::rows::{Batch, Key, Relation, Row};
 use crate::sources::{
-    Content, Definition, Error, Identity, Looking, Reference, Result, Rival, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
+    Content, Definition, Error, Identity, Reference, Result, Rival, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
+    scan_in_batches,
 };
 
 /// Attempts to lock all tables before one that came meanwhile makes it fail.
@@ -140,34 +140,6 @@ impl PostgresSnapshot {
         session.values_are(&self.moment.encoding);
         Ok(session)
     }
-
-    fn scan_table(
-        &self,
-        session: &mut Session,
-        table: &Table,
-        content: &dyn Content,
-        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
-        let mut order = Order::new(&table.relation.name);
-        let mut decoder = Decoder::default();
-        for unkeyed in [true, false] {
-            let Some(sql) = statement(table, unkeyed) else { continue };
-            let flow = if unkeyed {
-                sorted(session, table, &sql, content, &mut order, each)?
-            } else {
-                session.copy_out(&table.relation.name, &sql, &mut |line| {
-                    let values = decoder.row(line, &table.kinds, content).map_err(|source| unreadable(table, source))?;
-                    let row = Row::new(&table.relation, values, 0);
-                    order.follows(&row.key)?;
-                    Ok(each(row))
-                })?
-            };
-            if flow.is_break() {
-                return Ok(flow);
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
 }
 
 /// Locks every table before the transaction sees anything, so that what it sees has the definition that it will have.
@@ -199,68 +171,6 @@ fn moment(session: &mut Session) -> Result<Moment> {
     Ok(Moment { version: text(0).parse().unwrap_or_default(), encoding: text(1), collate: text(2), ctype: text(3) })
 }
 
-/// The statement that gives the rows without a usable key, or those with one; none where there can be none.
-fn statement(table: &Table, unkeyed: bool) -> Option<String> {
-    let mut conditions: Vec<String> = Vec::new();
-    if !table.condition.is_empty() {
-        conditions.push(format!("({})", table.condition));
-    }
-    let keyless = table.relation.key == KeyKind::WholeRow;
-    if !keyless && !table.long.is_empty() {
-        let fits: Vec<String> = table.long.iter().map(|bytes| format!("{bytes} <= {}", crate::rows::LARGE)).collect();
-        let fits = fits.join(" AND ");
-        conditions.push(if unkeyed { format!("NOT ({fits})") } else { fits });
-    } else if unkeyed != keyless {
-        return None;
-    }
-    let order = if unkeyed { String::new() } else { format!(" ORDER BY {}", table.order.join(", ")) };
-    let condition = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-    Some(format!("COPY (SELECT {} FROM {}{condition}{order}) TO STDOUT", table.columns(), table.source()))
-}
-
-/// Rows that are named by their digest, in its order.
-fn sorted(
-    session: &mut Session,
-    table: &Table,
-    sql: &str,
-    content: &dyn Content,
-    order: &mut Order<'_>,
-    each: &mut dyn FnMut(Row) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>> {
-    let relation = &table.relation;
-    let failed = |error: rusqlite::Error| Error::Database { what: format!("sorting {}", relation.name), why: error.to_string() };
-    let mut sorted = Sorted::new().map_err(failed)?;
-    let mut decoder = Decoder::default();
-    session.copy_all(&relation.name, sql, &mut |line| {
-        let values = decoder.row(line, &table.kinds, &Looking).map_err(|source| unreadable(table, source))?;
-        sorted.push(compared_digest(relation, &values), line).map_err(failed)
-    })?;
-    let mut flow = ControlFlow::Continue(());
-    let given = sorted.each(|digest, ordinal, line| {
-        let values = decoder.row(line, &table.kinds, content).map_err(|source| Sorting::Source(unreadable(table, source)))?;
-        let row = Row { key: Key::of_row(digest, ordinal), values };
-        order.follows(&row.key).map_err(Sorting::Source)?;
-        flow = each(row);
-        Ok(flow.is_continue())
-    });
-    match given {
-        Ok(()) => Ok(flow),
-        Err(Sorting::Source(error)) => Err(error),
-        Err(Sorting::Sqlite(error)) => Err(failed(error)),
-    }
-}
-
-enum Sorting {
-    Source(Error),
-    Sqlite(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Sorting {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
 pub(super) fn unreadable(table: &Table, source: std::io::Error) -> Error {
     Error::Io { what: table.relation.name.clone(), source }
 }
@@ -268,21 +178,28 @@ pub(super) fn unreadable(table: &Table, source: std::io::Error) -> Error {
 /// Sees to it that rows come in the order of their keys.
 pub(super) struct Order<'o> {
     model: &'o str,
-    last: Option<Key>,
+    /// The last key; none is empty.
+    last: Vec<u8>,
 }
 
 impl<'o> Order<'o> {
     pub(super) fn new(model: &'o str) -> Self {
-        Self { model, last: None }
+        Self { model, last: Vec::new() }
     }
 
     /// Takes the key of the next row.
     pub(super) fn follows(&mut self, key: &Key) -> Result<()> {
-        if self.last.as_ref().is_some_and(|last| key <= last) {
+        self.follows_as_bytes(key.as_bytes())
+    }
+
+    /// Takes the bytes of the key of the next row.
+    pub(super) fn follows_as_bytes(&mut self, key: &[u8]) -> Result<()> {
+        if *key <= *self.last {
             let why = "its rows do not come in the order of their keys, or two have one key; check its indexes (pg_amcheck)";
             return Err(Error::Database { what: self.model.to_owned(), why: why.into() });
         }
-        key.remember_in(&mut self.last);
+        self.last.clear();
+        self.last.extend_from_slice(key);
         Ok(())
     }
 }
@@ -344,8 +261,29 @@ impl Snapshot for PostgresSnapshot {
             let flow = if relation.name == LARGE_OBJECTS {
                 large_objects::scan(session, content, &mut Order::new(LARGE_OBJECTS), each)?
             } else {
-                self.scan_table(session, self.catalog.table(&relation.name)?, content, each)?
+                let table = self.catalog.table(&relation.name)?;
+                pass::over(session, table, &mut Single::new(table, content, each))?
             };
+            Ok((Vec::new(), flow))
+        })
+    }
+
+    fn scan_batches(
+        &self,
+        relation: &Relation,
+        content: &dyn Content,
+        give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        if relation.name == LARGE_OBJECTS {
+            return scan_in_batches(self, relation, content, give);
+        }
+        let table = self.catalog.table(&relation.name)?;
+        self.reading(|session| {
+            let mut many = Many::new(table, content, give);
+            let flow = pass::over(session, table, &mut many)?;
+            if flow.is_continue() {
+                many.give_rest();
+            }
             Ok((Vec::new(), flow))
         })
     }

@@ -2,14 +2,14 @@
 //!
 //! Queries of our own go through the simple protocol, rows through COPY: values are never decoded by a type.
 
-use std::io::BufRead;
 use std::ops::ControlFlow;
 
-use postgres::SimpleQueryMessage;
-use postgres::error::SqlState;
+use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::error::SqlState;
 
 use super::address::Address;
 use super::connect::Canceller;
+use super::wire::{Client, CopyIn, CopyOut};
 use crate::sources::{Error, Result};
 
 /// What decides how values read as text and which rows are seen: the list of FORMAT.md. `transaction_timeout` came with 17.
@@ -34,7 +34,7 @@ const PINNED: [(&str, &str); 16] = [
 
 /// A connection with pinned settings.
 pub struct Session {
-    client: postgres::Client,
+    client: Client,
     canceller: Canceller,
     place: String,
     /// The database's own encoding, where values must not be converted from it.
@@ -125,8 +125,8 @@ impl Session {
     pub fn copy_out(&mut self, what: &str, sql: &str, each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
         self.speak(true)?;
         let place = self.place.clone();
-        let mut reader = self.client.copy_out(sql).map_err(|error| said(&place, what, &error))?;
-        let stopped = lines(&mut reader, each, &|error| said_while_reading(&place, what, error));
+        let mut copy = self.client.copy_out(sql).map_err(|error| said(&place, what, &error))?;
+        let stopped = lines(&mut copy, each, &|error| said(&place, what, &error));
         if !matches!(stopped, Ok(ControlFlow::Continue(()))) {
             self.canceller.cancel();
         }
@@ -145,7 +145,7 @@ impl Session {
     ///
     /// # Errors
     /// What the server says, about the model `what`.
-    pub fn copy_in(&mut self, what: &str, sql: &str) -> Result<postgres::CopyInWriter<'_>> {
+    pub fn copy_in(&mut self, what: &str, sql: &str) -> Result<CopyIn<'_>> {
         self.speak(true)?;
         self.client.copy_in(sql).map_err(|error| said(&self.place, what, &error))
     }
@@ -171,7 +171,7 @@ impl Session {
 
     /// An error of the server, about the model `what` where one is concerned.
     #[must_use]
-    pub fn said(&self, what: &str, error: &postgres::Error) -> Error {
+    pub fn said(&self, what: &str, error: &tokio_postgres::Error) -> Error {
         said(&self.place, what, error)
     }
 }
@@ -185,43 +185,50 @@ pub struct Objection {
     pub words: String,
 }
 
-/// Cuts a stream into lines. The server sends a line a message, so most are never gathered.
+/// Gives the lines of a COPY. The server sends a line a message, so hardly any is ever gathered or cut.
 fn lines(
-    reader: &mut impl BufRead,
+    copy: &mut CopyOut<'_>,
     each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>,
-    failed: &dyn Fn(std::io::Error) -> Error,
+    failed: &dyn Fn(tokio_postgres::Error) -> Error,
 ) -> Result<ControlFlow<()>> {
-    let mut begun: Vec<u8> = Vec::new();
-    loop {
-        let chunk = reader.fill_buf().map_err(failed)?;
-        if chunk.is_empty() {
-            return Ok(ControlFlow::Continue(()));
+    let mut cut = Lines::default();
+    while copy.wait().map_err(failed)? {
+        if copy.rows(&mut |piece| cut.add(piece, each))?.is_break() {
+            return Ok(ControlFlow::Break(()));
         }
-        let taken = match memchr::memchr(b'\n', chunk) {
-            None => {
-                begun.extend_from_slice(chunk);
-                chunk.len()
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Lines from pieces that may end anywhere.
+#[derive(Default)]
+struct Lines {
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    fn add(&mut self, piece: &[u8], each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
+        let mut rest = piece;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let line = if self.begun.is_empty() {
+                &rest[..end]
+            } else {
+                self.begun.extend_from_slice(&rest[..end]);
+                &self.begun
+            };
+            if each(line)?.is_break() {
+                return Ok(ControlFlow::Break(()));
             }
-            Some(end) => {
-                let line = if begun.is_empty() {
-                    &chunk[..end]
-                } else {
-                    begun.extend_from_slice(&chunk[..end]);
-                    &begun
-                };
-                if each(line)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-                begun.clear();
-                end + 1
-            }
-        };
-        reader.consume(taken);
+            self.begun.clear();
+            rest = &rest[end + 1..];
+        }
+        self.begun.extend_from_slice(rest);
+        Ok(ControlFlow::Continue(()))
     }
 }
 
 fn said_while_reading(place: &str, what: &str, error: std::io::Error) -> Error {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<tokio_postgres::Error>()) {
         Some(inner) => said(place, what, inner),
         None => Error::Io { what: at(place, what), source: error },
     }
@@ -231,7 +238,7 @@ fn at(place: &str, what: &str) -> String {
     if what.is_empty() { place.to_owned() } else { format!("{place}: {what}") }
 }
 
-fn said(place: &str, what: &str, error: &postgres::Error) -> Error {
+fn said(place: &str, what: &str, error: &tokio_postgres::Error) -> Error {
     let at = at(place, what);
     let Some(told) = error.as_db_error() else {
         let lost =
@@ -250,7 +257,7 @@ fn said(place: &str, what: &str, error: &postgres::Error) -> Error {
     Error::Database { what: at, why: told_words(told) }
 }
 
-fn told_words(told: &postgres::error::DbError) -> String {
+fn told_words(told: &tokio_postgres::error::DbError) -> String {
     let detail = told.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
     format!("{}{detail}", told.message())
 }
@@ -268,16 +275,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_cut_into_lines_wherever_its_pieces_end() {
+    fn lines_come_whole_wherever_the_pieces_end() {
         for size in 1..12 {
-            let mut reader = std::io::BufReader::with_capacity(size, &b"one\n\ntwo\\n\nthree\n"[..]);
-            let mut found = Vec::new();
+            let (mut cut, mut found) = (Lines::default(), Vec::new());
             let mut each = |line: &[u8]| {
                 found.push(line.to_vec());
                 Ok(ControlFlow::Continue(()))
             };
-            let done = lines(&mut reader, &mut each, &|error| panic!("{error}")).unwrap();
-            assert!(done.is_continue());
+            for piece in b"one\n\ntwo\\n\nthree\n".chunks(size) {
+                assert!(cut.add(piece, &mut each).unwrap().is_continue());
+            }
             assert_eq!(found, [b"one".to_vec(), b"".to_vec(), b"two\\n".to_vec(), b"three".to_vec()]);
         }
     }

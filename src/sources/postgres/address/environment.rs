@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use postgres::config::ChannelBinding;
+use tokio_postgres::config::ChannelBinding;
 
 use super::password;
 use super::surroundings::Surroundings;

@@ -15,9 +15,8 @@ mod uri;
 use std::ffi::OsString;
 use std::fmt;
 
-use postgres::Client;
-
 use super::connect::{self, Canceller};
+use super::wire::Client;
 use crate::sources::url::without_secrets;
 use crate::sources::{Error, Result};
 pub use fault::Fault;

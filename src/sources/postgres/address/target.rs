@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use postgres::config::ChannelBinding;
+use tokio_postgres::config::ChannelBinding;
 use zeroize::Zeroizing;
 
 use super::fault::Fault;

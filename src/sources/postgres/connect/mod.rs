@@ -5,17 +5,18 @@ mod refusal;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use postgres::config::SslMode;
-use postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{CancelToken, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Surroundings;
 use super::address::password::{self, Password};
 use super::address::target::{Mode, Place, Target, Wanted};
+use super::wire::{Client, Entry, runtime};
 use crate::sources::{Error, Result};
 pub use refusal::Refusal;
 use refusal::Try;
@@ -24,16 +25,15 @@ use refusal::Try;
 #[derive(Clone)]
 pub struct Canceller {
     token: CancelToken,
-    tls: Option<MakeRustlsConnect>,
+    entry: Entry,
 }
 
 impl Canceller {
     /// Asks the server to cancel what runs. It may have ended by then, or the server be gone: nothing is answered.
     pub fn cancel(&self) {
-        let _ = match &self.tls {
-            Some(tls) => self.token.cancel_query(tls.clone()),
-            None => self.token.cancel_query(NoTls),
-        };
+        if let Ok(runtime) = runtime() {
+            let _ = runtime.block_on(self.entry.clone().cancel(&self.token));
+        }
     }
 }
 
@@ -130,42 +130,39 @@ impl Door<'_> {
         match self.target.mode {
             Mode::Disable => self.plainly(number),
             Mode::Allow => match self.plainly(number) {
-                Err(Refusal::NoEntry { .. }) => self.protected(number, tls, SslMode::Require),
+                Err(Refusal::NoEntry { .. }) => self.protected(number, tls, false),
                 other => other,
             },
-            Mode::Prefer => match self.protected(number, tls, SslMode::Prefer) {
+            Mode::Prefer => match self.protected(number, tls, true) {
                 Err(Refusal::NoEntry { .. } | Refusal::Tls { .. } | Refusal::Certificate { .. }) => self.plainly(number),
                 other => other,
             },
-            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => self.protected(number, tls, SslMode::Require),
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => self.protected(number, tls, false),
         }
     }
 
     fn plainly(&self, number: Option<IpAddr>) -> Result<(Client, Canceller), Refusal> {
-        let config = self.config(number, SslMode::Disable);
-        let client = self.within(&self.attempt(false), move || config.connect(NoTls))?;
-        Ok((client.0, Canceller { token: client.1, tls: None }))
+        let socket = || Entry::Socket(Path::new(&self.place.host).join(format!(".s.PGSQL.{}", self.place.port)));
+        self.within(number, number.map_or_else(socket, |_| Entry::Plain))
     }
 
-    fn protected(&self, number: Option<IpAddr>, tls: &MakeRustlsConnect, mode: SslMode) -> Result<(Client, Canceller), Refusal> {
-        let config = self.config(number, mode);
-        let connector = tls.clone();
-        let client = self.within(&self.attempt(true), move || config.connect(connector))?;
-        Ok((client.0, Canceller { token: client.1, tls: Some(tls.clone()) }))
+    /// With TLS, or where that is `optional` and the server has none, without.
+    fn protected(&self, number: Option<IpAddr>, tls: &MakeRustlsConnect, optional: bool) -> Result<(Client, Canceller), Refusal> {
+        self.within(number, Entry::Tls { tls: tls.clone(), optional })
     }
 
     /// Connects on a thread of its own: a server that takes the connection and then says nothing must not hold us for ever.
-    fn within(
-        &self,
-        attempt: &Try<'_>,
-        connect: impl FnOnce() -> Result<Client, postgres::Error> + Send + 'static,
-    ) -> Result<(Client, CancelToken), Refusal> {
+    fn within(&self, number: Option<IpAddr>, entry: Entry) -> Result<(Client, Canceller), Refusal> {
+        let attempt = self.attempt(matches!(entry, Entry::Tls { .. }));
+        let unreachable = |why: std::io::Error| Refusal::Unreachable { place: attempt.place(), why: why.to_string() };
+        let (config, by) = (self.config(number), entry.clone());
+        let runtime = runtime().map_err(unreachable)?;
         let (answer, answered) = channel();
         let thread = thread::Builder::new().name("connecting".into());
         let begun = thread.spawn(move || {
-            let _ = answer.send(connect());
+            let _ = answer.send(Client::connect(runtime, config, by));
         });
-        begun.map_err(|why| Refusal::Unreachable { place: attempt.place(), why: why.to_string() })?;
+        begun.map_err(unreachable)?;
         let outcome = match self.target.timeout {
             Some(timeout) => answered.recv_timeout(timeout),
             None => answered.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -173,7 +170,7 @@ impl Door<'_> {
         match outcome {
             Ok(Ok(client)) => {
                 let token = client.cancel_token();
-                Ok((client, token))
+                Ok((client, Canceller { token, entry }))
             }
             Ok(Err(error)) => Err(attempt.refusal(&error)),
             Err(_) => Err(attempt.silent()),
@@ -184,15 +181,14 @@ impl Door<'_> {
         Try { target: self.target, place: self.place, origin: &self.password.origin, tls }
     }
 
-    fn config(&self, number: Option<IpAddr>, mode: SslMode) -> Config {
+    fn config(&self, number: Option<IpAddr>) -> Config {
         let target = self.target;
         let mut config = Config::new();
         config.user(&target.user).dbname(&target.database).application_name(&target.application);
-        config.port(self.place.port).ssl_mode(mode).channel_binding(target.binding);
-        match number {
-            Some(number) => config.host(&self.place.name()).hostaddr(number),
-            None => config.host_path(&self.place.host),
-        };
+        config.port(self.place.port).channel_binding(target.binding);
+        if let Some(number) = number {
+            config.host(self.place.name()).hostaddr(number);
+        }
         if let Some(password) = &self.password.bytes {
             config.password(password.as_slice());
         }

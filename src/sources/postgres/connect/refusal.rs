@@ -3,8 +3,8 @@
 use std::error::Error as _;
 use std::io::ErrorKind;
 
-use postgres::error::{DbError, SqlState};
 use rustls::CertificateError;
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::sources::postgres::address::password::Origin;
 use crate::sources::postgres::address::target::{Place, Target, Wanted};
@@ -269,7 +269,7 @@ impl Try<'_> {
     }
 
     /// The reason that stands behind the library's error.
-    pub(super) fn refusal(&self, error: &postgres::Error) -> Refusal {
+    pub(super) fn refusal(&self, error: &tokio_postgres::Error) -> Refusal {
         if let Some(said) = error.as_db_error() {
             return self.said(said);
         }

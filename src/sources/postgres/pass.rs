@@ -1,0 +1,178 @@
+//! One pass over a table: the rows without a usable key, then those with one, each sort in the order of its keys.
+
+use std::ops::ControlFlow;
+
+use super::catalog::Table;
+use super::reader::{Order, unreadable};
+use super::session::Session;
+use super::text::Decoder;
+use crate::rows::{Batch, Key, KeyKind, Row, RowDigest, row::compared_digest};
+use crate::sources::sorted::Sorted;
+use crate::sources::{Content, Error, Looking, Result};
+
+/// Takes the lines of a table.
+pub(super) trait Sink {
+    /// Takes a row that has a key.
+    ///
+    /// # Errors
+    /// A line that is none of the table, and one that does not follow the last one.
+    fn keyed(&mut self, line: &[u8]) -> Result<ControlFlow<()>>;
+
+    /// Takes the `ordinal`-th of the rows with this digest.
+    ///
+    /// # Errors
+    /// As [`Sink::keyed`].
+    fn named(&mut self, digest: RowDigest, ordinal: u32, line: &[u8]) -> Result<ControlFlow<()>>;
+}
+
+/// Gives all lines of a table to `sink`.
+///
+/// # Errors
+/// What the server says, and what `sink` says.
+pub(super) fn over(session: &mut Session, table: &Table, sink: &mut dyn Sink) -> Result<ControlFlow<()>> {
+    for unkeyed in [true, false] {
+        let Some(sql) = statement(table, unkeyed) else { continue };
+        let flow = if unkeyed {
+            sorted(session, table, &sql, sink)?
+        } else {
+            session.copy_out(&table.relation.name, &sql, &mut |line| sink.keyed(line))?
+        };
+        if flow.is_break() {
+            return Ok(flow);
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Gives rows on, each by itself.
+pub(super) struct Single<'p> {
+    table: &'p Table,
+    content: &'p dyn Content,
+    each: &'p mut dyn FnMut(Row) -> ControlFlow<()>,
+    order: Order<'p>,
+    decoder: Decoder,
+}
+
+impl<'p> Single<'p> {
+    /// Gives them to `each`.
+    pub(super) fn new(table: &'p Table, content: &'p dyn Content, each: &'p mut dyn FnMut(Row) -> ControlFlow<()>) -> Self {
+        Self { table, content, each, order: Order::new(&table.relation.name), decoder: Decoder::default() }
+    }
+
+    fn line(&mut self, line: &[u8], name: Option<Key>) -> Result<ControlFlow<()>> {
+        let values = self.decoder.row(line, &self.table.kinds, self.content).map_err(|source| unreadable(self.table, source))?;
+        let row = match name {
+            Some(key) => Row { key, values },
+            None => Row::new(&self.table.relation, values, 0),
+        };
+        self.order.follows(&row.key)?;
+        Ok((self.each)(row))
+    }
+}
+
+impl Sink for Single<'_> {
+    fn keyed(&mut self, line: &[u8]) -> Result<ControlFlow<()>> {
+        self.line(line, None)
+    }
+
+    fn named(&mut self, digest: RowDigest, ordinal: u32, line: &[u8]) -> Result<ControlFlow<()>> {
+        self.line(line, Some(Key::of_row(digest, ordinal)))
+    }
+}
+
+/// Gives rows on in batches: a line is decoded into one, with no memory of its own.
+pub(super) struct Many<'p> {
+    table: &'p Table,
+    content: &'p dyn Content,
+    give: &'p mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
+    batch: Batch,
+    order: Order<'p>,
+    decoder: Decoder,
+}
+
+impl<'p> Many<'p> {
+    /// Gives them to `give`.
+    pub(super) fn new(table: &'p Table, content: &'p dyn Content, give: &'p mut dyn FnMut(&mut Batch) -> ControlFlow<()>) -> Self {
+        let (batch, order) = (Batch::default(), Order::new(&table.relation.name));
+        Self { table, content, give, batch, order, decoder: Decoder::default() }
+    }
+
+    fn line(&mut self, line: &[u8], ordinal: u32) -> Result<ControlFlow<()>> {
+        let Self { table, content, give, batch, order, decoder } = self;
+        batch.begin();
+        decoder.row_into(batch, line, &table.kinds, *content).map_err(|source| unreadable(table, source))?;
+        batch.end(&table.relation, |_| ordinal)?;
+        order.follows_as_bytes(batch.last_key().unwrap_or_default())?;
+        Ok(if batch.is_full() { give(batch) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Gives what is left, after the last line.
+    pub(super) fn give_rest(mut self) {
+        if !self.batch.is_empty() {
+            let _ = (self.give)(&mut self.batch);
+        }
+    }
+}
+
+impl Sink for Many<'_> {
+    fn keyed(&mut self, line: &[u8]) -> Result<ControlFlow<()>> {
+        self.line(line, 0)
+    }
+
+    fn named(&mut self, _: RowDigest, ordinal: u32, line: &[u8]) -> Result<ControlFlow<()>> {
+        self.line(line, ordinal)
+    }
+}
+
+/// The statement that gives the rows without a usable key, or those with one; none where there can be none.
+fn statement(table: &Table, unkeyed: bool) -> Option<String> {
+    let mut conditions: Vec<String> = Vec::new();
+    if !table.condition.is_empty() {
+        conditions.push(format!("({})", table.condition));
+    }
+    let keyless = table.relation.key == KeyKind::WholeRow;
+    if !keyless && !table.long.is_empty() {
+        let fits: Vec<String> = table.long.iter().map(|bytes| format!("{bytes} <= {}", crate::rows::LARGE)).collect();
+        let fits = fits.join(" AND ");
+        conditions.push(if unkeyed { format!("NOT ({fits})") } else { fits });
+    } else if unkeyed != keyless {
+        return None;
+    }
+    let order = if unkeyed { String::new() } else { format!(" ORDER BY {}", table.order.join(", ")) };
+    let condition = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    Some(format!("COPY (SELECT {} FROM {}{condition}{order}) TO STDOUT", table.columns(), table.source()))
+}
+
+/// Rows that are named by their digest, in its order.
+fn sorted(session: &mut Session, table: &Table, sql: &str, sink: &mut dyn Sink) -> Result<ControlFlow<()>> {
+    let relation = &table.relation;
+    let failed = |error: rusqlite::Error| Error::Database { what: format!("sorting {}", relation.name), why: error.to_string() };
+    let mut sorted = Sorted::new().map_err(failed)?;
+    let mut decoder = Decoder::default();
+    session.copy_all(&relation.name, sql, &mut |line| {
+        let values = decoder.row(line, &table.kinds, &Looking).map_err(|source| unreadable(table, source))?;
+        sorted.push(compared_digest(relation, &values), line).map_err(failed)
+    })?;
+    let mut flow = ControlFlow::Continue(());
+    let given = sorted.each(|digest, ordinal, line| {
+        flow = sink.named(digest, ordinal, line).map_err(Sorting::Source)?;
+        Ok(flow.is_continue())
+    });
+    match given {
+        Ok(()) => Ok(flow),
+        Err(Sorting::Source(error)) => Err(error),
+        Err(Sorting::Sqlite(error)) => Err(failed(error)),
+    }
+}
+
+/// What ends the sorting early.
+enum Sorting {
+    Source(Error),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Sorting {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
