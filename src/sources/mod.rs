@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Explain, Status};
 use crate::rows::{Batch, Class, Damage, Fold, Large, Relation, Row, RowDigest, Value};
-pub use since::Since;
+pub use since::{Asking, Since, Tally};
 
 /// What went wrong with a source.
 #[derive(Debug, thiserror::Error)]
@@ -402,6 +402,36 @@ pub trait Snapshot {
         each: &mut dyn FnMut(Since) -> ControlFlow<()>,
     ) -> Result<Vec<Unread>> {
         self.scan(relation, content, &mut |row| each(Since::Row(row)))
+    }
+
+    /// Counts the live rows of `relation`, changed or not: those before the first of the ascending `bounds` by the first number of their key,
+    /// those from each bound to before the next, and those from the last one on. `None` where keys are not made of whole numbers, or
+    /// [`Snapshot::tells_since`] says no.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn tally_since(&self, _relation: &Relation, _since: &serde_json::Value, _bounds: &[i64]) -> Result<Option<Vec<Tally>>> {
+        Ok(None)
+    }
+
+    /// As [`Snapshot::scan`], but of rows that are as they were at that moment nothing is given. For relations that were tallied.
+    ///
+    /// # Errors
+    /// As [`Snapshot::scan`].
+    fn scan_written(
+        &self,
+        relation: &Relation,
+        _since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        self.scan(relation, content, each)
+    }
+
+    /// Who gives the keys of rows that are as they were at that moment, where a tally alone does not say which they are; `None` where there
+    /// is no tally.
+    fn asking_since(&self, _relation: &Relation, _since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {
+        None
     }
 
     /// What of the last scan was passed over because it is no data of this source: in a tree the files of databases and vaults.

@@ -25,6 +25,7 @@ mod statements;
 mod suitable;
 mod text;
 mod writer;
+mod written;
 
 use std::fmt;
 use std::time::Duration;

@@ -12,13 +12,14 @@ use super::catalog::{Catalog, LARGE_OBJECTS, Table};
 use super::dump;
 use super::large_objects;
 use super::session::Session;
-use super::since::{self, Marks};
+use super::since::Marks;
 use super::sql::{ident, literal, value};
 use super::text::Decoder;
+use super::written::{self, Asker};
 use crate::rows::{Key, KeyKind, Relation, Row, Value, row::compared_digest};
 use crate::sources::sorted::Sorted;
 use crate::sources::{
-    Content, Definition, Error, Identity, Looking, Reference, Result, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
+    Asking, Content, Definition, Error, Identity, Looking, Reference, Result, SchemaObject, Sequences, Since, Snapshot, Tally, Unique, Unread,
 };
 
 /// Attempts to lock all tables before one that came meanwhile makes it fail.
@@ -345,7 +346,33 @@ impl Snapshot for PostgresSnapshot {
             return self.scan(relation, content, &mut |row| each(Since::Row(row)));
         };
         let table = self.catalog.table(&relation.name)?;
-        self.reading(|session| Ok((Vec::new(), since::scan(session, table, horizon, content, each)?)))
+        self.reading(|session| Ok((Vec::new(), written::scan(session, table, horizon, content, each)?)))
+    }
+
+    fn tally_since(&self, relation: &Relation, since: &serde_json::Value, bounds: &[i64]) -> Result<Option<Vec<Tally>>> {
+        if !self.tells_since(relation, since) {
+            return Ok(None);
+        }
+        let table = self.catalog.table(&relation.name)?;
+        self.reading(|session| Ok((written::tally(session, table, bounds)?, ControlFlow::Continue(()))))
+    }
+
+    fn scan_written(
+        &self,
+        relation: &Relation,
+        since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        let Some(horizon) = self.marks.horizon(&relation.name, since) else { return self.scan(relation, content, each) };
+        let table = self.catalog.table(&relation.name)?;
+        self.reading(|session| Ok((Vec::new(), written::scan_written(session, table, horizon, content, each)?)))
+    }
+
+    fn asking_since(&self, relation: &Relation, since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {
+        let (horizon, table) = (self.marks.horizon(&relation.name, since)?, self.catalog.table(&relation.name).ok()?);
+        written::numbers(table)?;
+        Some(Box::new(Asker::new(self.holder.clone(), table, horizon)))
     }
 
     fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
