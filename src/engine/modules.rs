@@ -9,7 +9,8 @@ use std::ops::ControlFlow;
 use crate::catalog::ModuleModels;
 use crate::rows::{Batch, Relation, RelationKind, Row, Value};
 use crate::sources::{
-    Asking, Content, Definition, Glancing, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Since, Snapshot, Tally, Unique, Unread,
+    Asking, Content, Definition, Glancing, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Since, Snapshot, Tally,
+    Unique, Unread,
 };
 
 use super::error::{Error, Result};
@@ -180,6 +181,10 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
 
     fn definition(&self) -> SourceResult<Definition> {
         self.snapshot.definition()
+    }
+
+    fn describing(&self) -> Box<dyn FnOnce() -> SourceResult<Definition> + Send + '_> {
+        self.snapshot.describing()
     }
 
     fn sequences(&self) -> SourceResult<Sequences> {

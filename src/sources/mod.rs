@@ -324,6 +324,11 @@ pub trait Snapshot {
     /// # Errors
     /// What the source, or the program that tells it (`pg_dump`), says.
     fn definition(&self) -> Result<Definition>;
+    /// [`Snapshot::definition`], for whoever has another thread to ask for it on while rows are read. Where that cannot be, it is asked for here.
+    fn describing(&self) -> Box<dyn FnOnce() -> Result<Definition> + Send + '_> {
+        let definition = self.definition();
+        Box::new(|| definition)
+    }
     /// Where sequences stand that are outside the snapshot: to be asked for after the rows, so that none is behind them.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ pub(super) fn bounds(outline: &[Key], columns: usize) -> Option<Vec<i64>> {
     let mut numbers = vec![0; columns];
     let first = outline.iter().map(|key| key::integers(key.as_bytes(), &mut numbers).then(|| numbers.first().copied()).flatten());
     let firsts = first.collect::<Option<Vec<i64>>>()?;
-    let (apart, parts) = (firsts.len().div_ceil(MOST), (MOST / firsts.len().max(1)).clamp(1, IN_A_BLOCK));
+    let (apart, parts) = (firsts.len().div_ceil(MOST).max(1), (MOST / firsts.len().max(1)).clamp(1, IN_A_BLOCK));
     if apart > MOST_BLOCKS || firsts.windows(MOST_BLOCKS + 1).any(|firsts| firsts.first() == firsts.last()) {
         return None;
     }
@@ -94,5 +94,43 @@ impl<'a> Ranges<'a> {
 
     fn begin(&self, range: usize) -> Option<i64> {
         range.checked_sub(1).and_then(|bound| self.bounds.get(bound)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{Fold, Value};
+
+    fn key(numbers: &[i64]) -> Key {
+        let parts: Vec<Value> = numbers.iter().copied().map(Value::Integer).collect();
+        Key::of(parts.iter().map(|part| (part, Fold::Binary))).unwrap()
+    }
+
+    #[test]
+    fn ranges_are_as_even_as_the_keys_of_the_backup() {
+        let outline = [0, 800, 1600, 1_000_000].map(|first| key(&[first]));
+        let bounds = bounds(&outline, 1).unwrap();
+        assert_eq!(bounds[..9], [0, 100, 200, 300, 400, 500, 600, 700, 800]);
+        assert_eq!(bounds.len(), 25);
+        assert_eq!(bounds[16..18], [1600, 126_400], "what lies far away widens no other range");
+    }
+
+    #[test]
+    fn the_least_and_the_greatest_keys_have_their_ranges() {
+        let outline = [i64::MIN, i64::MAX].map(|first| key(&[first, 1]));
+        let bounds = bounds(&outline, 2).unwrap();
+        assert_eq!((bounds.len(), bounds[0], bounds[4], bounds[8]), (9, i64::MIN, -1, i64::MAX));
+        assert_eq!(super::bounds(&[], 1), Some(Vec::new()));
+        assert_eq!(super::bounds(&[key(&[5]), key(&[5])], 1), Some(vec![5]));
+    }
+
+    #[test]
+    fn their_number_and_what_they_hold_is_bounded() {
+        let many: Vec<Key> = (0..200_000).map(|first| key(&[first * 3])).collect();
+        assert!(bounds(&many, 1).is_some_and(|bounds| bounds.len() <= MOST && bounds.len() > MOST / 4));
+        let alike = |blocks: i64| bounds(&(0..blocks).map(|second| key(&[4, second])).collect::<Vec<_>>(), 2);
+        assert!(alike(16).is_some() && alike(17).is_none(), "keys that begin alike");
+        assert!(bounds(&[key(&[1, 2])], 1).is_none());
     }
 }

@@ -18,7 +18,7 @@ use crate::engine::progress::Progress;
 use crate::engine::selection::Decided;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::{Definition, Snapshot};
-use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
+use crate::vault::{self, BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
 
 /// Where a backup goes.
 #[derive(Clone, Copy)]
@@ -69,6 +69,8 @@ struct Queue<'q> {
     next: AtomicUsize,
     stop: AtomicBool,
     outcomes: Vec<Mutex<Option<Outcome>>>,
+    /// The places of the tasks, in the order in which they are taken: the largest first, so that both ends have work to the end.
+    turns: Vec<usize>,
 }
 
 impl Backing<'_> {
@@ -113,12 +115,11 @@ impl Backing<'_> {
         target: Target<'_>,
         manifest: &mut Manifest,
     ) -> Result<Vec<Fresh>> {
-        // What makes the schema is asked for first: that it cannot be told is better known before the rows are read.
-        let definition = source.definition()?;
         let covered = source.relations().iter().filter(|relation| decided.takes(relation));
         let tasks = covered.map(|relation| (relation, basis.of(relation), basis.moment_of(relation))).collect();
         let (mut relations, mut fresh) = (Vec::new(), Vec::new());
-        for outcome in self.stored(source, tasks, target, &manifest.id)? {
+        let (definition, outcomes) = self.stored(source, tasks, target, &manifest.id)?;
+        for outcome in outcomes {
             let relation = &outcome.record.relation;
             fresh.extend(outcome.fresh);
             let untouched =
@@ -156,30 +157,47 @@ impl Backing<'_> {
         Ok(())
     }
 
-    /// Stores each model, by this thread and one more that reads the same moment.
-    fn stored(&self, source: &dyn Snapshot, tasks: Vec<Task<'_>>, target: Target<'_>, backup: &BackupId) -> Result<Vec<Outcome>> {
+    /// Stores each model, by this thread and one more that reads the same moment; another asks what makes the schema. That it cannot be
+    /// told is known before most rows are read.
+    fn stored(
+        &self,
+        source: &dyn Snapshot,
+        tasks: Vec<Task<'_>>,
+        target: Target<'_>,
+        backup: &BackupId,
+    ) -> Result<(Definition, Vec<Outcome>)> {
+        let describing = source.describing();
         let another = if tasks.len() > 1 { source.another() } else { None };
         let outcomes = tasks.iter().map(|_| Mutex::default()).collect();
         let progress = self.run.progress.as_ref();
         let proving = self.request.kind == BackupType::Full;
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let queue = Queue { tasks, target, backup, proving, progress, next, stop, outcomes };
-        std::thread::scope(|scope| {
+        let mut turns: Vec<usize> = (0..tasks.len()).collect();
+        turns.sort_by_key(|&place| std::cmp::Reverse(tasks[place].1.as_ref().map_or(0, |record| record.rows)));
+        let queue = Queue { tasks, target, backup, proving, progress, next, stop, outcomes, turns };
+        let definition = std::thread::scope(|scope| {
             let queue = &queue;
+            let describe = move || describing().inspect_err(|_| queue.stop.store(true, Ordering::Relaxed));
+            let describing = std::thread::Builder::new().name("describing".into()).spawn_scoped(scope, describe);
+            let describing = describing.map_err(|error| Error::from(vault::Error::from(error)))?;
             let helper = another.and_then(|another| {
                 // Where the system gives no thread, one reads it all.
                 std::thread::Builder::new().name("reading".into()).spawn_scoped(scope, move || queue.work(another.as_ref())).ok()
             });
             let own = queue.work(source);
             let helped = helper.map_or(Ok(()), |helper| helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            let described = describing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             match (own, helped) {
-                // It stopped because the other one failed, which says more.
+                // It stopped because another one failed, which says more.
+                (Err(Error::Cancelled), Ok(()) | Err(Error::Cancelled)) | (Ok(()), Err(Error::Cancelled)) if described.is_err() => {
+                    Ok(described?)
+                }
                 (Err(Error::Cancelled), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-                (Ok(()), Ok(())) => Ok(()),
+                (Ok(()), Ok(())) => Ok(described?),
             }
         })?;
         let taken = queue.outcomes.into_iter().filter_map(|outcome| outcome.into_inner().unwrap_or_else(PoisonError::into_inner));
-        Ok(taken.collect())
+        Ok((definition, taken.collect()))
     }
 }
 
@@ -198,7 +216,7 @@ impl Queue<'_> {
         let Target { vault, writer, digests } = self.target;
         let (backup, proving, progress, stop) = (self.backup, self.proving, self.progress, &self.stop);
         while !stop.load(Ordering::Relaxed) {
-            let place = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(&place) = self.turns.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
             let (Some((relation, since, moment)), Some(outcome)) = (self.tasks.get(place), self.outcomes.get(place)) else { return Ok(()) };
             progress.phase(&relation.name);
             let moment = moment.as_ref();

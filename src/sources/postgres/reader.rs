@@ -19,7 +19,8 @@ use super::written::{self, Asker};
 use crate::rows::{Key, KeyKind, Relation, Row, Value, row::compared_digest};
 use crate::sources::sorted::Sorted;
 use crate::sources::{
-    Asking, Content, Definition, Error, Identity, Looking, Reference, Result, SchemaObject, Sequences, Since, Snapshot, Tally, Unique, Unread,
+    Asking, Content, Definition, Error, Identity, Looking, Reference, Result, SchemaObject, Sequences, Since, Snapshot, Tally, Unique,
+    Unread,
 };
 
 /// Attempts to lock all tables before one that came meanwhile makes it fail.
@@ -259,6 +260,29 @@ impl<'o> Order<'o> {
     }
 }
 
+/// What the database is made of, from pg_dump, and what besides decides how it is made anew.
+fn definition(address: &Address, exported: &str, moment: &Moment, holder: &Mutex<Session>) -> Result<Definition> {
+    let objects = dump::schema(address, exported, moment.version / 10_000)?;
+    let mut pragmas: Vec<(String, String)> = [
+        ("engine", "postgres"),
+        ("server_version_num", &moment.version.to_string()),
+        ("encoding", &moment.encoding),
+        ("collate", &moment.collate),
+        ("ctype", &moment.ctype),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let populated = holder.lock().unwrap_or_else(PoisonError::into_inner).rows(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind = 'm' AND c.relispopulated AND n.nspname !~ '^pg_' ORDER BY c.oid",
+    )?;
+    pragmas.extend(populated.into_iter().filter_map(|row| {
+        let [schema, name] = <[Option<String>; 2]>::try_from(row).ok()?;
+        Some(("refresh".to_owned(), super::sql::qualified(&schema?, &name?)))
+    }));
+    Ok(Definition { objects, pragmas, ..Definition::default() })
+}
+
 impl Snapshot for PostgresSnapshot {
     fn identity(&self) -> Identity {
         Identity { engine: "postgres".into(), place: self.address.to_string(), marks: self.marks.identity() }
@@ -269,25 +293,12 @@ impl Snapshot for PostgresSnapshot {
     }
 
     fn definition(&self) -> Result<Definition> {
-        let objects = dump::schema(&self.address, &self.exported, self.moment.version / 10_000)?;
-        let mut pragmas: Vec<(String, String)> = [
-            ("engine", "postgres"),
-            ("server_version_num", &self.moment.version.to_string()),
-            ("encoding", &self.moment.encoding),
-            ("collate", &self.moment.collate),
-            ("ctype", &self.moment.ctype),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let populated = self.holder().rows(
-            "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind = 'm' AND c.relispopulated AND n.nspname !~ '^pg_' ORDER BY c.oid",
-        )?;
-        pragmas.extend(populated.into_iter().filter_map(|row| {
-            let [schema, name] = <[Option<String>; 2]>::try_from(row).ok()?;
-            Some(("refresh".to_owned(), super::sql::qualified(&schema?, &name?)))
-        }));
-        Ok(Definition { objects, pragmas, ..Definition::default() })
+        self.describing()()
+    }
+
+    fn describing(&self) -> Box<dyn FnOnce() -> Result<Definition> + Send + '_> {
+        let (address, exported, moment, holder) = (&self.address, &self.exported, &self.moment, &self.holder);
+        Box::new(|| definition(address, exported, moment, holder))
     }
 
     /// Sequences stand outside every snapshot: read after the rows, none is behind what a row holds.

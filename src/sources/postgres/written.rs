@@ -183,7 +183,8 @@ impl Asking for Asker<'_> {
         let (names, source, order) = (names.join(", "), table.source(), table.order.join(", "));
         let rows = session.rows(&format!("SELECT {names} FROM {source} WHERE {} ORDER BY {order}", conditions.join(" AND ")))?;
         let key = |row: Vec<Option<String>>| {
-            let parts = row.into_iter().map(|part| Some((Value::Integer(part?.parse().ok()?), Fold::Binary))).collect::<Option<Vec<_>>>()?;
+            let parts =
+                row.into_iter().map(|part| Some((Value::Integer(part?.parse().ok()?), Fold::Binary))).collect::<Option<Vec<_>>>()?;
             Key::of(parts.iter().map(|(value, fold)| (value, *fold)))
         };
         rows.into_iter().map(|row| key(row).ok_or_else(|| odd(table))).collect()
