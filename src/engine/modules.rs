@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use crate::catalog::ModuleModels;
 use crate::rows::{Batch, Relation, RelationKind, Row, Value};
 use crate::sources::{
-    Content, Definition, Glancing, Identity, Reference, Result as SourceResult, Rival, SchemaObject, Sequences, Since, Snapshot, Unique,
-    Unread,
+    Asking, Content, Definition, Glancing, Identity, Reference, Result as SourceResult, Rival, SchemaObject, Sequences, Since, Snapshot,
+    Tally, Unique, Unread,
 };
 
 use super::error::{Error, Result};
@@ -183,6 +183,10 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         self.snapshot.definition()
     }
 
+    fn describing(&self) -> Box<dyn FnOnce() -> SourceResult<Definition> + Send + '_> {
+        self.snapshot.describing()
+    }
+
     fn sequences(&self) -> SourceResult<Sequences> {
         self.snapshot.sequences()
     }
@@ -232,6 +236,24 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         each: &mut dyn FnMut(Since) -> ControlFlow<()>,
     ) -> SourceResult<Vec<Unread>> {
         self.snapshot.scan_since(relation, since, content, each)
+    }
+
+    fn tally_since(&self, relation: &Relation, since: &serde_json::Value, bounds: &[i64]) -> SourceResult<Option<Vec<Tally>>> {
+        self.snapshot.tally_since(relation, since, bounds)
+    }
+
+    fn scan_written(
+        &self,
+        relation: &Relation,
+        since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> SourceResult<Vec<Unread>> {
+        self.snapshot.scan_written(relation, since, content, each)
+    }
+
+    fn asking_since(&self, relation: &Relation, since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {
+        self.snapshot.asking_since(relation, since)
     }
 
     fn left_out(&self) -> Vec<String> {

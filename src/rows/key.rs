@@ -82,6 +82,31 @@ pub(super) fn whole_row(key: &[u8]) -> Option<(RowDigest, u32)> {
     Some((RowDigest(*digest), u32::from_be_bytes(ordinal.try_into().ok()?)))
 }
 
+/// The whole numbers that the bytes of a key stand for, one for each place in `numbers`; false where it is made of anything else.
+#[must_use]
+pub fn integers(key: &[u8], numbers: &mut [i64]) -> bool {
+    let mut left = key;
+    for number in numbers {
+        let Some((part, behind)) = left.split_first_chunk::<11>() else { return false };
+        let Some(whole) = integer(part) else { return false };
+        (*number, left) = (whole, behind);
+    }
+    left.is_empty()
+}
+
+fn integer(part: &[u8; 11]) -> Option<i64> {
+    let [NUMBER, a, b, c, d, e, f, g, h, rest @ ..] = *part else { return None };
+    let ordered = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let nearest = f64::from_bits(if ordered >> 63 == 1 { ordered & !(1 << 63) } else { !ordered });
+    let rest = (u16::from_be_bytes(rest) ^ 0x8000).cast_signed();
+    #[allow(clippy::cast_possible_truncation)]
+    let number = i64::try_from((nearest as i128).saturating_add(i128::from(rest))).ok()?;
+    // Of a real that is not whole, or not the nearest, nothing is made that it was not.
+    #[allow(clippy::cast_precision_loss)]
+    let nearest_again = number as f64;
+    (nearest_again.to_bits() == nearest.to_bits()).then_some(number)
+}
+
 /// Adds a part of a key; false where it makes none.
 pub(super) fn push_part(bytes: &mut Vec<u8>, cell: Cell<'_>, fold: Fold) -> bool {
     match cell {
@@ -180,6 +205,21 @@ mod tests {
         }
         assert_eq!(key(&Value::Integer(1)), key(&Value::Real(1.0)));
         assert_eq!(key(&Value::Real(0.0)), key(&Value::Real(-0.0)));
+    }
+
+    #[test]
+    fn whole_numbers_come_back_from_a_key_and_nothing_else_does() {
+        let far = [i64::MIN, i64::MIN + 1, -(1 << 53) - 1, -1, 0, 1, (1 << 53) + 1, i64::MAX - 511, i64::MAX - 1, i64::MAX];
+        for (one, two) in far.iter().flat_map(|one| far.map(|two| (*one, two))) {
+            let key = Key::of([(&Value::Integer(one), Fold::Binary), (&Value::Integer(two), Fold::Binary)]).unwrap();
+            let mut numbers = [7; 2];
+            assert!(integers(key.as_bytes(), &mut numbers));
+            assert_eq!(numbers, [one, two]);
+            assert!(!integers(key.as_bytes(), &mut [0]) && !integers(key.as_bytes(), &mut [0; 3]));
+        }
+        let others = [Value::Real(1.5), Value::Real(f64::NAN), Value::Real(1e300), Value::text("1"), Value::Blob(vec![0; 9])];
+        assert!(others.iter().all(|other| !integers(key(other).as_bytes(), &mut [0])));
+        assert!(!integers(Key::of_row(RowDigest([0; 16]), 0).as_bytes(), &mut [0]));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rows::{Batch, Class, Fold, Large, Relation, Row, RowDigest, Value};
 pub use error::Error;
-pub use since::Since;
+pub use since::{Asking, Since, Tally};
 
 /// The result of asking a source.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -165,6 +165,11 @@ pub trait Snapshot {
     /// # Errors
     /// What the source, or the program that tells it (`pg_dump`), says.
     fn definition(&self) -> Result<Definition>;
+    /// [`Snapshot::definition`], for whoever has another thread to ask for it on while rows are read. Where that cannot be, it is asked for here.
+    fn describing(&self) -> Box<dyn FnOnce() -> Result<Definition> + Send + '_> {
+        let definition = self.definition();
+        Box::new(|| definition)
+    }
     /// Where sequences stand that are outside the snapshot: to be asked for after the rows, so that none is behind them.
     ///
     /// # Errors
@@ -231,6 +236,36 @@ pub trait Snapshot {
         each: &mut dyn FnMut(Since) -> ControlFlow<()>,
     ) -> Result<Vec<Unread>> {
         self.scan(relation, content, &mut |row| each(Since::Row(row)))
+    }
+
+    /// Counts the live rows of `relation`, changed or not: those before the first of the ascending `bounds` by the first number of their key,
+    /// those from each bound to before the next, and those from the last one on. `None` where keys are not made of whole numbers, or
+    /// [`Snapshot::tells_since`] says no.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn tally_since(&self, _relation: &Relation, _since: &serde_json::Value, _bounds: &[i64]) -> Result<Option<Vec<Tally>>> {
+        Ok(None)
+    }
+
+    /// As [`Snapshot::scan`], but of rows that are as they were at that moment nothing is given. For relations that were tallied.
+    ///
+    /// # Errors
+    /// As [`Snapshot::scan`].
+    fn scan_written(
+        &self,
+        relation: &Relation,
+        _since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        self.scan(relation, content, each)
+    }
+
+    /// Who gives the keys of rows that are as they were at that moment, where a tally alone does not say which they are; `None` where there
+    /// is no tally.
+    fn asking_since(&self, _relation: &Relation, _since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {
+        None
     }
 
     /// What of the last scan was passed over because it is no data of this source: in a tree the files of databases and vaults.

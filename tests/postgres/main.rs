@@ -6,6 +6,7 @@ mod common;
 
 mod certificates;
 mod connecting;
+mod counted;
 mod place;
 mod reading;
 mod refusals;

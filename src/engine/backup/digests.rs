@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::error::{Error, Result};
-use crate::rows::cache::{Blocks, Entries};
+use crate::rows::cache::{Block, Blocks, Entries};
 use crate::rows::changes::Known;
-use crate::rows::{Damage, Digest, Relation, RelationDigest, RowDigest};
+use crate::rows::{Damage, Digest, Key, Relation, RelationDigest, RowDigest};
 use crate::vault::{BackupId, RelationRecord, Vault};
 
 /// The largest head that is read.
@@ -152,6 +152,23 @@ impl<'v> Cached<'v> {
     #[must_use]
     pub fn judge(&self) -> Judge {
         Judge(self.verdict.clone())
+    }
+
+    /// The first key of each block, in their order, and the very last key. `None` where it is damaged.
+    #[must_use]
+    pub fn outline(self) -> Option<Vec<Key>> {
+        let mut file = BufReader::with_capacity(1 << 18, self.file);
+        let mut keys = Vec::new();
+        let key = |bytes: &[u8]| Key::from_bytes(bytes.to_vec());
+        for number in 0..self.head.blocks {
+            let bytes = self.vault.open_sealed(&about_block(&self.head.id, number), &block(&mut file).ok()?).ok()?;
+            keys.push(key(Block::first_key(&bytes).ok()?));
+            if number + 1 == self.head.blocks {
+                let last = Block::decode(&bytes).ok()?;
+                keys.push(key(last.get(last.len().checked_sub(1)?)?.0));
+            }
+        }
+        Some(keys)
     }
 
     /// Its keys and digests in key order; one that is damaged ends with an error.

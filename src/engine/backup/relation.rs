@@ -3,9 +3,8 @@
 //! One thread reads the source, another digests, compares and encodes; the vault's own threads compress and seal. Memory: a few
 //! batches of rows, one open segment and its encoding, one segment a run of the previous side; nothing grows with the table.
 
-use std::cell::Cell;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 use super::digests::{Digests, Fresh, Growing};
@@ -102,24 +101,25 @@ pub struct Storing<'a> {
 /// What one relation added to the progress.
 pub(super) struct Counted<'p> {
     progress: &'p Progress,
-    added: Cell<(u64, u64)>,
+    records: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl<'p> Counted<'p> {
     fn new(progress: &'p Progress) -> Self {
-        Self { progress, added: Cell::default() }
+        Self { progress, records: AtomicU64::default(), bytes: AtomicU64::default() }
     }
 
     pub(super) fn add(&self, records: usize, bytes: usize) {
-        let (before, (records, bytes)) = (self.added.get(), (records as u64, bytes as u64));
-        self.added.set((before.0 + records, before.1 + bytes));
+        let (records, bytes) = (records as u64, bytes as u64);
+        self.records.fetch_add(records, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.progress.add(records, bytes);
     }
 
     /// It is read again.
     pub(super) fn take_back(&self) {
-        let (records, bytes) = self.added.take();
-        self.progress.take_back(records, bytes);
+        self.progress.take_back(self.records.swap(0, Ordering::Relaxed), self.bytes.swap(0, Ordering::Relaxed));
     }
 }
 

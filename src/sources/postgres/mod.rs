@@ -30,6 +30,7 @@ mod suitable;
 mod text;
 mod wire;
 mod writer;
+mod written;
 
 use std::fmt;
 use std::time::Duration;

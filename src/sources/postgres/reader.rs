@@ -15,12 +15,13 @@ use super::large_objects;
 use super::pass::{self, Many, Single};
 use super::rivals::{self, Constraint};
 use super::session::Session;
-use super::since::{self, Marks};
+use super::since::Marks;
 use super::sql::literal;
+use super::written::{self, Asker};
 use crate::rows::{Batch, Key, Relation, Row};
 use crate::sources::{
-    Content, Definition, Error, Identity, Reference, Result, Rival, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
-    scan_in_batches,
+    Asking, Content, Definition, Error, Identity, Reference, Result, Rival, SchemaObject, Sequences, Since, Snapshot, Tally, Unique,
+    Unread, scan_in_batches,
 };
 
 /// Attempts to lock all tables before one that came meanwhile makes it fail.
@@ -204,6 +205,29 @@ impl<'o> Order<'o> {
     }
 }
 
+/// What the database is made of, from pg_dump, and what besides decides how it is made anew.
+fn definition(address: &Address, exported: &str, moment: &Moment, holder: &Mutex<Session>) -> Result<Definition> {
+    let objects = dump::schema(address, exported, moment.version / 10_000)?;
+    let mut pragmas: Vec<(String, String)> = [
+        ("engine", "postgres"),
+        ("server_version_num", &moment.version.to_string()),
+        ("encoding", &moment.encoding),
+        ("collate", &moment.collate),
+        ("ctype", &moment.ctype),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let populated = holder.lock().unwrap_or_else(PoisonError::into_inner).rows(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind = 'm' AND c.relispopulated AND n.nspname !~ '^pg_' ORDER BY c.oid",
+    )?;
+    pragmas.extend(populated.into_iter().filter_map(|row| {
+        let [schema, name] = <[Option<String>; 2]>::try_from(row).ok()?;
+        Some(("refresh".to_owned(), super::sql::qualified(&schema?, &name?)))
+    }));
+    Ok(Definition { objects, pragmas, ..Definition::default() })
+}
+
 impl Snapshot for PostgresSnapshot {
     fn identity(&self) -> Identity {
         Identity { engine: "postgres".into(), place: self.address.to_string(), marks: self.marks.identity() }
@@ -214,25 +238,12 @@ impl Snapshot for PostgresSnapshot {
     }
 
     fn definition(&self) -> Result<Definition> {
-        let objects = dump::schema(&self.address, &self.exported, self.moment.version / 10_000)?;
-        let mut pragmas: Vec<(String, String)> = [
-            ("engine", "postgres"),
-            ("server_version_num", &self.moment.version.to_string()),
-            ("encoding", &self.moment.encoding),
-            ("collate", &self.moment.collate),
-            ("ctype", &self.moment.ctype),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let populated = self.holder().rows(
-            "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind = 'm' AND c.relispopulated AND n.nspname !~ '^pg_' ORDER BY c.oid",
-        )?;
-        pragmas.extend(populated.into_iter().filter_map(|row| {
-            let [schema, name] = <[Option<String>; 2]>::try_from(row).ok()?;
-            Some(("refresh".to_owned(), super::sql::qualified(&schema?, &name?)))
-        }));
-        Ok(Definition { objects, pragmas, ..Definition::default() })
+        self.describing()()
+    }
+
+    fn describing(&self) -> Box<dyn FnOnce() -> Result<Definition> + Send + '_> {
+        let (address, exported, moment, holder) = (&self.address, &self.exported, &self.moment, &self.holder);
+        Box::new(|| definition(address, exported, moment, holder))
     }
 
     /// Sequences stand outside every snapshot: read after the rows, none is behind what a row holds.
@@ -313,7 +324,33 @@ impl Snapshot for PostgresSnapshot {
             return self.scan(relation, content, &mut |row| each(Since::Row(row)));
         };
         let table = self.catalog.table(&relation.name)?;
-        self.reading(|session| Ok((Vec::new(), since::scan(session, table, horizon, content, each)?)))
+        self.reading(|session| Ok((Vec::new(), written::scan(session, table, horizon, content, each)?)))
+    }
+
+    fn tally_since(&self, relation: &Relation, since: &serde_json::Value, bounds: &[i64]) -> Result<Option<Vec<Tally>>> {
+        if !self.tells_since(relation, since) {
+            return Ok(None);
+        }
+        let table = self.catalog.table(&relation.name)?;
+        self.reading(|session| Ok((written::tally(session, table, bounds)?, ControlFlow::Continue(()))))
+    }
+
+    fn scan_written(
+        &self,
+        relation: &Relation,
+        since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        let Some(horizon) = self.marks.horizon(&relation.name, since) else { return self.scan(relation, content, each) };
+        let table = self.catalog.table(&relation.name)?;
+        self.reading(|session| Ok((Vec::new(), written::scan_written(session, table, horizon, content, each)?)))
+    }
+
+    fn asking_since(&self, relation: &Relation, since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {
+        let (horizon, table) = (self.marks.horizon(&relation.name, since)?, self.catalog.table(&relation.name).ok()?);
+        written::numbers(table)?;
+        Some(Box::new(Asker::new(self.holder.clone(), table, horizon)))
     }
 
     fn judges(&self, relation: &Relation) -> Result<bool> {
