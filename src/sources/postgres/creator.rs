@@ -4,6 +4,7 @@
 //! Whatever else fails leaves the database empty.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use super::address::Address;
 use super::catalog::{Catalog, LARGE_OBJECTS};
@@ -15,7 +16,7 @@ use super::session::{Objection, Session};
 use super::sql::{idents, string};
 use super::suitable;
 use super::text::encode_row;
-use crate::rows::{Relation, Row, Value};
+use crate::rows::{Batch, Relation, Row, Value};
 use crate::sources::{Creator, Definition, Error, Resolve, Result, SchemaObject};
 
 /// Besides what every session pins. Bodies of functions may name what is made later.
@@ -148,6 +149,16 @@ impl PostgresCreator {
         }
     }
 
+    /// Rows of `relation` could not be encoded or sent: either a stored value cannot be read, or the rows are not taken; then the server has
+    /// said why.
+    fn given_up(&mut self, relation: &Relation, error: io::Error) -> Result<()> {
+        let server = match std::mem::replace(&mut self.hands, Hands::Empty) {
+            Hands::Full(copying) => copying.give_up().map(|session| self.hands = Hands::Free(Box::new(session))).err(),
+            _ => None,
+        };
+        Err(server.unwrap_or(Error::Io { what: relation.name.clone(), source: error }))
+    }
+
     /// Makes a large object with what describes it, as far as the roles are there that it names.
     fn large_object(&mut self, row: &Row, content: &dyn Resolve) -> Result<()> {
         let mut row = row.clone();
@@ -239,13 +250,17 @@ impl Creator for PostgresCreator {
             return self.large_object(row, content);
         }
         let copying = self.copying(relation)?;
-        let Err(error) = encode_row(&row.values, content, copying) else { return Ok(()) };
-        // Either the stored value cannot be read, or the rows are not taken: then the server has said why.
-        let server = match std::mem::replace(&mut self.hands, Hands::Empty) {
-            Hands::Full(copying) => copying.give_up().map(|session| self.hands = Hands::Free(Box::new(session))).err(),
-            _ => None,
-        };
-        Err(server.unwrap_or(Error::Io { what: relation.name.clone(), source: error }))
+        let encoded = encode_row(row.values.iter().map(Value::cell), content, copying);
+        encoded.or_else(|error| self.given_up(relation, error))
+    }
+
+    fn add_all(&mut self, relation: &Relation, batch: &mut Batch, content: &dyn Resolve) -> Result<()> {
+        if relation.name == LARGE_OBJECTS {
+            return batch.rows().try_for_each(|row| self.large_object(&row.to_row(), content));
+        }
+        let copying = self.copying(relation)?;
+        let encoded = batch.rows().try_for_each(|row| encode_row(row.cells(), content, copying));
+        encoded.or_else(|error| self.given_up(relation, error))
     }
 
     fn finish(mut self: Box<Self>) -> Result<Vec<String>> {
