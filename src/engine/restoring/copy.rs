@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
 
 use crate::catalog::{AuditOutcome, Role};
 use crate::engine::Engine;
@@ -26,6 +27,12 @@ pub enum CopyTarget {
 
 /// So many records and files that the backup lacks are named.
 const MISSED_TOLD: usize = 20;
+
+/// A database of so many records is filled as one of many, where the setting [`MANY_ROWS`] does not say otherwise.
+const MANY: u64 = 500_000;
+
+/// The setting that says how many records are many, for tests.
+pub const MANY_ROWS: &str = "sources.many_rows";
 
 /// A copy that was made.
 #[derive(Clone, Debug, Default, serde::Serialize)]
@@ -59,25 +66,22 @@ impl Engine {
         let mut copies = Vec::new();
         for target in targets {
             match target {
-                CopyTarget::Database(url) => copies.push(begin_database(&stored, url)?),
+                CopyTarget::Database(url) => copies.push(begin_database(&stored, url, self.many_rows()?)?),
                 CopyTarget::Folder(folder) => copies.extend(begin_files(&stored, folder)?),
             }
         }
         for (records, creator) in &mut copies {
-            for record in records.iter() {
-                let rows = copy(&stored, record, creator.as_mut())?;
-                match record.relation.kind {
-                    RelationKind::Table => result.records += rows,
-                    RelationKind::Files => result.files += rows,
-                    RelationKind::Derived => {}
-                }
-            }
+            fill(&stored, records, creator.as_mut(), &mut result)?;
         }
         for (_, creator) in copies {
             result.warnings.extend(creator.finish()?);
         }
         self.audit("restore to", &backup.id, Some(&backup.app), AuditOutcome::Done, None)?;
         Ok(result)
+    }
+
+    fn many_rows(&self) -> Result<u64> {
+        Ok(self.catalog().setting(MANY_ROWS)?.unwrap_or(MANY))
     }
 }
 
@@ -106,7 +110,7 @@ fn refuse_twice(targets: &[CopyTarget]) -> Result<()> {
 /// What is copied into one new place.
 type Copying<'s> = (Vec<&'s RelationRecord>, Box<dyn Creator>);
 
-fn begin_database<'s>(stored: &'s StoredBackup, url: &str) -> Result<Copying<'s>> {
+fn begin_database<'s>(stored: &'s StoredBackup, url: &str, many: u64) -> Result<Copying<'s>> {
     let source = source_of(stored, RelationKind::Table, "no database")?;
     let described = definition::read(stored.vault(), &source.definition)?;
     let database = Database::parse(url)?;
@@ -118,7 +122,8 @@ fn begin_database<'s>(stored: &'s StoredBackup, url: &str) -> Result<Copying<'s>
                 .into(),
         });
     }
-    Ok((source.relations.iter().collect(), database.create(&described.definition)?))
+    let rows: u64 = source.relations.iter().map(|record| record.rows).sum();
+    Ok((source.relations.iter().collect(), database.create(&described.definition, rows >= many)?))
 }
 
 /// A folder for each tree, below `folder`, which is made where it is not there.
@@ -141,6 +146,56 @@ fn source_of<'s>(stored: &'s StoredBackup, kind: RelationKind, nothing: &str) ->
         why: format!("the backup {} holds {nothing}", stored.manifest.id),
         hint: format!("See what it holds: backstop backups models {}", stored.manifest.id),
     })
+}
+
+/// Copies relations into one new place: two at a time where it has a further connection for that, those of most rows first.
+fn fill(stored: &StoredBackup, records: &[&RelationRecord], creator: &mut dyn Creator, result: &mut CopyResult) -> Result<()> {
+    let Some(mut other) = creator.another() else {
+        for record in records {
+            result.count(record, copy(stored, record, creator)?);
+        }
+        return Ok(());
+    };
+    let mut waiting = records.to_vec();
+    waiting.sort_by_key(|record| record.rows);
+    let waiting = Mutex::new(waiting);
+    let work = |creator: &mut dyn Creator| -> Result<Vec<_>> {
+        let mut copied = Vec::new();
+        // The guard goes before the copy begins.
+        while let Some(record) = { waiting.lock().unwrap_or_else(PoisonError::into_inner).pop() } {
+            let rows = copy(stored, record, creator);
+            if rows.is_err() {
+                // No other relation is of use then.
+                waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+            copied.push((record, rows?));
+        }
+        Ok(copied)
+    };
+    let (own, others) = std::thread::scope(|scope| {
+        let others = std::thread::Builder::new().name("copying".into()).spawn_scoped(scope, || -> Result<_> {
+            let copied = work(other.as_mut())?;
+            Ok((copied, other.finish()?))
+        });
+        let own = work(creator);
+        // Without a second thread the first has copied all.
+        let others = others.ok().map(|others| others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        (own, others.unwrap_or_else(|| Ok((Vec::new(), Vec::new()))))
+    });
+    let (copied, warnings) = others?;
+    result.warnings.extend(warnings);
+    own?.into_iter().chain(copied).for_each(|(record, rows)| result.count(record, rows));
+    Ok(())
+}
+
+impl CopyResult {
+    fn count(&mut self, record: &RelationRecord, rows: u64) {
+        match record.relation.kind {
+            RelationKind::Table => self.records += rows,
+            RelationKind::Files => self.files += rows,
+            RelationKind::Derived => {}
+        }
+    }
 }
 
 /// Batches of rows that may wait between the thread that reads the vault and the one that writes.

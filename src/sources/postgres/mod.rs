@@ -5,12 +5,14 @@
 
 mod address;
 mod batch;
+mod beside;
 mod catalog;
 mod connect;
 mod copying;
 mod creator;
 mod dump;
 mod guards;
+mod hands;
 mod large_objects;
 mod missed;
 mod objects;
@@ -24,6 +26,7 @@ mod sql;
 mod statements;
 mod suitable;
 mod text;
+mod together;
 mod writer;
 
 use std::fmt;
@@ -71,12 +74,12 @@ impl Postgres {
         writer::PostgresWriter::open(&self.address, wait).map(|writer| Box::new(writer) as Box<dyn Writer>)
     }
 
-    /// Begins to fill a database that is there and empty.
+    /// Begins to fill a database that is there and empty; with `many` rows over two connections, where it can be done unseen.
     ///
     /// # Errors
     /// As [`Postgres::look`]; a database that is not empty, or whose encoding is another.
-    pub fn create(&self, definition: &Definition) -> Result<Box<dyn Creator>> {
-        creator::PostgresCreator::begin(&self.address, definition).map(|creator| Box::new(creator) as Box<dyn Creator>)
+    pub fn create(&self, definition: &Definition, many: bool) -> Result<Box<dyn Creator>> {
+        creator::PostgresCreator::begin(&self.address, definition, many).map(|creator| Box::new(creator) as Box<dyn Creator>)
     }
 }
 
