@@ -9,7 +9,7 @@ use backstop::engine::apps::{AppRequest, LOCK_WAIT_SECONDS};
 use backstop::engine::backup::{BackupRequest, BackupResult};
 use backstop::engine::restore::Step;
 use backstop::engine::restore::strategy::Strategy;
-use backstop::engine::restoring::{CopyResult, CopyTarget, PreviewRequest};
+use backstop::engine::restoring::{CopyResult, CopyTarget, MANY_ROWS, PreviewRequest};
 use backstop::engine::vaults::VaultRequest;
 use backstop::engine::{Engine, Home, Result};
 
@@ -70,6 +70,11 @@ impl Place {
 
     pub fn undo(&self, restore: &str) -> Result<()> {
         self.engine.undo(restore, Vec::new(), Some("a test"), &mut going).map(drop)
+    }
+
+    /// From how many records on a database is filled as one of many.
+    pub fn many_rows(&self, rows: u64) {
+        self.engine.catalog().set_setting(MANY_ROWS, &rows).unwrap();
     }
 
     /// How long a locked table is waited for.

@@ -209,18 +209,12 @@ fn each_batch(stored: &StoredBackup, record: &RelationRecord, take: &mut dyn FnM
         let vault = stored.vault().as_ref();
         let reading = move || -> Result<()> {
             let mut rows = merge::Rows::new(vault, &record.relation, &record.runs);
-            let mut batch = Batch::default();
             loop {
-                rows.advance()?;
-                let row = rows.row();
-                row.into_iter().for_each(|row| batch.copy(row));
-                let over = rows.row().is_none();
-                if over || batch.is_full() {
-                    let full = std::mem::replace(&mut batch, emptied.try_recv().unwrap_or_default());
-                    // Nobody takes it where writing failed, which is told below.
-                    if to.send(full).is_err() || over {
-                        return Ok(());
-                    }
+                let mut batch = emptied.try_recv().unwrap_or_default();
+                rows.fill(&mut batch)?;
+                // Nobody takes it where writing failed, which is told below.
+                if batch.is_empty() || to.send(batch).is_err() {
+                    return Ok(());
                 }
             }
         };

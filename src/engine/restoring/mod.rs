@@ -41,7 +41,7 @@ use super::restore::{self, Progress, Stored};
 use super::stored::StoredBackup;
 use super::tenants::{Levels, no_columns};
 
-pub use copy::{CopyResult, CopyTarget};
+pub use copy::{CopyResult, CopyTarget, MANY_ROWS};
 pub use execute::RestoreResult;
 use side::StoredSide;
 

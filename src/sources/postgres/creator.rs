@@ -24,6 +24,7 @@ pub struct PostgresCreator {
     place: String,
     definition: Definition,
     encoding: String,
+    known: Known,
     /// Gone where the connection was given up for the database to be put in its place.
     hands: Option<Hands>,
     /// The database that is filled in the place of the target; else that is the target itself.
@@ -66,15 +67,16 @@ impl PostgresCreator {
         session.values_are(&encoding);
         let roles = session.rows("SELECT rolname FROM pg_catalog.pg_roles")?;
         let roles = roles.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
-        let known = Known { roles: Arc::new(roles), ..Known::default() };
+        let known = Known::new(roles, missed);
         let pace = if beside.is_some() { Pace::Steps } else { Pace::Whole };
-        let hands = Some(Hands::begin(session, &place, pace, known, missed)?);
-        let mut creator = Self { address: address.clone(), place, definition: definition.clone(), encoding, hands, beside };
+        let hands = Some(Hands::begin(session, &place, pace, known.clone())?);
+        let mut creator = Self { address: address.clone(), place, definition: definition.clone(), encoding, known, hands, beside };
         for object in around_rows(&definition.objects).0 {
             creator.make(object)?;
         }
-        let catalog = Arc::new(Catalog::load(creator.hands()?.session()?)?);
-        creator.hands()?.known.catalog = catalog;
+        creator.known.catalog = Arc::new(Catalog::load(creator.hands()?.session()?)?);
+        let known = creator.known.clone();
+        creator.hands()?.know(known);
         creator.hands()?.step()?;
         Ok(creator)
     }
@@ -92,21 +94,19 @@ impl PostgresCreator {
         let Some(inside) = self.beside.as_ref().map(|beside| self.address.of_database(beside.name())) else { return Ok(None) };
         let mut session = Session::open(&inside)?;
         session.values_are(&self.encoding);
-        let (place, known) = (self.place.clone(), self.hands()?.known.clone());
-        Hands::begin(session, &place, Pace::Steps, known, Missed::default()).map(Some)
+        Hands::begin(session, &self.place, Pace::Steps, self.known.clone()).map(Some)
     }
 
     /// Makes an object, or notes why it could not be made.
     fn make(&mut self, object: &SchemaObject) -> Result<()> {
-        let hands = self.hands()?;
         if !is_missable(object) {
-            let made = hands.attempt(object)?;
+            let made = self.hands()?.attempt(object)?;
             return made.map_err(|objection| self.refused(object, &objection));
         }
-        match hands.within_savepoint(&object.sql)? {
+        match self.hands()?.within_savepoint(&object.sql)? {
             Ok(()) => Ok(()),
-            Err(objection) if is_missed(object, &objection, &hands.missed) => {
-                hands.missed.add(called(object), &objection.words);
+            Err(objection) if is_missed(object, &objection, &self.known.missed()) => {
+                self.known.missed().add(called(object), &objection.words);
                 Ok(())
             }
             Err(objection) => Err(self.refused(object, &objection)),
@@ -153,7 +153,7 @@ impl PostgresCreator {
                 }
             }
             if failed.len() == waiting.len() {
-                let missed = &mut self.hands()?.missed;
+                let mut missed = self.known.missed();
                 failed.into_iter().for_each(|(view, words)| missed.add(format!("the rows of the materialized view {view}"), &words));
                 return Ok(());
             }
@@ -200,7 +200,7 @@ impl PostgresCreator {
                 }
             }
         }
-        second.end().map(drop)
+        second.end()
     }
 }
 
@@ -231,7 +231,8 @@ impl Creator for PostgresCreator {
 
     fn finish(mut self: Box<Self>) -> Result<Vec<String>> {
         self.behind_rows()?;
-        let mut told = self.hands.take().map_or_else(|| Ok(Vec::new()), Hands::end)?;
+        self.hands.take().map_or(Ok(()), Hands::end)?;
+        let mut told = std::mem::take(&mut *self.known.missed()).told();
         if let Some(beside) = self.beside.take() {
             told.extend(beside.put_in_place(&self.address, &self.definition)?);
         }

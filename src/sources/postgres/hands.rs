@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalog::{Catalog, LARGE_OBJECTS};
 use super::copying::Copying;
@@ -36,10 +36,11 @@ pub enum Pace {
 /// What several connections that fill one database know of it.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
+    /// What could not be made.
+    missed: Arc<Mutex<Missed>>,
     /// The tables as they were made.
     pub catalog: Arc<Catalog>,
-    /// The server's roles.
-    pub roles: Arc<BTreeSet<String>>,
+    roles: Arc<BTreeSet<String>>,
 }
 
 /// A connection that fills a database; it is in a transaction at any time. Dropped, it takes back what does not last yet.
@@ -47,8 +48,19 @@ pub struct Hands {
     place: String,
     held: Held,
     pace: Pace,
-    pub(super) known: Known,
-    pub(super) missed: Missed,
+    known: Known,
+}
+
+impl Known {
+    /// Of a server with these roles.
+    pub fn new(roles: BTreeSet<String>, missed: Missed) -> Self {
+        Self { roles: Arc::new(roles), missed: Arc::new(Mutex::new(missed)), ..Self::default() }
+    }
+
+    /// What could not be made.
+    pub fn missed(&self) -> MutexGuard<'_, Missed> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Who has the session.
@@ -61,7 +73,7 @@ enum Held {
 
 impl Hands {
     /// Begins the first transaction; `place` names the database in errors.
-    pub(super) fn begin(mut session: Session, place: &str, pace: Pace, known: Known, missed: Missed) -> Result<Self> {
+    pub(super) fn begin(mut session: Session, place: &str, pace: Pace, known: Known) -> Result<Self> {
         session.run(SETTINGS)?;
         session.run(INDEX_MEMORY)?;
         if pace == Pace::Steps {
@@ -69,7 +81,12 @@ impl Hands {
             session.run("SET synchronous_commit = off")?;
         }
         session.run(BEGIN)?;
-        Ok(Self { place: place.to_owned(), held: Held::Free(Box::new(session)), pace, known, missed })
+        Ok(Self { place: place.to_owned(), held: Held::Free(Box::new(session)), pace, known })
+    }
+
+    /// Tells it what is known now.
+    pub(super) fn know(&mut self, known: Known) {
+        self.known = known;
     }
 
     /// The session, where no rows are on their way.
@@ -117,9 +134,8 @@ impl Hands {
     }
 
     /// Makes all of it last and gives the connection up.
-    pub(super) fn end(mut self) -> Result<Vec<String>> {
-        self.run("COMMIT")?;
-        Ok(std::mem::take(&mut self.missed).told())
+    pub(super) fn end(mut self) -> Result<()> {
+        self.run("COMMIT")
     }
 
     /// Runs a statement; where it fails, the transaction goes on as if it had not been.
@@ -179,14 +195,14 @@ impl Hands {
         if let Some(Value::Text(owner)) = row.values.get(1) {
             let owner = String::from_utf8_lossy(owner).into_owned();
             if !self.known.roles.contains(&owner) {
-                self.missed.add(format!("owner of {name}"), &format!("role \"{owner}\" does not exist"));
+                self.known.missed().add(format!("owner of {name}"), &format!("role \"{owner}\" does not exist"));
                 row.values[1] = Value::Null;
             }
         }
         if let Some(Value::Text(rights)) = row.values.get(2) {
             let rights = string(&String::from_utf8_lossy(rights));
             if let Err(objection) = self.within_savepoint(&format!("SELECT {rights}::pg_catalog.aclitem[]"))? {
-                self.missed.add(format!("rights of {name}"), &objection.words);
+                self.known.missed().add(format!("rights of {name}"), &objection.words);
                 row.values[2] = Value::Null;
             }
         }
@@ -224,8 +240,9 @@ impl Creator for Hands {
         encoded.or_else(|error| self.given_up(relation, error))
     }
 
+    /// What could not be made is told by the first connection.
     fn finish(self: Box<Self>) -> Result<Vec<String>> {
-        self.end()
+        self.end().map(|()| Vec::new())
     }
 }
 
