@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use backstop::clock::SystemClock;
 use backstop::engine::restoring::MANY_ROWS;
-use backstop::engine::{Engine, Home};
+use backstop::engine::{Engine, Error, Home};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::known::Known;
@@ -116,6 +116,24 @@ fn a_failure_among_the_rows_leaves_the_target_as_it_was_and_nothing_beside_it() 
     assert!(error.to_string().contains(": t: ") && error.to_string().contains("allowed"), "{error}");
     assert!(is_empty(&copy));
     assert_eq!((number(&copy), databases(&cluster)), (before, all));
+}
+
+#[test]
+fn a_copy_that_is_not_wished_any_more_leaves_the_target_empty() {
+    let cluster = Cluster::start();
+    let original = cluster.database("original");
+    original.psql(
+        "CREATE TABLE t (n integer); INSERT INTO t SELECT generate_series(1, 9000); CREATE TABLE u (n integer); INSERT INTO u VALUES (1)",
+    );
+    let copy = cluster.database("copy");
+    let (before, all) = (number(&copy), databases(&cluster));
+    let place = Place::backed_up(&original);
+    for many in [0, u64::MAX] {
+        place.many_rows(many);
+        assert!(matches!(place.stop_restore_to(copy.url()), Err(Error::Cancelled)));
+        assert!(is_empty(&copy));
+        assert_eq!((number(&copy), databases(&cluster)), (before.clone(), all.clone()));
+    }
 }
 
 #[test]
@@ -260,7 +278,12 @@ fn a_program_that_is_killed_leaves_the_target_empty_and_the_next_one_names_what_
         child.wait().unwrap();
         assert!(is_empty(&gated.copy));
         let left = gated.server().psql("SELECT datname FROM pg_database WHERE datname LIKE 'copy (restoring %'");
-        assert!(gated.server().psql("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname LIKE 'copy (restoring %'").contains("Backstop"));
+        assert!(
+            gated
+                .server()
+                .psql("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname LIKE 'copy (restoring %'")
+                .contains("Backstop")
+        );
         // Its connections wait for the gate still: it could be one that somebody fills.
         gated.many_rows(u64::MAX);
         assert!(!gated.again().contains(&left));
@@ -278,7 +301,7 @@ fn a_program_that_is_killed_leaves_the_target_empty_and_the_next_one_names_what_
 fn a_target_that_somebody_uses_meanwhile_is_not_replaced() {
     let connected = |gated: &Gated| {
         let client = postgres::Client::connect(&gated.copy.url(), postgres::NoTls).unwrap();
-        (Some(client), "somebody is connected to it")
+        (Some(client), "is being accessed by other users")
     };
     let filled = |gated: &Gated| {
         gated.copy.psql("CREATE TABLE mine (n integer)");

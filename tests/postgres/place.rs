@@ -56,6 +56,11 @@ impl Place {
         self.engine.backup(&BackupRequest::new(None, kind))
     }
 
+    /// A copy that its operator does not wish any more once it runs.
+    pub fn stop_restore_to(&self, url: String) -> Result<CopyResult> {
+        self.engine.restore_to_watched("latest", None, &[CopyTarget::Database(url)], &mut |_| false)
+    }
+
     pub fn restore_to(&self, url: String) -> Result<CopyResult> {
         self.engine.restore_to("latest", None, &[CopyTarget::Database(url)])
     }

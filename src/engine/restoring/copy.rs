@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{channel, sync_channel};
-use std::sync::{Mutex, PoisonError};
 
+use super::filling;
 use crate::catalog::{AuditOutcome, Role};
 use crate::engine::Engine;
 use crate::engine::backup::definition;
 use crate::engine::error::{Doing, Error, Result};
 use crate::engine::latest::{Part, Wanted};
+use crate::engine::restore::Progress;
 use crate::engine::selection::in_words;
 use crate::engine::stored::StoredBackup;
 use crate::rows::{Batch, RelationDigest, RelationKind, merge};
@@ -53,6 +54,20 @@ impl Engine {
     /// # Errors
     /// A target that exists, stored data that is damaged, and what the target says; nothing half-made is left.
     pub fn restore_to(&self, backup: &str, app: Option<&str>, targets: &[CopyTarget]) -> Result<CopyResult> {
+        self.restore_to_watched(backup, app, targets, &mut |_| true)
+    }
+
+    /// The same; `progress` is told how many records were copied, in the phase `copy`, and may end it.
+    ///
+    /// # Errors
+    /// As [`Engine::restore_to`], and cancelling.
+    pub fn restore_to_watched(
+        &self,
+        backup: &str,
+        app: Option<&str>,
+        targets: &[CopyTarget],
+        progress: &mut Progress<'_>,
+    ) -> Result<CopyResult> {
         refuse_twice(targets)?;
         let mut parts = targets.iter().map(|target| if matches!(target, CopyTarget::Database(_)) { Part::Database } else { Part::Files });
         let part = parts.next().filter(|first| parts.all(|part| part == *first));
@@ -71,7 +86,7 @@ impl Engine {
             }
         }
         for (records, creator) in &mut copies {
-            fill(&stored, records, creator.as_mut(), &mut result)?;
+            filling::fill(&stored, records, creator.as_mut(), progress, &mut result)?;
         }
         for (_, creator) in copies {
             result.warnings.extend(creator.finish()?);
@@ -148,48 +163,9 @@ fn source_of<'s>(stored: &'s StoredBackup, kind: RelationKind, nothing: &str) ->
     })
 }
 
-/// Copies relations into one new place: two at a time where it has a further connection for that, those of most rows first.
-fn fill(stored: &StoredBackup, records: &[&RelationRecord], creator: &mut dyn Creator, result: &mut CopyResult) -> Result<()> {
-    let Some(mut other) = creator.another() else {
-        for record in records {
-            result.count(record, copy(stored, record, creator)?);
-        }
-        return Ok(());
-    };
-    let mut waiting = records.to_vec();
-    waiting.sort_by_key(|record| record.rows);
-    let waiting = Mutex::new(waiting);
-    let work = |creator: &mut dyn Creator| -> Result<Vec<_>> {
-        let mut copied = Vec::new();
-        // The guard goes before the copy begins.
-        while let Some(record) = { waiting.lock().unwrap_or_else(PoisonError::into_inner).pop() } {
-            let rows = copy(stored, record, creator);
-            if rows.is_err() {
-                // No other relation is of use then.
-                waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            }
-            copied.push((record, rows?));
-        }
-        Ok(copied)
-    };
-    let (own, others) = std::thread::scope(|scope| {
-        let others = std::thread::Builder::new().name("copying".into()).spawn_scoped(scope, || -> Result<_> {
-            let copied = work(other.as_mut())?;
-            Ok((copied, other.finish()?))
-        });
-        let own = work(creator);
-        // Without a second thread the first has copied all.
-        let others = others.ok().map(|others| others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        (own, others.unwrap_or_else(|| Ok((Vec::new(), Vec::new()))))
-    });
-    let (copied, warnings) = others?;
-    result.warnings.extend(warnings);
-    own?.into_iter().chain(copied).for_each(|(record, rows)| result.count(record, rows));
-    Ok(())
-}
-
 impl CopyResult {
-    fn count(&mut self, record: &RelationRecord, rows: u64) {
+    /// A relation was copied.
+    pub(super) fn count(&mut self, record: &RelationRecord, rows: u64) {
         match record.relation.kind {
             RelationKind::Table => self.records += rows,
             RelationKind::Files => self.files += rows,
@@ -237,11 +213,17 @@ fn each_batch(stored: &StoredBackup, record: &RelationRecord, take: &mut dyn FnM
 }
 
 /// Writes a relation and checks that what was written is what the manifest says.
-fn copy(stored: &StoredBackup, record: &RelationRecord, creator: &mut dyn Creator) -> Result<u64> {
+pub(super) fn copy(
+    stored: &StoredBackup,
+    record: &RelationRecord,
+    creator: &mut dyn Creator,
+    pass: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<u64> {
     let mut digest = RelationDigest::default();
     each_batch(stored, record, &mut |batch| {
         batch.rows().for_each(|row| digest.push(row.digest));
-        Ok(creator.add_all(&record.relation, batch, stored.vault().as_ref())?)
+        creator.add_all(&record.relation, batch, stored.vault().as_ref())?;
+        pass(batch.len() as u64)
     })?;
     let (rows, found) = digest.finish();
     if (rows, found) != (record.rows, record.digest) {

@@ -6,6 +6,7 @@
 
 mod copy;
 mod execute;
+mod filling;
 pub mod journals;
 mod recover;
 pub(in crate::engine) mod safety;

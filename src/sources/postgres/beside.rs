@@ -32,10 +32,13 @@ const SEEN: &str = "SELECT d.oid, r.rolname, pg_catalog.pg_postmaster_start_time
       CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_subscription WHERE subdbid = d.oid) THEN 'it has a subscription' END,
       CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_prepared_xacts WHERE database = d.datname) THEN 'it has a prepared transaction' END,
       CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datid = d.oid AND pid <> pg_catalog.pg_backend_pid()
-        AND backend_type = 'client backend') THEN 'somebody is connected to it' END,
+        AND usesysid IS NOT NULL) THEN 'somebody is connected to it' END,
       CASE WHEN NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles me WHERE me.rolname = current_user
         AND (me.rolsuper OR me.rolcreatedb AND pg_catalog.pg_has_role(d.datdba, 'USAGE'))) THEN 'this role may not make and rename it' END)
     FROM pg_catalog.pg_database d JOIN pg_catalog.pg_roles r ON r.oid = d.datdba WHERE d.datname = pg_catalog.current_database()";
+
+/// The one of these that may pass by itself.
+const CONNECTED: &str = "somebody is connected to it";
 
 /// Databases of ours that nobody is connected to.
 const LEFT: &str = "SELECT d.datname FROM pg_catalog.pg_database d
@@ -131,6 +134,8 @@ impl Beside {
         match plain(&mut session)? {
             Ok(plain) if plain == self.plain => {}
             Ok(_) => return Err(refused("another database took its name".into())),
+            // It may be for a moment only: the renaming waits for some seconds, and has the last word.
+            Err(why) if why == CONNECTED => {}
             Err(why) => return Err(refused(format!("it was changed: {why}"))),
         }
         drop(session);
@@ -165,12 +170,15 @@ impl Beside {
             Ok(Some(found)) => return Err(kept(format!("it holds {found} now"))),
             Err(error) => return Err(kept(error.to_string())),
         }
-        let gone = left_alone(&mut self.server, &self.plain.number).and_then(|()| self.server.run(&format!("DROP DATABASE {}", ident(replaced))));
+        let gone =
+            left_alone(&mut self.server, &self.plain.number).and_then(|()| self.server.run(&format!("DROP DATABASE {}", ident(replaced))));
         gone.map_err(|error| kept(error.to_string()))
     }
 
     fn is_there(&mut self) -> bool {
-        self.server.one(&format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", string(&self.name))).is_ok_and(|found| found.is_some())
+        self.server
+            .one(&format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", string(&self.name)))
+            .is_ok_and(|found| found.is_some())
     }
 }
 

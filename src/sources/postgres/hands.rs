@@ -18,7 +18,8 @@ use crate::sources::{Creator, Error, Resolve, Result, SchemaObject};
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 /// Besides what every session pins. Bodies of functions may name what is made later.
-const SETTINGS: &str = "SET check_function_bodies = off; SET client_min_messages = warning; SET lock_timeout = 0; SET default_tablespace = ''";
+const SETTINGS: &str =
+    "SET check_function_bodies = off; SET client_min_messages = warning; SET lock_timeout = 0; SET default_tablespace = ''";
 
 /// Indexes are sorted in this much of the server's memory where it gives less by itself.
 const INDEX_MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', false)
@@ -38,6 +39,8 @@ pub enum Pace {
 pub struct Known {
     /// What could not be made.
     missed: Arc<Mutex<Missed>>,
+    /// The models that rows were given of.
+    begun: Arc<Mutex<BTreeSet<String>>>,
     /// The tables as they were made.
     pub catalog: Arc<Catalog>,
     roles: Arc<BTreeSet<String>>,
@@ -55,6 +58,11 @@ impl Known {
     /// Of a server with these roles.
     pub fn new(roles: BTreeSet<String>, missed: Missed) -> Self {
         Self { roles: Arc::new(roles), missed: Arc::new(Mutex::new(missed)), ..Self::default() }
+    }
+
+    /// Whether these are the first rows of a model.
+    fn begins(&self, model: &str) -> bool {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(model.to_owned())
     }
 
     /// What could not be made.
@@ -155,11 +163,13 @@ impl Hands {
             let catalog = Arc::clone(&self.known.catalog);
             let table = catalog.table(&relation.name)?;
             // Only its own table is told to be whole and old; a root gives its rows to others.
-            let frozen = if table.partitioned { "" } else { " WITH (FREEZE)" };
-            if self.pace == Pace::Steps && !table.partitioned {
+            let is_first = self.known.begins(&relation.name);
+            let is_frozen = !table.partitioned && (is_first || self.pace == Pace::Whole);
+            if is_frozen && self.pace == Pace::Steps {
                 // Rows may be told so where the transaction that adds them has made the table's file.
                 self.run(&format!("TRUNCATE ONLY {}", table.name))?;
             }
+            let frozen = if is_frozen { " WITH (FREEZE)" } else { "" };
             let columns = match relation.columns.as_slice() {
                 [] => String::new(),
                 columns => format!(" ({})", idents(columns.iter().map(|column| column.name.as_str()))),
