@@ -430,6 +430,11 @@ pub trait Creator {
     fn add_all(&mut self, relation: &Relation, batch: &mut Batch, content: &dyn Resolve) -> Result<()> {
         batch.rows().try_for_each(|row| self.add(relation, &row.to_row(), content))
     }
+    /// A further connection, which takes rows of other relations at the same time; `None` where there is none (any more). It is
+    /// finished, or dropped, before this one.
+    fn another(&mut self) -> Option<Box<dyn Creator + Send>> {
+        None
+    }
     /// Makes indexes, views and triggers, sets counters and pragmas, flushes; answers what could not be made, by name.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ fn snapshot(database: &Database) -> Box<dyn Snapshot> {
 }
 
 /// Waits until a query gives `wanted`.
-fn until(database: &Database, query: &str, wanted: &str) {
+pub fn until(database: &Database, query: &str, wanted: &str) {
     while database.psql(query).trim() != wanted {
         std::thread::yield_now();
     }

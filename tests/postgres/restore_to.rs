@@ -222,7 +222,7 @@ fn a_copy_that_is_given_up_in_the_middle_of_a_table_leaves_nothing() {
     let relation = &snapshot.relations()[0];
     for damaged in [false, true] {
         // Each attempt finds the database empty, whatever the one before had sent.
-        let mut creator = opened(copy.url()).create(&definition).unwrap();
+        let mut creator = opened(copy.url()).create(&definition, false).unwrap();
         let mut rows = 0;
         let mut each = |mut row: backstop::rows::Row| {
             rows += 1;

@@ -6,6 +6,7 @@
 mod address;
 mod aside;
 mod batch;
+mod beside;
 mod carrying;
 mod catalog;
 mod connect;
@@ -13,6 +14,7 @@ mod copying;
 mod creator;
 mod dump;
 mod guards;
+mod hands;
 mod large_objects;
 mod missed;
 mod objects;
@@ -28,6 +30,7 @@ mod sql;
 mod statements;
 mod suitable;
 mod text;
+mod together;
 mod wire;
 mod writer;
 mod written;
@@ -78,12 +81,12 @@ impl Postgres {
         writer::PostgresWriter::open(&self.address, wait).map(|writer| Box::new(writer) as Box<dyn Writer>)
     }
 
-    /// Begins to fill a database that is there and empty.
+    /// Begins to fill a database that is there and empty; with `many` rows over two connections, where it can be done unseen.
     ///
     /// # Errors
     /// As [`Postgres::look`]; a database that is not empty, or whose encoding is another.
-    pub fn create(&self, definition: &Definition) -> Result<Box<dyn Creator>> {
-        creator::PostgresCreator::begin(&self.address, definition).map(|creator| Box::new(creator) as Box<dyn Creator>)
+    pub fn create(&self, definition: &Definition, many: bool) -> Result<Box<dyn Creator>> {
+        creator::PostgresCreator::begin(&self.address, definition, many).map(|creator| Box::new(creator) as Box<dyn Creator>)
     }
 }
 

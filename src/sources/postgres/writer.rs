@@ -5,7 +5,6 @@
 //! deletion would take along that nobody previewed stops the restore.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::Write as _;
 use std::time::Duration;
 
 use super::address::Address;
@@ -18,7 +17,7 @@ use super::places::{any_key, by_key, by_values};
 use super::raise;
 use super::session::Session;
 use super::sql::{ident, idents, value};
-use super::text::{Decoder, encode_row};
+use super::text::{Decoder, Through, encode_row};
 use crate::rows::{Key, Relation, Row, RowDigest, Value, row::compared_digest};
 use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
 
@@ -411,9 +410,9 @@ impl PostgresWriter {
 /// Sends one row by a COPY statement, its large values as they are fetched.
 fn send_row(session: &mut Session, table: &Table, sql: &str, row: &Row, content: &dyn Resolve) -> Result<()> {
     let model = &table.relation.name;
-    let mut to = session.copy_in(model, sql)?;
-    let sent = encode_row(&row.values, content, &mut to).and_then(|()| to.flush());
-    sent.map_err(|source| Error::Io { what: model.clone(), source })?;
+    let mut to = Through::new(session.copy_in(model, sql)?);
+    let encoded = encode_row(row.values.iter().map(Value::cell), content, &mut to);
+    let to = encoded.and_then(|()| to.end()).map_err(|source| Error::Io { what: model.clone(), source })?;
     match to.finish() {
         Ok(1) => Ok(()),
         Ok(rows) => Err(not_one(&table.relation, rows)),
