@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use crate::catalog::ModuleModels;
-use crate::rows::{Batch, Relation, RelationKind, Row, Value};
+use crate::rows::{Batch, Digest, Piece, Relation, RelationKind, Row, Value};
 use crate::sources::{
-    Content, Definition, Glancing, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
+    Content, Definition, Glancing, Identity, Pieced, Reference, Result as SourceResult, SchemaObject, Sequences, Since, Snapshot, Unique,
+    Unread,
 };
 
 use super::error::{Error, Result};
@@ -231,6 +232,20 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         each: &mut dyn FnMut(Since) -> ControlFlow<()>,
     ) -> SourceResult<Vec<Unread>> {
         self.snapshot.scan_since(relation, since, content, each)
+    }
+
+    fn pieces(&self, relation: &Relation) -> Option<Digest> {
+        self.snapshot.pieces(relation)
+    }
+
+    fn scan_pieces(
+        &self,
+        relation: &Relation,
+        content: &dyn Content,
+        known: &mut dyn FnMut(&Piece) -> bool,
+        give: &mut dyn FnMut(Pieced<'_>) -> ControlFlow<()>,
+    ) -> SourceResult<Option<()>> {
+        self.snapshot.scan_pieces(relation, content, known, give)
     }
 
     fn left_out(&self) -> Vec<String> {

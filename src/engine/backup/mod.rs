@@ -9,6 +9,8 @@ pub mod closeness;
 pub mod definition;
 pub mod digests;
 pub mod in_turn;
+pub mod listing;
+mod pieced;
 pub mod relation;
 mod request;
 mod source;
