@@ -9,6 +9,7 @@
 
 use super::bytes::{Cursor, push_varint};
 use super::damage::Damage;
+use super::hashing::{Hashing, padded};
 use super::row::RowDigest;
 
 const MAGIC: [u8; 4] = *b"BSpc";
@@ -85,6 +86,39 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Piece>, Damage> {
     Ok(pieces)
 }
 
+/// Digests of inputs of one size, a multiple of 1024 bytes: BLAKE3 of the hashes of their pieces of 1024 bytes. Those of several go
+/// through the processor's registers together, which takes half the time that BLAKE3's own tree takes for one.
+#[derive(Debug)]
+pub struct Fixed {
+    hashing: Hashing,
+    hashes: Vec<[u8; 32]>,
+}
+
+impl Default for Fixed {
+    fn default() -> Self {
+        Self { hashing: Hashing::plain(), hashes: Vec::new() }
+    }
+}
+
+impl Fixed {
+    /// The size of what is hashed at once.
+    pub const PART: usize = 1024;
+
+    /// Gives the digest of each input of `size` bytes that `bytes` consists of, in their order.
+    pub fn digests(&mut self, bytes: &[u8], size: usize) -> Vec<RowDigest> {
+        let (parts, each) = (bytes.as_chunks::<{ Self::PART }>().0, size / Self::PART);
+        let hashes = &mut self.hashes;
+        hashes.resize(parts.len(), [0; 32]);
+        self.hashing.many(parts.len(), |place| &parts[place], |place, hash| hashes[place] = *hash);
+        let inputs = hashes.as_flattened().chunks_exact(each * 32);
+        // What is hashed is padded to whole blocks.
+        let padded: Vec<Vec<u8>> = inputs.map(|input| [input, &vec![0; padded(input.len()) - input.len()]].concat()).collect();
+        let mut digests = vec![RowDigest([0; 16]); padded.len()];
+        self.hashing.many(padded.len(), |place| &padded[place], |place, hash| digests[place] = RowDigest::cut(hash));
+        digests
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +140,22 @@ mod tests {
             assert!(decode(&whole[..length]).is_err(), "{length}");
         }
         assert!(decode(&[whole.as_slice(), &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn digests_of_many_are_those_of_each_and_every_byte_counts() {
+        let bytes: Vec<u8> = (0..4096 * 21_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        for size in [1024, 2048, 4096] {
+            let mut fixed = Fixed::default();
+            let all = fixed.digests(&bytes, size);
+            assert_eq!(all.len(), bytes.len() / size);
+            let each: Vec<RowDigest> = bytes.chunks(size).flat_map(|input| fixed.digests(input, size)).collect();
+            assert_eq!(all, each);
+            for at in [0, size / 2 + 1, size - 1] {
+                let mut changed = bytes[..size].to_vec();
+                changed[at] ^= 1;
+                assert_ne!(fixed.digests(&changed, size)[0], all[0]);
+            }
+        }
     }
 }

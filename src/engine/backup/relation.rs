@@ -289,7 +289,9 @@ fn taken<'v>(
     for mut batch in batches {
         for row in batch.rows() {
             seen.push(row.digest);
-            cache = cache.and_then(|mut cache| cache.push(row.key, row.digest).is_ok().then_some(cache));
+            if cache.as_mut().is_some_and(|cache| cache.push(row.key, row.digest).is_err()) {
+                cache = None;
+            }
         }
         take(&mut batch)?;
         batch.clear();

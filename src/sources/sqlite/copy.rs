@@ -19,6 +19,26 @@ use crate::sources::{Error, Result};
 /// Where the pages stand, below a private folder.
 const NAME: &str = "database";
 
+/// The pages of a private copy.
+#[derive(Clone)]
+pub struct Copied(Option<Arc<File>>);
+
+impl Copied {
+    /// The file they stand in.
+    #[must_use]
+    pub fn file(&self) -> Option<Arc<File>> {
+        self.0.clone()
+    }
+}
+
+impl Drop for Copied {
+    /// The last one that lets go has the pages given back, which takes a while: a thread of its own does that, where there is one.
+    fn drop(&mut self) {
+        let file = self.0.take();
+        let _ = std::thread::Builder::new().name("closing".into()).spawn(move || drop(file));
+    }
+}
+
 /// Copies the pages of a database with a rollback journal and lets go of it: its application waits for the copy and not for
 /// the reading. One in WAL mode stays open, since there a reader makes nobody wait.
 ///
@@ -35,7 +55,7 @@ pub fn let_go(opened: Opened, path: &Path, wait: Duration, scratch: &Path) -> Re
     room(path, scratch, bytes)?;
     match pages(&opened.connection, path, bytes, scratch) {
         Ok(Some(([connection, another], file))) => {
-            Ok(Opened { connection, another: Some(another), pages: Some(Arc::new(file)), copy: None, trace: None })
+            Ok(Opened { connection, another: Some(another), pages: Some(Copied(Some(Arc::new(file)))), copy: None, trace: None })
         }
         Ok(None) => Err(Error::Locked { what: path.display().to_string(), waited: wait.as_secs() }),
         Err(Stopped::Sqlite(error)) if is_full(&error) => {

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use crate::rows::pieces::Fixed;
 use crate::rows::{Piece, RowDigest};
 
 const INTERIOR: u8 = 0x05;
@@ -34,7 +35,14 @@ struct Walk<'w> {
     each: &'w mut dyn FnMut(Piece) -> io::Result<ControlFlow<()>>,
     /// A page of each level; of leaves there is one at a time.
     spare: Vec<Vec<u8>>,
+    /// Leaves whose digest is still to be made, and their bytes.
+    waiting: Vec<Piece>,
+    bytes: Vec<u8>,
+    fixed: Fixed,
 }
+
+/// So many leaves are digested together.
+const TOGETHER: usize = 16;
 
 fn odd() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a page is not what it should be")
@@ -92,8 +100,12 @@ impl Pages {
     /// # Errors
     /// What reading it met, what `each` says, and a page that is not what it should be.
     pub fn leaves(&self, root: u32, each: &mut dyn FnMut(Piece) -> io::Result<ControlFlow<()>>) -> io::Result<()> {
-        let mut walk = Walk { pages: self, floor: None, each, spare: Vec::new() };
-        walk.page(root, None, 0).map(drop)
+        let (spare, waiting, bytes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut walk = Walk { pages: self, floor: None, each, spare, waiting, bytes, fixed: Fixed::default() };
+        if walk.page(root, None, 0)?.is_continue() {
+            let _ = walk.give()?;
+        }
+        Ok(())
     }
 
     fn read(&self, page: u32, into: &mut Vec<u8>) -> io::Result<()> {
@@ -132,8 +144,8 @@ impl Pages {
         Ok(())
     }
 
-    /// What a leaf holds; `None` where that is nothing. Its rowids ascend, above `floor`.
-    fn leaf(&self, bytes: &[u8], mut floor: Option<i64>) -> io::Result<Option<Piece>> {
+    /// What a leaf holds, with its digest where a row goes on elsewhere; `None` where it holds nothing. Its rowids ascend, above `floor`.
+    fn leaf(&self, bytes: &[u8], mut floor: Option<i64>) -> io::Result<Option<(Piece, bool)>> {
         let (cells, mut first, mut goes_on) = (short(bytes, 3)?, None, None);
         for cell in 0..cells {
             let (length, at) = varint(bytes, short(bytes, 8 + 2 * cell)?)?;
@@ -157,8 +169,12 @@ impl Pages {
             }
         }
         let (Some(first), Some(last)) = (first, floor) else { return Ok(None) };
-        let hash = goes_on.map_or_else(|| blake3::hash(bytes), |hasher| hasher.finalize());
-        Ok(Some(Piece { first, last, rows: cells as u64, digest: RowDigest::cut(hash.as_bytes()) }))
+        let digest = match &goes_on {
+            Some(hasher) => RowDigest::cut(hasher.finalize().as_bytes()),
+            None if self.size < Fixed::PART => RowDigest::cut(blake3::hash(bytes).as_bytes()),
+            None => return Ok(Some((Piece { first, last, rows: cells as u64, digest: RowDigest([0; 16]) }, false))),
+        };
+        Ok(Some((Piece { first, last, rows: cells as u64, digest }, true)))
     }
 }
 
@@ -180,12 +196,32 @@ impl Walk<'_> {
     }
 
     fn leaf(&mut self, bytes: &[u8], ceiling: Option<i64>) -> io::Result<ControlFlow<()>> {
-        let Some(piece) = self.pages.leaf(bytes, self.floor)? else { return Ok(ControlFlow::Continue(())) };
+        let Some((piece, digested)) = self.pages.leaf(bytes, self.floor)? else { return Ok(ControlFlow::Continue(())) };
         if ceiling.is_some_and(|ceiling| piece.last > ceiling) {
             return Err(odd());
         }
         self.floor = Some(piece.last);
-        (self.each)(piece)
+        if digested {
+            return if self.give()?.is_break() { Ok(ControlFlow::Break(())) } else { (self.each)(piece) };
+        }
+        self.waiting.push(piece);
+        self.bytes.extend_from_slice(bytes);
+        if self.waiting.len() < TOGETHER { Ok(ControlFlow::Continue(())) } else { self.give() }
+    }
+
+    /// Gives the leaves that wait for their digests.
+    fn give(&mut self) -> io::Result<ControlFlow<()>> {
+        if self.waiting.is_empty() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let digests = self.fixed.digests(&self.bytes, self.pages.size);
+        self.bytes.clear();
+        for (piece, digest) in self.waiting.drain(..).zip(digests) {
+            if (self.each)(Piece { digest, ..piece })?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     fn interior(&mut self, bytes: &[u8], ceiling: Option<i64>, depth: usize) -> io::Result<ControlFlow<()>> {

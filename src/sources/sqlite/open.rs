@@ -4,12 +4,11 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use super::copy;
+use super::copy::{self, Copied};
 use crate::sources::private::Private;
 use crate::sources::{Error, Result};
 
@@ -35,7 +34,7 @@ pub struct Opened {
     /// A second connection that reads the same moment, where there is one.
     pub another: Option<Connection>,
     /// The pages themselves, where nobody else can write to them.
-    pub pages: Option<Arc<File>>,
+    pub pages: Option<Copied>,
     /// Holds the copy that a hot journal was rolled back in.
     pub copy: Option<Private>,
     /// Dropped after the connections.

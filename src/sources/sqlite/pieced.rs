@@ -27,7 +27,7 @@ impl SqliteSnapshot {
         if !table.rowid_is_key || table.is_virtual || table.without_rowid {
             return None;
         }
-        let pages = Pages::of(self.pages.clone()?)?;
+        let pages = Pages::of(self.pages.as_ref()?.file()?)?;
         let of = "SELECT rootpage, sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?";
         let (root, sql): (u32, String) = self.connection.query_row(of, [&relation.name], |row| Ok((row.get(0)?, row.get(1)?))).ok()?;
         let decides = serde_json::json!([sql, format!("{:?}", self.schema.encoding), pages.form(), rusqlite::version()]);

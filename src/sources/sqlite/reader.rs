@@ -4,16 +4,14 @@
 //! else is sorted by a function that computes our key. The order is checked row by row either way.
 
 use std::cell::Cell as Slot;
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Params, Statement, params_from_iter};
 
-use super::copy;
+use super::copy::{self, Copied};
 use super::encoding::Encoding;
 use super::functions;
 use super::open::{self, Opened, Trace};
@@ -33,8 +31,8 @@ pub struct SqliteSnapshot {
     // Before the copy, so that it is closed before its files are removed.
     pub(super) connection: Connection,
     another: Slot<Option<Connection>>,
-    /// The pages that the rows lie in, where nobody else can write to them.
-    pub(super) pages: Option<Arc<File>>,
+    /// The pages that the rows lie in, where nobody else can write to them. Behind the connections: it lets go last.
+    pub(super) pages: Option<Copied>,
     _copy: Option<Private>,
     _trace: Option<Trace>,
     /// What fixed the moment: of the database itself, wherever its pages are read.
