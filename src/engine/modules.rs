@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use crate::catalog::ModuleModels;
-use crate::rows::{Batch, Relation, RelationKind, Row, Value};
+use crate::rows::{Batch, Digest, Piece, Relation, RelationKind, Row, Value};
 use crate::sources::{
-    Asking, Content, Definition, Glancing, Identity, Reference, Result as SourceResult, Rival, SchemaObject, Sequences, Since, Snapshot,
-    Tally, Unique, Unread,
+    Asking, Content, Definition, Glancing, Identity, Pieced, Reference, Result as SourceResult, Rival, SchemaObject, Sequences, Since,
+    Snapshot, Tally, Unique, Unread,
 };
 
 use super::error::{Error, Result};
@@ -254,6 +254,20 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
 
     fn asking_since(&self, relation: &Relation, since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {
         self.snapshot.asking_since(relation, since)
+    }
+
+    fn pieces(&self, relation: &Relation) -> Option<Digest> {
+        self.snapshot.pieces(relation)
+    }
+
+    fn scan_pieces(
+        &self,
+        relation: &Relation,
+        content: &dyn Content,
+        known: &mut dyn FnMut(&Piece) -> bool,
+        give: &mut dyn FnMut(Pieced<'_>) -> ControlFlow<()>,
+    ) -> SourceResult<Option<()>> {
+        self.snapshot.scan_pieces(relation, content, known, give)
     }
 
     fn left_out(&self) -> Vec<String> {

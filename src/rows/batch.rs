@@ -149,6 +149,7 @@ impl Batch {
     }
 
     /// Adds a cell to the row.
+    #[inline]
     pub fn cell(&mut self, cell: Cell<'_>) {
         self.cells.push(self.canonical.len());
         self.adding += cell.weight();

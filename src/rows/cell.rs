@@ -60,6 +60,7 @@ impl Cell<'_> {
 
     /// Bytes it takes in memory and, about, in a segment.
     #[must_use]
+    #[inline]
     pub fn weight(self) -> usize {
         match self {
             Self::Null => 1,
@@ -70,6 +71,7 @@ impl Cell<'_> {
     }
 
     /// True where its content does not stand in the canonical bytes, but its length and digest.
+    #[inline]
     pub(super) fn is_outside(self) -> bool {
         match self {
             Self::Large(_) => true,
@@ -79,6 +81,7 @@ impl Cell<'_> {
     }
 
     /// Adds its canonical bytes.
+    #[inline]
     pub(super) fn push_canonical(self, bytes: &mut Vec<u8>) {
         match self {
             Self::Null => bytes.push(NULL),
@@ -91,12 +94,14 @@ impl Cell<'_> {
     }
 }
 
+#[inline]
 fn push_number(bytes: &mut Vec<u8>, tag: u8, number: [u8; 8]) {
     let mut tagged = [tag; 9];
     tagged[1..].copy_from_slice(&number);
     bytes.extend_from_slice(&tagged);
 }
 
+#[inline]
 fn push_content(bytes: &mut Vec<u8>, class: Class, content: &[u8]) {
     let length = content.len() as u64;
     if content.len() > LARGE {

@@ -124,6 +124,9 @@ pub(super) fn push_part(bytes: &mut Vec<u8>, cell: Cell<'_>, fold: Fold) -> bool
 fn push_integer(bytes: &mut Vec<u8>, number: i64) {
     #[allow(clippy::cast_precision_loss)]
     let nearest = number as f64;
+    if number.unsigned_abs() <= 1 << 53 {
+        return push_number(bytes, nearest, 0);
+    }
     #[allow(clippy::cast_possible_truncation)]
     let rest = (i128::from(number) - nearest as i128) as i16;
     push_number(bytes, nearest, rest);
@@ -136,9 +139,10 @@ fn push_real(bytes: &mut Vec<u8>, number: f64) {
 fn push_number(bytes: &mut Vec<u8>, nearest: f64, rest: i16) {
     let bits = nearest.to_bits();
     let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-    bytes.push(NUMBER);
-    bytes.extend_from_slice(&ordered.to_be_bytes());
-    bytes.extend_from_slice(&(rest.cast_unsigned() ^ 0x8000).to_be_bytes());
+    let mut part = [NUMBER; 11];
+    part[1..9].copy_from_slice(&ordered.to_be_bytes());
+    part[9..].copy_from_slice(&(rest.cast_unsigned() ^ 0x8000).to_be_bytes());
+    bytes.extend_from_slice(&part);
 }
 
 fn push_text(bytes: &mut Vec<u8>, text: &[u8], fold: Fold) {

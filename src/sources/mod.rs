@@ -7,6 +7,7 @@ pub mod database;
 mod error;
 pub mod files;
 pub mod partial;
+pub mod pieces;
 pub mod postgres;
 pub mod private;
 pub mod since;
@@ -20,8 +21,9 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rows::{Batch, Class, Fold, Large, Relation, Row, RowDigest, Value};
+use crate::rows::{Batch, Class, Digest, Fold, Large, Piece, Relation, Row, RowDigest, Value};
 pub use error::Error;
+pub use pieces::Pieced;
 pub use since::{Asking, Since, Tally};
 
 /// The result of asking a source.
@@ -266,6 +268,27 @@ pub trait Snapshot {
     /// is no tally.
     fn asking_since(&self, _relation: &Relation, _since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {
         None
+    }
+
+    /// Names all that decides, beside the bytes of a piece, which rows those bytes are; `None` where the rows of `relation` cannot be
+    /// told by pieces ([`Snapshot::scan_pieces`]).
+    fn pieces(&self, _relation: &Relation) -> Option<Digest> {
+        None
+    }
+
+    /// Asks `known` of each piece of `relation`, in key order, and pushes the rows of those that it does not know, many at a time,
+    /// until `give` breaks; `None` where the pieces turn out not to be what they should.
+    ///
+    /// # Errors
+    /// What makes the whole relation unreadable.
+    fn scan_pieces(
+        &self,
+        _relation: &Relation,
+        _content: &dyn Content,
+        _known: &mut dyn FnMut(&Piece) -> bool,
+        _give: &mut dyn FnMut(Pieced<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<()>> {
+        Ok(None)
     }
 
     /// What of the last scan was passed over because it is no data of this source: in a tree the files of databases and vaults.

@@ -9,6 +9,8 @@ pub mod closeness;
 pub mod definition;
 pub mod digests;
 pub mod in_turn;
+pub mod listing;
+mod pieced;
 mod ranges;
 pub mod relation;
 mod request;
