@@ -59,6 +59,7 @@ impl Cell<'_> {
     }
 
     /// Bytes it takes in memory and, about, in a segment.
+    #[inline]
     #[must_use]
     pub fn weight(self) -> usize {
         match self {
@@ -70,6 +71,7 @@ impl Cell<'_> {
     }
 
     /// True where its content does not stand in the canonical bytes, but its length and digest.
+    #[inline]
     pub(super) fn is_outside(self) -> bool {
         match self {
             Self::Large(_) => true,
@@ -79,6 +81,7 @@ impl Cell<'_> {
     }
 
     /// Adds its canonical bytes.
+    #[inline]
     pub(super) fn push_canonical(self, bytes: &mut Vec<u8>) {
         match self {
             Self::Null => bytes.push(NULL),
@@ -91,17 +94,21 @@ impl Cell<'_> {
     }
 }
 
+#[inline]
 fn push_number(bytes: &mut Vec<u8>, tag: u8, number: [u8; 8]) {
     let mut tagged = [tag; 9];
     tagged[1..].copy_from_slice(&number);
     bytes.extend_from_slice(&tagged);
 }
 
+#[inline]
 fn push_content(bytes: &mut Vec<u8>, class: Class, content: &[u8]) {
     let length = content.len() as u64;
     if content.len() > LARGE {
         return push_large(bytes, class, length, &Digest::of(content));
     }
+    // Room is asked for once.
+    bytes.reserve(9 + content.len());
     push_number(bytes, if class == Class::Text { TEXT } else { BLOB }, length.to_le_bytes());
     bytes.extend_from_slice(content);
 }

@@ -12,6 +12,7 @@ mod creator;
 mod dump;
 mod guards;
 mod large_objects;
+mod long;
 mod missed;
 mod objects;
 mod pass;
