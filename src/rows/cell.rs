@@ -81,7 +81,7 @@ impl Cell<'_> {
     }
 
     /// Adds its canonical bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_canonical(self, bytes: &mut Vec<u8>) {
         match self {
             Self::Null => bytes.push(NULL),
@@ -101,7 +101,7 @@ fn push_number(bytes: &mut Vec<u8>, tag: u8, number: [u8; 8]) {
     bytes.extend_from_slice(&tagged);
 }
 
-#[inline]
+#[inline(always)]
 fn push_content(bytes: &mut Vec<u8>, class: Class, content: &[u8]) {
     let length = content.len() as u64;
     if content.len() > LARGE {
