@@ -59,8 +59,8 @@ impl Cell<'_> {
     }
 
     /// Bytes it takes in memory and, about, in a segment.
-    #[inline]
     #[must_use]
+    #[inline]
     pub fn weight(self) -> usize {
         match self {
             Self::Null => 1,
