@@ -151,6 +151,16 @@ impl Batch {
     /// Adds a cell to the row.
     #[inline]
     pub fn cell(&mut self, cell: Cell<'_>) {
+        // What it is is asked once, and each of the usual ones has code of its own.
+        match cell {
+            Cell::Integer(number) => self.add(Cell::Integer(number)),
+            Cell::Text(bytes) => self.add(Cell::Text(bytes)),
+            other => self.add(other),
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, cell: Cell<'_>) {
         self.cells.push(self.canonical.len());
         self.adding += cell.weight();
         cell.push_canonical(&mut self.canonical);

@@ -81,7 +81,7 @@ impl Cell<'_> {
     }
 
     /// Adds its canonical bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_canonical(self, bytes: &mut Vec<u8>) {
         match self {
             Self::Null => bytes.push(NULL),
@@ -101,12 +101,14 @@ fn push_number(bytes: &mut Vec<u8>, tag: u8, number: [u8; 8]) {
     bytes.extend_from_slice(&tagged);
 }
 
-#[inline]
+#[inline(always)]
 fn push_content(bytes: &mut Vec<u8>, class: Class, content: &[u8]) {
     let length = content.len() as u64;
     if content.len() > LARGE {
         return push_large(bytes, class, length, &Digest::of(content));
     }
+    // Room is asked for once.
+    bytes.reserve(9 + content.len());
     push_number(bytes, if class == Class::Text { TEXT } else { BLOB }, length.to_le_bytes());
     bytes.extend_from_slice(content);
 }

@@ -1,5 +1,6 @@
 //! Backups of a database that is in use: one moment, nobody waits, and what goes wrong is told and mended by the next one.
 
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,9 +8,9 @@ use std::time::Duration;
 use backstop::catalog::{BackupFilter, BackupType};
 use backstop::engine::apps::AppRequest;
 use backstop::error::{Explain, Status};
-use backstop::rows::Value;
+use backstop::rows::{Batch, Class, Digest, Large, Value};
 use backstop::sources::database::Database as Source;
-use backstop::sources::{Looking, Snapshot};
+use backstop::sources::{Content, Glancing, Looking, Snapshot};
 
 use crate::common::postgres::{Cluster, Database, Plan};
 use crate::place::Place;
@@ -145,6 +146,98 @@ fn a_scan_that_is_broken_off_leaves_the_snapshot_usable() {
         held.scan(&relation, &Looking, &mut each).unwrap();
         assert_eq!(seen, wanted);
     }
+}
+
+/// Keeps nothing, and does something once some of a large value was read.
+struct InTheMiddle<'d>(&'d dyn Fn() -> std::io::Result<()>);
+
+impl Content for InTheMiddle<'_> {
+    fn keep(&self, class: Class, value: &mut dyn Read) -> std::io::Result<Large> {
+        let mut start = vec![0; 100_000];
+        value.read_exact(&mut start)?;
+        (self.0)()?;
+        Looking.keep(class, &mut start.as_slice().chain(value))
+    }
+}
+
+/// A table with values that are longer than any buffer, and what is in it.
+fn with_long_values(cluster: &Cluster) -> (Database, Vec<[Value; 3]>) {
+    let database = cluster.database("long_values");
+    database.psql(
+        r"CREATE TABLE t (id integer PRIMARY KEY, b bytea, v text);
+          INSERT INTO t VALUES (1, '\x00ff', 'short'), (2, decode(repeat('00ff7f', 3000000), 'hex'), E'tab\t'), (3, NULL, 'short'),
+            (4, '\x', repeat(E'tab\there\\\n', 300000)), (5, NULL, NULL)",
+    );
+    let (bytes, text) = ([0, 0xFF, 0x7F].repeat(3_000_000), b"tab\there\\\n".repeat(300_000));
+    let large =
+        |class, bytes: &[u8]| Value::Large(Large { class, length: bytes.len() as u64, content: Digest::of(bytes), chunks: Vec::new() });
+    let rows = vec![
+        [Value::Integer(1), Value::Blob(vec![0, 0xFF]), Value::text("short")],
+        [Value::Integer(2), large(Class::Blob, &bytes), Value::text("tab\t")],
+        [Value::Integer(3), Value::Null, Value::text("short")],
+        [Value::Integer(4), Value::Blob(Vec::new()), large(Class::Text, &text)],
+        [Value::Integer(5), Value::Null, Value::Null],
+    ];
+    (database, rows)
+}
+
+fn scanned(held: &dyn Snapshot, content: &dyn Content, most: usize) -> backstop::sources::Result<Vec<Vec<Value>>> {
+    let mut seen = Vec::new();
+    held.scan(&held.relations()[0], content, &mut |row| {
+        seen.push(row.values);
+        if seen.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(seen)
+}
+
+fn same(found: &[Vec<Value>], expected: &[[Value; 3]]) -> bool {
+    found.len() == expected.len() && found.iter().flatten().zip(expected.iter().flatten()).all(|(a, b)| a.same(b))
+}
+
+#[test]
+fn values_that_are_longer_than_any_buffer_are_read_as_they_come() {
+    let cluster = Cluster::start();
+    let (database, rows) = with_long_values(&cluster);
+    let held = snapshot(&database);
+    assert!(same(&scanned(held.as_ref(), &Looking, 100).unwrap(), &rows));
+    let mut seen = Vec::new();
+    let mut give = |batch: &mut Batch| {
+        seen.extend(batch.rows().map(|row| row.to_row().values));
+        batch.clear();
+        ControlFlow::Continue(())
+    };
+    held.scan_batches(&held.relations()[0], &Looking, &mut give).unwrap();
+    assert!(same(&seen, &rows));
+    // Read no further than the second of them, and not even that.
+    assert!(same(&scanned(held.as_ref(), &Looking, 2).unwrap(), &rows[..2]));
+    assert_eq!(scanned(held.as_ref(), &Glancing, 100).unwrap().len(), rows.len());
+    let fails = || Err(std::io::Error::other("there is no room"));
+    let error = scanned(held.as_ref(), &InTheMiddle(&fails), 100).unwrap_err();
+    assert!(error.to_string().contains("there is no room"), "{error}");
+    assert!(same(&scanned(held.as_ref(), &Looking, 100).unwrap(), &rows), "after all of that");
+    drop(held);
+    let place = Place::protecting(&database.url());
+    place.back_up(BackupType::Full).unwrap();
+    let copy = cluster.database("copy");
+    place.restore_to(copy.url()).unwrap();
+    let digests = "SELECT id, md5(b), md5(v) FROM t ORDER BY id";
+    assert_eq!(copy.psql(digests), database.psql(digests));
+}
+
+#[test]
+fn a_backend_that_is_killed_in_the_middle_of_a_value_is_told() {
+    let cluster = Cluster::start();
+    let (database, rows) = with_long_values(&cluster);
+    let held = snapshot(&database);
+    let other = cluster.existing("postgres");
+    let kill = || {
+        other.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'backstop'");
+        Ok(())
+    };
+    let error = scanned(held.as_ref(), &InTheMiddle(&kill), 100).unwrap_err();
+    assert!(error.to_string().contains("terminat") || error.to_string().contains("connection"), "{error}");
+    drop(held);
+    assert!(same(&scanned(snapshot(&database).as_ref(), &Looking, 100).unwrap(), &rows));
 }
 
 #[test]

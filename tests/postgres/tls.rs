@@ -1,10 +1,16 @@
 //! TLS: who is trusted in each mode, and what is said where somebody is not.
 
 use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use backstop::error::Explain;
+use backstop::rows::{Digest, Row, Value};
+use backstop::sources::database::Database as Source;
 use backstop::sources::postgres::Address;
+use backstop::sources::{Looking, Snapshot};
 
 use crate::certificates::Certificates;
 use crate::common::postgres::{Cluster, Plan, bin};
@@ -207,4 +213,32 @@ fn pg_dump_verifies_as_we_do_and_a_query_is_cancelled_over_tls() {
     while cluster.existing("postgres").psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "0" {}
     canceller.cancel();
     assert!(sleeping.join().unwrap().is_err());
+}
+
+#[test]
+fn rows_come_the_same_way_with_tls_and_without() {
+    let certificates = usual();
+    let (certificate, key) = (certificates.certificate("server"), certificates.key("server"));
+    let plan = Plan::default().tls(&certificate, &key, &certificates.certificate("authority"));
+    let cluster = plan.access(&["local all all trust", "host all all 127.0.0.1/32 trust"]).start();
+    let database = cluster.database("school");
+    database.psql(
+        "CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t SELECT g, repeat('x', g % 1000) FROM generate_series(1, 20000) g;
+         INSERT INTO t VALUES (0, repeat('long', 1000000))",
+    );
+    let tcp = |mode: &str| format!("postgresql://postgres@127.0.0.1:{}/school?sslmode={mode}", cluster.port());
+    for url in [tcp("require"), tcp("prefer"), tcp("disable"), database.url()] {
+        let held = Source::parse(&url).unwrap().snapshot(Duration::from_secs(5), Path::new("/")).unwrap();
+        for most in [100, usize::MAX] {
+            let mut seen = Vec::new();
+            let mut each = |row: Row| {
+                seen.push(row.values[1].clone());
+                if seen.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            };
+            held.scan(&held.relations()[0], &Looking, &mut each).unwrap();
+            assert_eq!(seen.len(), most.min(20_001), "{url}");
+            assert!(matches!(&seen[0], Value::Large(large) if large.content == Digest::of("long".repeat(1_000_000).as_bytes())));
+            assert!(seen.iter().enumerate().skip(1).all(|(id, value)| value.same(&Value::text(&"x".repeat(id % 1000)))));
+        }
+    }
 }

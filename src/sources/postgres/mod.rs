@@ -16,6 +16,7 @@ mod dump;
 mod guards;
 mod hands;
 mod large_objects;
+mod long;
 mod missed;
 mod objects;
 mod pass;

@@ -1,27 +1,24 @@
 //! One pass over a table: the rows without a usable key, then those with one, each sort in the order of its keys.
 
+use std::io::BufRead;
 use std::ops::ControlFlow;
 
 use super::catalog::Table;
+use super::long;
 use super::reader::{Order, unreadable};
 use super::session::Session;
 use super::text::Decoder;
-use crate::rows::{Batch, Key, KeyKind, Row, RowDigest, row::compared_digest};
+use super::wire::Lines;
+use crate::rows::{Batch, Key, KeyKind, Row, RowDigest, Value, row::compared_digest};
 use crate::sources::sorted::Sorted;
 use crate::sources::{Content, Error, Looking, Result};
 
-/// Takes the lines of a table.
-pub(super) trait Sink {
-    /// Takes a row that has a key.
-    ///
-    /// # Errors
-    /// A line that is none of the table, and one that does not follow the last one.
-    fn keyed(&mut self, line: &[u8]) -> Result<ControlFlow<()>>;
-
+/// Takes the lines of a table: those of rows that have a key as they come, and of others by their names.
+pub(super) trait Sink: Lines {
     /// Takes the `ordinal`-th of the rows with this digest.
     ///
     /// # Errors
-    /// As [`Sink::keyed`].
+    /// A line that is none of the table, and one that does not follow the last one.
     fn named(&mut self, digest: RowDigest, ordinal: u32, line: &[u8]) -> Result<ControlFlow<()>>;
 }
 
@@ -32,11 +29,7 @@ pub(super) trait Sink {
 pub(super) fn over(session: &mut Session, table: &Table, sink: &mut dyn Sink) -> Result<ControlFlow<()>> {
     for unkeyed in [true, false] {
         let Some(sql) = statement(table, unkeyed) else { continue };
-        let flow = if unkeyed {
-            sorted(session, table, &sql, sink)?
-        } else {
-            session.copy_out(&table.relation.name, &sql, &mut |line| sink.keyed(line))?
-        };
+        let flow = if unkeyed { sorted(session, table, &sql, sink)? } else { session.copy_lines(&table.relation.name, &sql, sink)? };
         if flow.is_break() {
             return Ok(flow);
         }
@@ -59,24 +52,38 @@ impl<'p> Single<'p> {
         Self { table, content, each, order: Order::new(&table.relation.name), decoder: Decoder::default() }
     }
 
-    fn line(&mut self, line: &[u8], name: Option<Key>) -> Result<ControlFlow<()>> {
-        let values = self.decoder.row(line, &self.table.kinds, self.content).map_err(|source| unreadable(self.table, source))?;
-        let row = match name {
-            Some(key) => Row { key, values },
-            None => Row::new(&self.table.relation, values, 0),
-        };
+    fn values(&mut self, line: &[u8]) -> Result<Vec<Value>> {
+        self.decoder.row(line, &self.table.kinds, self.content).map_err(|source| unreadable(self.table, source))
+    }
+
+    fn keyed(&mut self, values: Vec<Value>) -> Result<ControlFlow<()>> {
+        self.row(Row::new(&self.table.relation, values, 0))
+    }
+
+    fn row(&mut self, row: Row) -> Result<ControlFlow<()>> {
         self.order.follows(&row.key)?;
         Ok((self.each)(row))
     }
 }
 
-impl Sink for Single<'_> {
-    fn keyed(&mut self, line: &[u8]) -> Result<ControlFlow<()>> {
-        self.line(line, None)
+impl Lines for Single<'_> {
+    fn line(&mut self, line: &[u8]) -> Result<ControlFlow<()>> {
+        let values = self.values(line)?;
+        self.keyed(values)
     }
 
+    fn long(&mut self, line: &mut dyn BufRead) -> Result<ControlFlow<()>> {
+        let (table, mut values) = (self.table, Vec::with_capacity(self.table.kinds.len()));
+        let read = long::cells(line, &table.kinds, self.content, &mut |cell| values.push(cell.to_value()));
+        read.map_err(|source| unreadable(table, source))?;
+        self.keyed(values)
+    }
+}
+
+impl Sink for Single<'_> {
     fn named(&mut self, digest: RowDigest, ordinal: u32, line: &[u8]) -> Result<ControlFlow<()>> {
-        self.line(line, Some(Key::of_row(digest, ordinal)))
+        let values = self.values(line)?;
+        self.row(Row { key: Key::of_row(digest, ordinal), values })
     }
 }
 
@@ -97,10 +104,15 @@ impl<'p> Many<'p> {
         Self { table, content, give, batch, order, decoder: Decoder::default() }
     }
 
-    fn line(&mut self, line: &[u8], ordinal: u32) -> Result<ControlFlow<()>> {
-        let Self { table, content, give, batch, order, decoder } = self;
+    fn decode(&mut self, line: &[u8]) -> Result<()> {
+        let Self { table, content, batch, decoder, .. } = self;
         batch.begin();
-        decoder.row_into(batch, line, &table.kinds, *content).map_err(|source| unreadable(table, source))?;
+        decoder.row_into(batch, line, &table.kinds, *content).map_err(|source| unreadable(table, source))
+    }
+
+    /// The cells of a row are all in the batch.
+    fn end(&mut self, ordinal: u32) -> Result<ControlFlow<()>> {
+        let Self { table, give, batch, order, .. } = self;
         batch.end(&table.relation, |_| ordinal)?;
         order.follows_as_bytes(batch.last_key().unwrap_or_default())?;
         Ok(if batch.is_full() { give(batch) } else { ControlFlow::Continue(()) })
@@ -114,13 +126,24 @@ impl<'p> Many<'p> {
     }
 }
 
-impl Sink for Many<'_> {
-    fn keyed(&mut self, line: &[u8]) -> Result<ControlFlow<()>> {
-        self.line(line, 0)
+impl Lines for Many<'_> {
+    fn line(&mut self, line: &[u8]) -> Result<ControlFlow<()>> {
+        self.decode(line)?;
+        self.end(0)
     }
 
+    fn long(&mut self, line: &mut dyn BufRead) -> Result<ControlFlow<()>> {
+        let Self { table, content, batch, .. } = self;
+        batch.begin();
+        long::cells(line, &table.kinds, *content, &mut |cell| batch.cell(cell)).map_err(|source| unreadable(table, source))?;
+        self.end(0)
+    }
+}
+
+impl Sink for Many<'_> {
     fn named(&mut self, _: RowDigest, ordinal: u32, line: &[u8]) -> Result<ControlFlow<()>> {
-        self.line(line, ordinal)
+        self.decode(line)?;
+        self.end(ordinal)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Queries of our own go through the simple protocol, rows through COPY: values are never decoded by a type.
 
+use std::io::BufRead;
 use std::ops::ControlFlow;
 
 use tokio_postgres::SimpleQueryMessage;
@@ -9,7 +10,7 @@ use tokio_postgres::error::SqlState;
 
 use super::address::Address;
 use super::connect::Canceller;
-use super::wire::{Client, CopyIn, CopyOut};
+use super::wire::{Client, CopyIn, Lines, Stopped};
 use crate::sources::{Error, Result};
 
 /// What decides how values read as text and which rows are seen: the list of FORMAT.md. `transaction_timeout` came with 17.
@@ -123,14 +124,27 @@ impl Session {
     /// # Errors
     /// What the server says, about the model `what`, and what `each` says.
     pub fn copy_out(&mut self, what: &str, sql: &str, each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
+        self.copy_lines(what, sql, &mut Whole(each))
+    }
+
+    /// The same for lines of which long ones need not be held.
+    ///
+    /// # Errors
+    /// As [`Session::copy_out`].
+    pub fn copy_lines(&mut self, what: &str, sql: &str, lines: &mut dyn Lines) -> Result<ControlFlow<()>> {
         self.speak(true)?;
-        let place = self.place.clone();
-        let mut copy = self.client.copy_out(sql).map_err(|error| said(&place, what, &error))?;
-        let stopped = lines(&mut copy, each, &|error| said(&place, what, &error));
-        if !matches!(stopped, Ok(ControlFlow::Continue(()))) {
+        let place = &self.place;
+        let mut copy = self.client.copy_out(sql).map_err(|error| said(place, what, &error))?;
+        let ended = copy.rows(lines);
+        // Where the server itself has ended it, there is nothing to cancel.
+        if !matches!(ended, Ok(ControlFlow::Continue(())) | Err(Stopped::Server(_))) {
             self.canceller.cancel();
         }
-        stopped
+        ended.map_err(|stopped| match stopped {
+            Stopped::Server(error) => said(place, what, &error),
+            Stopped::NoLine => Error::Database { what: at(place, what), why: "the server sent a row that is no line".into() },
+            Stopped::Here(error) => error,
+        })
     }
 
     /// Gives every line of a `COPY … TO STDOUT` to `each`: there is no break, which would end the transaction.
@@ -185,45 +199,19 @@ pub struct Objection {
     pub words: String,
 }
 
-/// Gives the lines of a COPY. The server sends a line a message, so hardly any is ever gathered or cut.
-fn lines(
-    copy: &mut CopyOut<'_>,
-    each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>,
-    failed: &dyn Fn(tokio_postgres::Error) -> Error,
-) -> Result<ControlFlow<()>> {
-    let mut cut = Lines::default();
-    while copy.wait().map_err(failed)? {
-        if copy.rows(&mut |piece| cut.add(piece, each))?.is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
+/// Lines that are wanted whole, however long they are.
+struct Whole<'e>(&'e mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>);
+
+impl Lines for Whole<'_> {
+    fn line(&mut self, line: &[u8]) -> Result<ControlFlow<()>> {
+        self.0(line)
     }
-    Ok(ControlFlow::Continue(()))
-}
 
-/// Lines from pieces that may end anywhere.
-#[derive(Default)]
-struct Lines {
-    begun: Vec<u8>,
-}
-
-impl Lines {
-    fn add(&mut self, piece: &[u8], each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
-        let mut rest = piece;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let line = if self.begun.is_empty() {
-                &rest[..end]
-            } else {
-                self.begun.extend_from_slice(&rest[..end]);
-                &self.begun
-            };
-            if each(line)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            self.begun.clear();
-            rest = &rest[end + 1..];
-        }
-        self.begun.extend_from_slice(rest);
-        Ok(ControlFlow::Continue(()))
+    fn long(&mut self, line: &mut dyn BufRead) -> Result<ControlFlow<()>> {
+        let mut whole = Vec::new();
+        line.read_to_end(&mut whole).map_err(|source| Error::Io { what: "a long row".into(), source })?;
+        whole.pop_if(|end| *end == b'\n');
+        self.0(&whole)
     }
 }
 
@@ -267,25 +255,5 @@ fn words(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", words(cause)),
         None => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_come_whole_wherever_the_pieces_end() {
-        for size in 1..12 {
-            let (mut cut, mut found) = (Lines::default(), Vec::new());
-            let mut each = |line: &[u8]| {
-                found.push(line.to_vec());
-                Ok(ControlFlow::Continue(()))
-            };
-            for piece in b"one\n\ntwo\\n\nthree\n".chunks(size) {
-                assert!(cut.add(piece, &mut each).unwrap().is_continue());
-            }
-            assert_eq!(found, [b"one".to_vec(), b"".to_vec(), b"two\\n".to_vec(), b"three".to_vec()]);
-        }
     }
 }

@@ -55,6 +55,23 @@ impl Decoder {
         })
     }
 
+    /// Shows the cell that a field is; a large one is kept by then.
+    ///
+    /// # Errors
+    /// What keeping it met, and a field that is none of its kind.
+    pub fn whole(&mut self, field: &[u8], kind: Kind, content: &dyn Content, each: &mut dyn FnMut(Cell<'_>)) -> io::Result<()> {
+        let (cell, taken) = self.cell(field, kind)?;
+        if taken < field.len() {
+            return Err(broken("a field goes on behind its end"));
+        }
+        match cell {
+            Cell::Text(mut bytes) if bytes.len() > LARGE => each(Cell::Large(&content.keep(Class::Text, &mut bytes)?)),
+            Cell::Blob(mut bytes) if bytes.len() > LARGE => each(Cell::Large(&content.keep(Class::Blob, &mut bytes)?)),
+            other => each(other),
+        }
+        Ok(())
+    }
+
     /// Shows the cells of a line, one a column, whatever their size.
     fn cells(&mut self, line: &[u8], kinds: &[Kind], mut each: impl FnMut(Cell<'_>) -> io::Result<()>) -> io::Result<()> {
         let mut rest = (!kinds.is_empty()).then_some(line);
@@ -77,7 +94,7 @@ impl Decoder {
     /// The field with which `from` begins, and how long it is.
     fn cell<'l>(&'l mut self, from: &'l [u8], kind: Kind) -> io::Result<(Cell<'l>, usize)> {
         // A backslash of the text itself is doubled.
-        if from.starts_with(b"\\N") {
+        if let [b'\\', b'N', ..] = from {
             return Ok((Cell::Null, 2));
         }
         match kind {
@@ -104,53 +121,88 @@ impl Decoder {
     }
 }
 
-/// Bytes before the first tab or backslash, looked at eight at a time: most fields are too short for a search that has to be set up.
+/// A one in each byte of a word.
+const ONES: u64 = u64::MAX / 255;
+
+/// Bytes before the first tab or backslash, or the end of a line, which cannot stand in one: looked at eight at a time, as most fields are
+/// too short for a search that has to be set up.
 fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
     // The lowest of the bits that it gives stands in the lowest byte that is zero.
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
     let (words, rest) = bytes.as_chunks::<8>();
     for (place, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ (ONES * u64::from(b'\t'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        let any = |letter: u8| zeros(word ^ (ONES * u64::from(letter)));
+        let found = any(b'\t') | any(b'\\') | any(b'\n');
         if found != 0 {
             return 8 * place + found.trailing_zeros() as usize / 8;
         }
     }
-    let behind = rest.iter().position(|byte| matches!(byte, b'\t' | b'\\')).unwrap_or(rest.len());
+    let behind = rest.iter().position(|byte| matches!(byte, b'\t' | b'\\' | b'\n')).unwrap_or(rest.len());
     bytes.len() - rest.len() + behind
 }
 
 /// The whole number with which `from` begins, and how long it is.
 fn number(from: &[u8]) -> Option<(i64, usize)> {
     let sign = usize::from(from.first() == Some(&b'-'));
-    let (mut number, mut taken) = (0_i64, sign);
-    while let Some(digit) = from.get(taken).map(|letter| letter.wrapping_sub(b'0')).filter(|digit| *digit <= 9) {
-        // Down from zero: there is one more of the negative ones.
-        number = number.checked_mul(10)?.checked_sub(i64::from(digit))?;
+    let digits = &from[sign..];
+    let (mut number, mut taken) = (0_u64, 0);
+    while let Some(digit) = digits.get(taken).map(|letter| letter.wrapping_sub(b'0')).filter(|digit| *digit <= 9) {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
         taken += 1;
     }
-    let number = if sign == 1 { number } else { number.checked_neg()? };
-    (taken > sign).then_some((number, taken))
+    let number = match (taken, sign) {
+        (0, _) => return None,
+        // So few digits always fit.
+        (..19, 0) => number.cast_signed(),
+        (..19, _) => -number.cast_signed(),
+        _ => std::str::from_utf8(&from[..sign + taken]).ok()?.parse().ok()?,
+    };
+    Some((number, sign + taken))
 }
 
-/// The bytes that hexadecimal digits stand for.
-fn unhex(digits: &[u8], to: &mut Vec<u8>) -> Option<()> {
-    let (pairs, odd) = digits.as_chunks::<2>();
-    // Nothing branches here, so many digits are looked at with one instruction.
-    let value = |letter: u8| (letter & 15) + 9 * (letter >> 6);
-    let is_digit = |letter: u8| (letter.wrapping_sub(b'0') <= 9) | (letter.wrapping_sub(b'a') <= 5);
-    let mut fit = odd.is_empty();
+/// The bytes that hexadecimal digits stand for, none where they are no pairs of such digits; eight digits at a time, as that is most of what large values cost.
+pub fn unhex(digits: &[u8], to: &mut Vec<u8>) -> Option<()> {
+    let (words, rest) = digits.as_chunks::<8>();
+    let mut wrong = 0;
     to.clear();
-    to.extend(pairs.iter().map(|[high, low]| {
-        fit &= is_digit(*high) & is_digit(*low);
-        value(*high) << 4 | value(*low)
-    }));
-    fit.then_some(())
+    to.resize(digits.len().div_ceil(2), 0);
+    let (bytes, last) = to.as_chunks_mut::<4>();
+    for (four, word) in bytes.iter_mut().zip(words) {
+        *four = unhex_word(*word, &mut wrong);
+    }
+    // The last ones are filled up.
+    let mut word = [b'0'; 8];
+    word[..rest.len()].copy_from_slice(rest);
+    let four = unhex_word(word, &mut wrong);
+    last.copy_from_slice(&four[..last.len()]);
+    (wrong == 0 && digits.len().is_multiple_of(2)).then_some(())
 }
 
-fn unescape(field: &[u8], to: &mut Vec<u8>) -> io::Result<()> {
+/// The bytes of eight digits, in the eight bytes of a word; `wrong` is no longer zero where one is none.
+fn unhex_word(digits: [u8; 8], wrong: &mut u64) -> [u8; 4] {
+    let word = u64::from_le_bytes(digits);
+    // Letters have a bit that ciphers have not; both have their value in the low bits, letters without the nine before them.
+    let values = (word & (ONES * 15)) + 9 * ((word >> 6) & ONES);
+    // No carry leaves a byte: its highest bit says whether the value is 10 or more, and 16 or more.
+    let letters = ((values + ONES * 0x76) >> 7) & ONES;
+    let written = values + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10);
+    *wrong |= (written ^ word) | ((values + ONES * 0x70) & (ONES << 7));
+    // The high half of a byte stands before the low one.
+    let pairs = ((values << 4) | (values >> 8)) & 0x00FF_00FF_00FF_00FF;
+    let [a, _, b, _, c, _, d, _] = pairs.to_le_bytes();
+    [a, b, c, d]
+}
+
+/// What a field says: a backslash and a letter stand for what would end it.
+///
+/// # Errors
+/// A letter that stands for nothing, and a backslash without one.
+pub fn unescape(field: &[u8], to: &mut Vec<u8>) -> io::Result<()> {
     to.clear();
+    if memchr::memchr(b'\n', field).is_some() {
+        return Err(broken("a line goes on behind its end"));
+    }
     let mut rest = field;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         to.extend_from_slice(&rest[..at]);
@@ -171,7 +223,8 @@ fn unescape(field: &[u8], to: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn broken(what: &str) -> io::Error {
+/// The error of a line that is not as COPY writes it.
+pub fn broken(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("COPY gave what it should not: {what}"))
 }
 
@@ -405,13 +458,21 @@ mod tests {
     }
 
     #[test]
-    fn every_letter_is_a_digit_or_refused() {
+    fn every_letter_is_a_digit_or_refused_wherever_it_stands() {
         for letter in 0..=255_u8 {
-            let digit = (letter as char).to_digit(16).filter(|_| !letter.is_ascii_uppercase()).and_then(|digit| u8::try_from(digit).ok());
-            for digits in [[letter, b'3'], [b'3', letter]] {
-                let mut bytes = Vec::new();
-                let expected = digit.map(|digit| if digits[0] == letter { digit << 4 | 3 } else { 3 << 4 | digit });
-                assert_eq!(unhex(&digits, &mut bytes).map(|()| bytes[0]), expected, "{letter}");
+            let value = (letter as char).to_digit(16).filter(|_| !letter.is_ascii_uppercase()).and_then(|value| u8::try_from(value).ok());
+            for (length, place) in (0..20).flat_map(|bytes| (0..2 * bytes).map(move |place| (2 * bytes, place))) {
+                let mut digits = vec![b'3'; length];
+                digits[place] = letter;
+                let expected = value.map(|value| {
+                    let mut bytes = vec![0x33; length / 2];
+                    bytes[place / 2] = if place % 2 == 0 { value << 4 | 3 } else { 0x30 | value };
+                    bytes
+                });
+                let mut bytes = b"before".to_vec();
+                let read = unhex(&digits, &mut bytes);
+                assert_eq!(read.map(|()| bytes), expected, "{letter} at {place} of {length}");
+                assert!(unhex(&digits[1..], &mut Vec::new()).is_none());
             }
         }
     }
@@ -423,6 +484,11 @@ mod tests {
         assert!(read(b"x", &[]).is_err() && read(b"", &[]).unwrap().is_empty());
         assert!(read(b"one", &[Kind::Integer]).is_err() && read(b"\\\\x0g", &[Kind::Bytes]).is_err());
         assert!(read(b"\\q", &[Kind::Text]).is_err() && read(b"a\\", &[Kind::Text]).is_err());
+        assert!(
+            read(b"a\nb", &[Kind::Text]).is_err()
+                && read(b"a\\\\b\nc", &[Kind::Text]).is_err()
+                && read(b"a long one\n", &[Kind::Text]).is_err()
+        );
         assert!(read(b"\\Nx", &[Kind::Text]).is_err() && read(b"12x", &[Kind::Integer]).is_err() && read(b"-", &[Kind::Integer]).is_err());
         assert!(
             read(b"\\\\x0", &[Kind::Bytes]).is_err() && read(b"\\\\x0G", &[Kind::Bytes]).is_err() && read(b"0a", &[Kind::Bytes]).is_err()

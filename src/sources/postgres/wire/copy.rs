@@ -1,6 +1,6 @@
 //! Rows from the server, and to it.
 
-use std::io::{self, Cursor, Write};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::Poll;
@@ -9,9 +9,10 @@ use futures_util::{SinkExt, Stream};
 use tokio_postgres::{CopyInSink, CopyOutStream, Error};
 
 use super::client::Driver;
-use super::inbox::{Rows, Shared, lock};
+use super::inbox::{Next, Rows, Shared, Taken, lock};
+use crate::sources;
 
-/// Bytes that are sent to the server at once, about.
+/// Bytes that are sent to the server at once, about, and of a long row read.
 const PIECE: usize = 64 << 10;
 
 /// A `COPY … TO STDOUT` that runs. Dropped before its end, it waits for that: whoever wants it to come soon cancels the statement.
@@ -39,13 +40,13 @@ impl<'c> CopyOut<'c> {
     ///
     /// # Errors
     /// What the server says.
-    pub fn wait(&mut self) -> Result<bool, Error> {
+    fn wait(&mut self) -> Result<bool, Error> {
         let Self { driver, inbox, stream, ended } = self;
         if *ended {
             return Ok(false);
         }
         let more = driver.wait(|context| {
-            if lock(inbox).has_row() {
+            if lock(inbox).next() == Next::Row {
                 return Poll::Ready(Ok(true));
             }
             match stream.as_mut().poll_next(context) {
@@ -58,18 +59,101 @@ impl<'c> CopyOut<'c> {
         more
     }
 
-    /// Gives the rows that have come to `each`, with their ends.
+    /// Gives its rows to `lines`, until they break it off.
     ///
     /// # Errors
-    /// What `each` says, which ends it.
-    pub fn rows<E>(&mut self, each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>, E>) -> Result<ControlFlow<()>, E> {
-        let mut inbox = lock(self.inbox);
-        while let Some(row) = inbox.row() {
-            if each(row)?.is_break() {
+    /// [`Stopped`].
+    pub fn rows(&mut self, lines: &mut dyn Lines) -> Result<ControlFlow<()>, Stopped> {
+        while self.wait().map_err(Stopped::Server)? {
+            if self.there(lines)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Gives those that are there. The inbox stays locked meanwhile: nobody else wants it.
+    fn there(&mut self, lines: &mut dyn Lines) -> Result<ControlFlow<()>, Stopped> {
+        let mut inbox = lock(self.inbox);
+        loop {
+            let row = match inbox.row() {
+                None => return Ok(ControlFlow::Continue(())),
+                Some(Taken::Whole(row)) => row,
+                Some(Taken::Long) => {
+                    drop(inbox);
+                    return self.long(lines);
+                }
+            };
+            // The protocol has a message for each row.
+            let Some((b'\n', line)) = row.split_last() else { return Err(Stopped::NoLine) };
+            if lines.line(line).map_err(Stopped::Here)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+
+    fn long(&mut self, lines: &mut dyn Lines) -> Result<ControlFlow<()>, Stopped> {
+        let mut row = LongRow { copy: self, failed: None };
+        let given = lines.long(&mut BufReader::with_capacity(PIECE, &mut row));
+        let failed = row.failed.take();
+        lock(self.inbox).end_long();
+        match failed {
+            Some(error) => Err(Stopped::Server(error)),
+            None => given.map_err(Stopped::Here),
+        }
+    }
+}
+
+/// Takes the lines of a COPY.
+pub trait Lines {
+    /// Takes a line, which comes without its end.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn line(&mut self, line: &[u8]) -> sources::Result<ControlFlow<()>>;
+
+    /// Takes a line, with its end, that is too long to be held. What is not read of it is passed over.
+    ///
+    /// # Errors
+    /// As [`Lines::line`].
+    fn long(&mut self, line: &mut dyn BufRead) -> sources::Result<ControlFlow<()>>;
+}
+
+/// Why a COPY ended early.
+#[derive(Debug)]
+pub enum Stopped {
+    /// The server says so.
+    Server(Error),
+    /// It sent what is no line.
+    NoLine,
+    /// Who took its lines says so.
+    Here(sources::Error),
+}
+
+/// A row that is read as it comes.
+struct LongRow<'r, 'c> {
+    copy: &'r mut CopyOut<'c>,
+    /// What the server says instead of the rest.
+    failed: Option<Error>,
+}
+
+impl Read for LongRow<'_, '_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match lock(self.copy.inbox).piece(to) {
+                None => return Ok(0),
+                Some(0) if !to.is_empty() => {}
+                Some(count) => return Ok(count),
+            }
+            match self.copy.wait() {
+                Ok(true) => {}
+                Ok(false) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(error) => {
+                    self.failed = Some(error);
+                    return Err(io::Error::other("the server broke off in the middle of a row"));
+                }
+            }
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that are read at once, at most.
 const ROOM: usize = 128 << 10;
+/// A message that is longer is not gathered: where it is a row, it is taken piece by piece.
+const LONG: usize = 1 << 20;
 /// The tag of a message that has a row of a COPY.
 const ROW: u8 = b'd';
 /// A message's tag and its length, which counts itself.
@@ -26,10 +28,19 @@ pub(super) enum Rows {
 pub(super) enum Next {
     /// Bytes to pass on.
     Pass,
-    /// A whole row to be taken.
+    /// A row to be taken, or a piece of a long one.
     Row,
     /// Nothing, before more is read.
     More,
+}
+
+/// A row that is taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken<'i> {
+    /// All of it.
+    Whole(&'i [u8]),
+    /// One that comes piece by piece.
+    Long,
 }
 
 /// The bytes, and where they stand in the messages that they are.
@@ -44,6 +55,8 @@ pub(super) struct Inbox {
     passing: usize,
     /// Bytes left of the row that is dropped.
     dropping: usize,
+    /// Bytes left of the long row that is taken.
+    taking: usize,
 }
 
 /// The inbox of a connection: the stream fills it, the client empties it.
@@ -58,6 +71,7 @@ impl Inbox {
     /// Says what becomes of rows from now on.
     pub(super) fn set_rows(&mut self, rows: Rows) {
         self.rows = rows;
+        self.end_long();
     }
 
     fn there(&self) -> usize {
@@ -76,9 +90,12 @@ impl Inbox {
             if self.passing > 0 {
                 return Next::Pass;
             }
+            if self.taking > 0 {
+                return Next::Row;
+            }
             let Some((tag, length)) = self.header() else { return Next::More };
             match (tag, self.rows) {
-                (ROW, Rows::Kept) => return if self.there() < length { Next::More } else { Next::Row },
+                (ROW, Rows::Kept) => return if self.there() < length.min(LONG) { Next::More } else { Next::Row },
                 (ROW, Rows::Dropped) => self.dropping = length,
                 _ => self.passing = length,
             }
@@ -106,26 +123,39 @@ impl Inbox {
         self.passing = self.there();
     }
 
-    /// The whole length of the row that comes next, where it is there as a whole.
-    fn row_length(&self) -> Option<usize> {
-        let (tag, length) = self.header().filter(|_| self.rows == Rows::Kept && self.passing == 0)?;
-        (tag == ROW && length <= self.there()).then_some(length)
-    }
-
-    /// Whether a row can be taken.
-    pub(super) fn has_row(&self) -> bool {
-        self.row_length().is_some()
-    }
-
-    /// Takes the row that comes next, where it is there as a whole.
-    pub(super) fn row(&mut self) -> Option<&[u8]> {
-        let length = self.row_length()?;
-        let begin = self.begin;
+    /// Takes the row that comes next.
+    pub(super) fn row(&mut self) -> Option<Taken<'_>> {
+        if self.next() != Next::Row || self.taking > 0 {
+            return None;
+        }
+        let (begin, (_, length)) = (self.begin, self.header()?);
+        if length > LONG {
+            self.begin += HEADER;
+            self.taking = length - HEADER;
+            return Some(Taken::Long);
+        }
         self.begin += length;
-        Some(&self.bytes[begin + HEADER..begin + length])
+        Some(Taken::Whole(&self.bytes[begin + HEADER..begin + length]))
     }
 
-    /// Room for what is read next. It grows where one message fills it all, and shrinks after that.
+    /// Takes what is there of a long row; none at its end.
+    pub(super) fn piece(&mut self, to: &mut [u8]) -> Option<usize> {
+        if self.taking == 0 {
+            return None;
+        }
+        let taken = self.taking.min(self.there()).min(to.len());
+        to[..taken].copy_from_slice(&self.bytes[self.begin..self.begin + taken]);
+        self.begin += taken;
+        self.taking -= taken;
+        Some(taken)
+    }
+
+    /// Drops what is left of a long row.
+    pub(super) fn end_long(&mut self) {
+        self.dropping += std::mem::take(&mut self.taking);
+    }
+
+    /// Room for what is read next. It grows where one row fills it all, and shrinks after that.
     pub(super) fn room(&mut self) -> &mut [u8] {
         if self.begin > 0 {
             self.bytes.copy_within(self.begin..self.end, 0);
@@ -157,8 +187,14 @@ mod tests {
     }
 
     fn put(inbox: &mut Inbox, bytes: &[u8]) {
-        inbox.room()[..bytes.len()].copy_from_slice(bytes);
-        inbox.filled(bytes.len());
+        let mut left = bytes;
+        while !left.is_empty() {
+            let room = inbox.room();
+            let count = room.len().min(left.len());
+            room[..count].copy_from_slice(&left[..count]);
+            inbox.filled(count);
+            left = &left[count..];
+        }
     }
 
     /// What is passed on and the rows that are taken, in turn, when the stream comes in pieces of `size`.
@@ -169,9 +205,17 @@ mod tests {
         loop {
             match inbox.next() {
                 Next::Pass => passed.extend_from_slice(inbox.pass(3)),
-                Next::Row => taken.push(inbox.row().unwrap().to_vec()),
+                Next::Row => match inbox.row() {
+                    Some(Taken::Whole(row)) => taken.push(row.to_vec()),
+                    Some(Taken::Long) => taken.push(Vec::new()),
+                    None => {
+                        let mut piece = [0; 100_000];
+                        let count = inbox.piece(&mut piece).unwrap();
+                        taken.last_mut().unwrap().extend_from_slice(&piece[..count]);
+                    }
+                },
                 Next::More => {
-                    assert!(inbox.row().is_none());
+                    assert_eq!(inbox.row(), None);
                     let Some(piece) = pieces.next() else { return (passed, taken) };
                     put(&mut inbox, piece);
                 }
@@ -182,11 +226,11 @@ mod tests {
     #[test]
     fn rows_are_held_back_or_dropped_and_all_else_is_passed_on_wherever_the_pieces_end() {
         let others = [message(b'H', b"\0\0\0"), message(b'N', b"notice"), message(b'c', b""), message(b'Z', b"I")];
-        let rows = [message(b'd', b"one\n"), message(b'd', b""), message(b'd', &[b'x'; 300])];
+        let rows = [message(b'd', b"one\n"), message(b'd', b""), message(b'd', &[b'x'; 50])];
         let stream = [&others[0], &rows[0], &rows[1], &others[1], &rows[2], &others[2], &others[3]].map(Vec::as_slice).concat();
         for size in 1..stream.len() {
             let (passed, taken) = read(&stream, size, Rows::Kept);
-            assert_eq!((passed, taken), (others.concat(), vec![b"one\n".to_vec(), Vec::new(), vec![b'x'; 300]]));
+            assert_eq!((passed, taken), (others.concat(), vec![b"one\n".to_vec(), Vec::new(), vec![b'x'; 50]]));
             assert_eq!(read(&stream, size, Rows::Dropped), (others.concat(), Vec::new()));
             assert_eq!(read(&stream, size, Rows::Passed), (stream.clone(), Vec::new()));
         }
@@ -204,18 +248,44 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_longer_than_the_room_makes_it_grow_for_a_while() {
-        let row = message(b'd', &vec![b'x'; 5 * ROOM]);
-        let (mut inbox, mut left) = (Inbox::default(), row.as_slice());
-        inbox.set_rows(Rows::Kept);
-        while inbox.next() == Next::More {
-            let room = inbox.room();
-            let count = room.len().min(left.len());
-            room[..count].copy_from_slice(&left[..count]);
-            inbox.filled(count);
-            left = &left[count..];
+    fn a_row_that_is_longer_than_the_room_makes_it_grow_for_a_while_and_a_long_one_comes_in_pieces() {
+        for length in [5 * ROOM, LONG - HEADER, LONG - HEADER + 1, 5 * LONG] {
+            let rows = [vec![b'x'; length], b"next\n".to_vec()];
+            let stream = [message(b'd', &rows[0]), message(b'd', &rows[1]), message(b'c', b"")].concat();
+            assert_eq!(read(&stream, ROOM / 3, Rows::Kept), (message(b'c', b""), rows.to_vec()), "{length}");
         }
-        assert_eq!(inbox.row().map(<[u8]>::len), Some(5 * ROOM));
+        let (mut inbox, row) = (Inbox::default(), message(b'd', &[b'x'; 2 * ROOM]));
+        inbox.set_rows(Rows::Kept);
+        put(&mut inbox, &row[..ROOM]);
+        assert_eq!((inbox.next(), inbox.room().len()), (Next::More, ROOM));
+        put(&mut inbox, &row[ROOM..]);
+        assert!(matches!(inbox.row(), Some(Taken::Whole(row)) if row.len() == 2 * ROOM));
         assert_eq!(inbox.room().len(), ROOM);
+    }
+
+    #[test]
+    fn what_is_left_of_a_long_row_can_be_dropped() {
+        let stream = [message(b'd', &[b'x'; 2 * LONG]), message(b'd', b"next\n"), message(b'c', b"")].concat();
+        for rows in [Rows::Kept, Rows::Dropped] {
+            let (mut inbox, mut passed) = (Inbox::default(), Vec::new());
+            inbox.set_rows(Rows::Kept);
+            for (place, piece) in stream.chunks(ROOM / 2).enumerate() {
+                put(&mut inbox, piece);
+                if place == 20 {
+                    assert_eq!(inbox.row(), Some(Taken::Long));
+                    assert_eq!(inbox.piece(&mut [0; 10]), Some(10));
+                    if rows == Rows::Kept { inbox.end_long() } else { inbox.set_rows(rows) }
+                }
+                while inbox.next() == Next::Pass {
+                    passed.extend_from_slice(inbox.pass(100));
+                }
+            }
+            if rows == Rows::Kept {
+                assert_eq!(inbox.row(), Some(Taken::Whole(b"next\n")));
+                assert_eq!(inbox.next(), Next::Pass);
+                passed.extend_from_slice(inbox.pass(100));
+            }
+            assert_eq!(passed, message(b'c', b""));
+        }
     }
 }

@@ -10,5 +10,5 @@ mod inbox;
 mod tap;
 
 pub use client::{Client, runtime};
-pub use copy::{CopyIn, CopyOut};
+pub use copy::{CopyIn, Lines, Stopped};
 pub use entry::Entry;
