@@ -11,7 +11,7 @@ use backstop::sources::database::Database as Source;
 use backstop::sources::{Looking, Snapshot};
 
 use crate::common::postgres::{Cluster, Database};
-use crate::place::Place;
+use crate::place::{Place, assert_equal, dumped};
 
 fn backups(place: &Place) -> usize {
     place.engine.catalog().backups_page(&BackupFilter::default(), None, 100).unwrap().items.len()
@@ -225,4 +225,22 @@ fn one_percent_changed_is_stored_and_no_more() {
     place.restore_to(copy.url()).unwrap();
     let digest = "SELECT md5(string_agg(t::text, E'\\n' ORDER BY id)) FROM t";
     assert_eq!(copy.psql(digest), database.psql(digest));
+}
+
+#[test]
+fn two_connections_are_enough_for_a_backup() {
+    let cluster = Cluster::start();
+    let database = cluster.database("app");
+    database.psql("CREATE TABLE a (id integer PRIMARY KEY); CREATE TABLE b (id integer PRIMARY KEY); INSERT INTO a VALUES (1); INSERT INTO b VALUES (2)");
+    database.psql(
+        "CREATE ROLE few LOGIN CONNECTION LIMIT 2; GRANT pg_read_all_data TO few; GRANT EXECUTE ON FUNCTION pg_control_system() TO few",
+    );
+    let place = Place::protecting(&database.url_of("few"));
+    for (number, kind) in [BackupType::Full, BackupType::Incremental, BackupType::Incremental].into_iter().enumerate() {
+        place.back_up(kind).unwrap();
+        let copy = cluster.database(&format!("copy{number}"));
+        place.restore_to(copy.url()).unwrap();
+        assert_equal(&dumped(&cluster, &database), &dumped(&cluster, &copy));
+        database.psql("INSERT INTO a SELECT max(id) + 1 FROM a; DELETE FROM b");
+    }
 }

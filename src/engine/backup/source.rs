@@ -17,8 +17,8 @@ use crate::engine::error::{Error, Result};
 use crate::engine::progress::Progress;
 use crate::engine::selection::Decided;
 use crate::rows::{Relation, RelationKind};
-use crate::sources::{Definition, Snapshot};
-use crate::vault::{self, BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
+use crate::sources::{self, Definition, Snapshot};
+use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
 
 /// Where a backup goes.
 #[derive(Clone, Copy)]
@@ -157,8 +157,8 @@ impl Backing<'_> {
         Ok(())
     }
 
-    /// Stores each model, by this thread and one more that reads the same moment; another asks what makes the schema. That it cannot be
-    /// told is known before most rows are read.
+    /// Stores each model, by this thread and one more that reads the same moment; another asks what makes the schema. Where the
+    /// server had no connection to spare for that, it is asked once more when the rows are read.
     fn stored(
         &self,
         source: &dyn Snapshot,
@@ -175,30 +175,44 @@ impl Backing<'_> {
         let mut turns: Vec<usize> = (0..tasks.len()).collect();
         turns.sort_by_key(|&place| std::cmp::Reverse(tasks[place].1.as_ref().map_or(0, |record| record.rows)));
         let queue = Queue { tasks, target, backup, proving, progress, next, stop, outcomes, turns };
-        let definition = std::thread::scope(|scope| {
+        let (read, described) = std::thread::scope(|scope| {
             let queue = &queue;
-            let describe = move || describing().inspect_err(|_| queue.stop.store(true, Ordering::Relaxed));
-            let describing = std::thread::Builder::new().name("describing".into()).spawn_scoped(scope, describe);
-            let describing = describing.map_err(|error| Error::from(vault::Error::from(error)))?;
+            let describe = move || {
+                describing().inspect_err(|error| {
+                    queue.stop.fetch_or(is_lasting(error), Ordering::Relaxed);
+                })
+            };
+            // Where the system gives no thread, one reads it all, and asks in the end.
+            let describing = std::thread::Builder::new().name("describing".into()).spawn_scoped(scope, describe).ok();
             let helper = another.and_then(|another| {
-                // Where the system gives no thread, one reads it all.
                 std::thread::Builder::new().name("reading".into()).spawn_scoped(scope, move || queue.work(another.as_ref())).ok()
             });
             let own = queue.work(source);
             let helped = helper.map_or(Ok(()), |helper| helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            let described = describing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            match (own, helped) {
-                // It stopped because another one failed, which says more.
-                (Err(Error::Cancelled), Ok(()) | Err(Error::Cancelled)) | (Ok(()), Err(Error::Cancelled)) if described.is_err() => {
-                    Ok(described?)
-                }
+            let read = match (own, helped) {
+                // It stopped because the other one failed, which says more.
                 (Err(Error::Cancelled), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-                (Ok(()), Ok(())) => Ok(described?),
+                (Ok(()), Ok(())) => Ok(()),
+            };
+            (read, describing.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
+        });
+        let definition = match (read, described) {
+            (Ok(()), Some(Ok(definition))) => definition,
+            // The reading stopped because of it.
+            (Ok(()) | Err(Error::Cancelled), Some(Err(error))) if is_lasting(&error) && !progress.is_cancelled() => {
+                return Err(error.into());
             }
-        })?;
+            (Err(error), _) => return Err(error),
+            (Ok(()), _) => source.definition()?,
+        };
         let taken = queue.outcomes.into_iter().filter_map(|outcome| outcome.into_inner().unwrap_or_else(PoisonError::into_inner));
         Ok((definition, taken.collect()))
     }
+}
+
+/// What will be said again however often it is asked: that a program is not installed, or that somebody may not know.
+fn is_lasting(error: &sources::Error) -> bool {
+    matches!(error, sources::Error::Tool { .. } | sources::Error::NotOurs { .. })
 }
 
 /// What a database derives by itself is no record of anybody's.
