@@ -13,7 +13,7 @@ use backstop::sources::database::Database as Source;
 use backstop::sources::{Content, Glancing, Looking, Snapshot};
 
 use crate::common::postgres::{Cluster, Database, Plan};
-use crate::place::Place;
+use crate::place::{Place, assert_equal, dumped};
 
 fn backups(place: &Place) -> usize {
     place.engine.catalog().backups_page(&BackupFilter::default(), None, 100).unwrap().items.len()
@@ -348,4 +348,22 @@ fn authorized(cluster: &Cluster, database: &Database) -> usize {
         std::thread::yield_now();
     }
     cluster.log().matches("connection authorized").count()
+}
+
+#[test]
+fn two_connections_are_enough_for_a_backup() {
+    let cluster = Cluster::start();
+    let database = cluster.database("app");
+    database.psql("CREATE TABLE a (id integer PRIMARY KEY); CREATE TABLE b (id integer PRIMARY KEY); INSERT INTO a VALUES (1); INSERT INTO b VALUES (2)");
+    database.psql(
+        "CREATE ROLE few LOGIN CONNECTION LIMIT 2; GRANT pg_read_all_data TO few; GRANT EXECUTE ON FUNCTION pg_control_system() TO few",
+    );
+    let place = Place::protecting(&database.url_of("few"));
+    for (number, kind) in [BackupType::Full, BackupType::Incremental, BackupType::Incremental].into_iter().enumerate() {
+        place.back_up(kind).unwrap();
+        let copy = cluster.database(&format!("copy{number}"));
+        place.restore_to(copy.url()).unwrap();
+        assert_equal(&dumped(&cluster, &database), &dumped(&cluster, &copy));
+        database.psql("INSERT INTO a SELECT max(id) + 1 FROM a; DELETE FROM b");
+    }
 }

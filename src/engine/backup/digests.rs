@@ -27,6 +27,10 @@ use crate::rows::changes::Known;
 use crate::rows::{Damage, Digest, Key, Relation, RelationDigest, RowDigest};
 use crate::vault::{BackupId, RelationRecord, Vault};
 
+/// So many blocks at least tell where keys lie, in a cache that has more of them; and one of so many at least.
+const LOOKED_AT: u64 = 32;
+const MOST_APART: u64 = 8;
+
 /// The largest head that is read.
 const HEAD_MAX: u64 = 64 << 10;
 
@@ -187,21 +191,28 @@ impl<'v> Cached<'v> {
         Judge(self.verdict.clone())
     }
 
-    /// The first key of each block, in their order, and the very last key. `None` where it is damaged.
+    /// The first keys of blocks, in their order, and the very last key; and how many blocks those are apart: of many, some are looked at.
+    /// `None` where it is damaged.
     #[must_use]
-    pub fn outline(self) -> Option<Vec<Key>> {
-        let mut file = BufReader::with_capacity(1 << 18, self.file);
+    pub fn outline(self) -> Option<(Vec<Key>, usize)> {
+        let apart = (self.head.blocks / LOOKED_AT).clamp(1, MOST_APART);
+        let mut file = BufReader::with_capacity(1 << 16, self.file);
         let mut keys = Vec::new();
         let key = |bytes: &[u8]| Key::from_bytes(bytes.to_vec());
         for number in 0..self.head.blocks {
+            let is_last = number + 1 == self.head.blocks;
+            if !is_last && !number.is_multiple_of(apart) {
+                pass_by(&mut file).ok()?;
+                continue;
+            }
             let bytes = self.vault.open_sealed(&about_block(&self.head.id, number), &block(&mut file).ok()?).ok()?;
             keys.push(key(Block::first_key(&bytes).ok()?));
-            if number + 1 == self.head.blocks {
+            if is_last {
                 let last = Block::decode(&bytes).ok()?;
                 keys.push(key(last.get(last.len().checked_sub(1)?)?.0));
             }
         }
-        Some(keys)
+        Some((keys, usize::try_from(apart).ok()?))
     }
 
     /// Its keys and digests in key order; one that is damaged ends with an error.
@@ -225,6 +236,13 @@ fn block(file: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut sealed = Vec::new();
     file.take(u64::from(length)).read_to_end(&mut sealed)?;
     if sealed.len() as u64 == u64::from(length) { Ok(sealed) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Goes on to the next block without reading this one.
+fn pass_by(file: &mut BufReader<File>) -> io::Result<()> {
+    let mut length = [0; 4];
+    file.read_exact(&mut length)?;
+    file.seek_relative(i64::from(u32::from_le_bytes(length)))
 }
 
 /// Passes entries on and judges them.

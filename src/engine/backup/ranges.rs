@@ -13,15 +13,16 @@ const MOST_BLOCKS: usize = 16;
 /// Keys that are asked for at once where one range after the other needs to be asked about.
 const ASKED_AT_ONCE: u64 = 1 << 15;
 
-/// Where ranges begin, by the first numbers of keys: what lies before the first bound is a range too. `outline` has the first key of each
-/// block, and the last key. `None` where ranges would hold too much, since first numbers are much the same, or keys are not made of
+/// Where ranges begin, by the first numbers of keys: what lies before the first bound is a range too. `outline` has the first keys of blocks
+/// that are so many `blocks` apart, and the last key. `None` where ranges would hold too much, since first numbers are much the same, or keys are not made of
 /// whole numbers.
-pub(super) fn bounds(outline: &[Key], columns: usize) -> Option<Vec<i64>> {
+pub(super) fn bounds((outline, blocks): (&[Key], usize), columns: usize) -> Option<Vec<i64>> {
     let mut numbers = vec![0; columns];
     let first = outline.iter().map(|key| key::integers(key.as_bytes(), &mut numbers).then(|| numbers.first().copied()).flatten());
     let firsts = first.collect::<Option<Vec<i64>>>()?;
-    let (apart, parts) = (firsts.len().div_ceil(MOST).max(1), (MOST / firsts.len().max(1)).clamp(1, IN_A_BLOCK));
-    if apart > MOST_BLOCKS || firsts.windows(MOST_BLOCKS + 1).any(|firsts| firsts.first() == firsts.last()) {
+    let (apart, parts) = (firsts.len().div_ceil(MOST).max(1), (MOST / firsts.len().max(1)).clamp(1, IN_A_BLOCK * blocks));
+    let most = (MOST_BLOCKS / blocks.max(1)).max(1);
+    if apart > most || firsts.windows(most + 1).any(|firsts| firsts.first() == firsts.last()) {
         return None;
     }
     let ends: Vec<i64> = firsts.iter().copied().step_by(apart).chain(firsts.last().copied()).collect();
@@ -110,27 +111,29 @@ mod tests {
     #[test]
     fn ranges_are_as_even_as_the_keys_of_the_backup() {
         let outline = [0, 800, 1600, 1_000_000].map(|first| key(&[first]));
-        let bounds = bounds(&outline, 1).unwrap();
+        let bounds = bounds((&outline, 1), 1).unwrap();
         assert_eq!(bounds[..9], [0, 100, 200, 300, 400, 500, 600, 700, 800]);
         assert_eq!(bounds.len(), 25);
         assert_eq!(bounds[16..18], [1600, 126_400], "what lies far away widens no other range");
+        let apart = super::bounds((&outline, 4), 1).unwrap();
+        assert_eq!((apart.len(), &apart[..3]), (97, &[0, 25, 50][..]), "of four blocks one was looked at");
     }
 
     #[test]
     fn the_least_and_the_greatest_keys_have_their_ranges() {
         let outline = [i64::MIN, i64::MAX].map(|first| key(&[first, 1]));
-        let bounds = bounds(&outline, 2).unwrap();
+        let bounds = bounds((&outline, 1), 2).unwrap();
         assert_eq!((bounds.len(), bounds[0], bounds[4], bounds[8]), (9, i64::MIN, -1, i64::MAX));
-        assert_eq!(super::bounds(&[], 1), Some(Vec::new()));
-        assert_eq!(super::bounds(&[key(&[5]), key(&[5])], 1), Some(vec![5]));
+        assert_eq!(super::bounds((&[], 1), 1), Some(Vec::new()));
+        assert_eq!(super::bounds((&[key(&[5]), key(&[5])], 1), 1), Some(vec![5]));
     }
 
     #[test]
     fn their_number_and_what_they_hold_is_bounded() {
         let many: Vec<Key> = (0..200_000).map(|first| key(&[first * 3])).collect();
-        assert!(bounds(&many, 1).is_some_and(|bounds| bounds.len() <= MOST && bounds.len() > MOST / 4));
-        let alike = |blocks: i64| bounds(&(0..blocks).map(|second| key(&[4, second])).collect::<Vec<_>>(), 2);
+        assert!(bounds((&many, 1), 1).is_some_and(|bounds| bounds.len() <= MOST && bounds.len() > MOST / 4));
+        let alike = |blocks: i64| bounds((&(0..blocks).map(|second| key(&[4, second])).collect::<Vec<_>>(), 1), 2);
         assert!(alike(16).is_some() && alike(17).is_none(), "keys that begin alike");
-        assert!(bounds(&[key(&[1, 2])], 1).is_none());
+        assert!(bounds((&[key(&[1, 2])], 1), 1).is_none());
     }
 }

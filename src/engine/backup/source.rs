@@ -17,8 +17,8 @@ use crate::engine::error::{Error, Result};
 use crate::engine::progress::Progress;
 use crate::engine::selection::Decided;
 use crate::rows::{Relation, RelationKind};
-use crate::sources::{Definition, Snapshot};
-use crate::vault::{self, BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
+use crate::sources::{self, Definition, Snapshot};
+use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
 
 /// So many connections read a database at once where its app does not say otherwise.
 const CONNECTIONS: usize = 2;
@@ -161,7 +161,7 @@ impl Backing<'_> {
     }
 
     /// Stores each model, by this thread and by as many more as read the same moment and the app is to be read by; another asks what
-    /// makes the schema. That it cannot be told is known before most rows are read.
+    /// makes the schema. Where the server had no connection to spare for that, it is asked once more when the rows are read.
     fn stored(
         &self,
         source: &dyn Snapshot,
@@ -180,11 +180,15 @@ impl Backing<'_> {
         let mut turns: Vec<usize> = (0..tasks.len()).collect();
         turns.sort_by_key(|&place| std::cmp::Reverse(tasks[place].1.as_ref().map_or(0, |record| record.rows)));
         let queue = Queue { tasks, target, backup, proving, progress, next, stop, outcomes, turns };
-        let definition = std::thread::scope(|scope| {
+        let (read, described) = std::thread::scope(|scope| {
             let queue = &queue;
-            let describe = move || describing().inspect_err(|_| queue.stop.store(true, Ordering::Relaxed));
-            let describing = std::thread::Builder::new().name("describing".into()).spawn_scoped(scope, describe);
-            let describing = describing.map_err(|error| Error::from(vault::Error::from(error)))?;
+            let describe = move || {
+                describing().inspect_err(|error| {
+                    queue.stop.fetch_or(is_lasting(error), Ordering::Relaxed);
+                })
+            };
+            // Where the system gives no thread, it is asked in the end.
+            let describing = std::thread::Builder::new().name("describing".into()).spawn_scoped(scope, describe).ok();
             // Where the system gives no thread, the others read it all.
             let reading = || std::thread::Builder::new().name("reading".into());
             let helpers: Vec<_> =
@@ -192,18 +196,28 @@ impl Backing<'_> {
             let own = queue.work(source);
             let helped = helpers.into_iter().map(|helper| helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             let mut ends: Vec<Result<()>> = std::iter::once(own).chain(helped).collect();
-            let described = describing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            // What stopped because something else failed says less than that.
-            let failed = |end: &Result<()>| end.as_ref().is_err_and(|error| !matches!(error, Error::Cancelled));
-            if let Some(place) = ends.iter().position(failed) {
-                ends.swap_remove(place)?;
+            // One that stopped because another failed says less than that one.
+            let failed = ends.iter().position(|end| end.as_ref().is_err_and(|error| !matches!(error, Error::Cancelled)));
+            let read = ends.swap_remove(failed.or_else(|| ends.iter().position(Result::is_err)).unwrap_or(0));
+            (read, describing.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
+        });
+        let definition = match (read, described) {
+            (Ok(()), Some(Ok(definition))) => definition,
+            // The reading stopped because of it.
+            (Ok(()) | Err(Error::Cancelled), Some(Err(error))) if is_lasting(&error) && !progress.is_cancelled() => {
+                return Err(error.into());
             }
-            let definition = described?;
-            ends.into_iter().collect::<Result<()>>().map(|()| definition)
-        })?;
+            (Err(error), _) => return Err(error),
+            (Ok(()), _) => source.definition()?,
+        };
         let taken = queue.outcomes.into_iter().filter_map(|outcome| outcome.into_inner().unwrap_or_else(PoisonError::into_inner));
         Ok((definition, taken.collect()))
     }
+}
+
+/// What will be said again however often it is asked: that a program is not installed, or that somebody may not know.
+fn is_lasting(error: &sources::Error) -> bool {
+    matches!(error, sources::Error::Tool { .. } | sources::Error::NotOurs { .. })
 }
 
 /// What a database derives by itself is no record of anybody's.

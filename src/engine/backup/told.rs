@@ -44,7 +44,7 @@ impl Storing<'_> {
     fn ranges(&self, since: &RelationRecord, moment: &serde_json::Value) -> Result<Option<Ranges<'_>>> {
         let Some(asking) = self.snapshot.asking_since(self.relation, moment) else { return Ok(None) };
         let Some(outline) = self.digests.of(since).and_then(Cached::outline) else { return Ok(None) };
-        let Some(bounds) = ranges::bounds(&outline, self.relation.key_columns().len()) else { return Ok(None) };
+        let Some(bounds) = ranges::bounds((&outline.0, outline.1), self.relation.key_columns().len()) else { return Ok(None) };
         let tallies = self.snapshot.tally_since(self.relation, moment, &bounds)?;
         Ok(tallies.map(|tallies| Ranges::new(bounds, tallies, asking)))
     }

@@ -237,11 +237,18 @@ impl Snapshot for PostgresSnapshot {
         &self.relations
     }
 
+    /// A server may have no connection to spare: one that reads nothing makes room for pg_dump.
     fn definition(&self) -> Result<Definition> {
-        self.describing()()
+        drop(self.reader.borrow_mut().take());
+        definition(&self.address, &self.exported, &self.moment, &self.holder)
     }
 
+    /// Rows go first where there are not connections for both.
     fn describing(&self) -> Box<dyn FnOnce() -> Result<Definition> + Send + '_> {
+        let mut reader = self.reader.borrow_mut();
+        if reader.is_none() {
+            *reader = self.connection().ok();
+        }
         let (address, exported, moment, holder) = (&self.address, &self.exported, &self.moment, &self.holder);
         Box::new(|| definition(address, exported, moment, holder))
     }
