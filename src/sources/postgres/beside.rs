@@ -221,7 +221,6 @@ fn left_alone(server: &mut Session, number: &str) -> Result<()> {
         if server.rows(&there)?.is_empty() {
             break;
         }
-        server.run("SELECT pg_catalog.pg_stat_clear_snapshot()")?;
     }
     Ok(())
 }

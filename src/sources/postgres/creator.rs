@@ -44,7 +44,7 @@ impl PostgresCreator {
             Ok((session, encoding, missed))
         };
         let (mut session, mut encoding, mut missed) = open()?;
-        if many && let Ok(plain) = beside::plain(&mut session)? {
+        if many && let Ok(Ok(plain)) = beside::plain(&mut session) {
             // Nobody may be connected to a database that is copied.
             drop(session);
             if let Ok((beside, inside)) = Beside::make(address, plain) {

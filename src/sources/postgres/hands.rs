@@ -22,8 +22,14 @@ const SETTINGS: &str =
     "SET check_function_bodies = off; SET client_min_messages = warning; SET lock_timeout = 0; SET default_tablespace = ''";
 
 /// Indexes are sorted in this much of the server's memory where it gives less by itself.
-const INDEX_MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', false)
-    WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('256MB')";
+fn index_memory(pace: Pace) -> String {
+    // Two connections sort at once.
+    let size = if pace == Pace::Steps { "128MB" } else { "256MB" };
+    format!(
+        "SELECT pg_catalog.set_config('maintenance_work_mem', '{size}', false)
+         WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('{size}')"
+    )
+}
 
 /// How what one connection does is made to last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +89,7 @@ impl Hands {
     /// Begins the first transaction; `place` names the database in errors.
     pub(super) fn begin(mut session: Session, place: &str, pace: Pace, known: Known) -> Result<Self> {
         session.run(SETTINGS)?;
-        session.run(INDEX_MEMORY)?;
+        session.run(&index_memory(pace))?;
         if pace == Pace::Steps {
             // What puts the database into its place is flushed, and all before it with it.
             session.run("SET synchronous_commit = off")?;
