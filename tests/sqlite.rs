@@ -380,6 +380,29 @@ fn what_is_not_a_database_is_said_so() {
 }
 
 #[test]
+fn values_that_are_written_with_little_else_in_memory_come_back_between_others() {
+    for encoding in ["UTF-8", "UTF-16le"] {
+        let folder = Folder::new();
+        let sql = format!(
+            "PRAGMA encoding = '{encoding}'; CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE, v);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT i, i * 7919 % 2003, i FROM n;
+             UPDATE t SET v = zeroblob(17 << 20) WHERE id = 900;
+             UPDATE t SET v = replace(hex(zeroblob(9 << 20)), '0', 'x'), name = 'last' WHERE id = 2000"
+        );
+        let (from, to) = (folder.database(&sql), folder.path("new.db"));
+        assert_eq!(copy(&folder, &from, &to), [""; 0]);
+        let digests = |path: &Path| -> Vec<(i64, String, String, blake3::Hash)> {
+            let db = Connection::open(path).unwrap();
+            let mut statement = db.prepare("SELECT id, name, typeof(v), CAST(v AS BLOB) FROM t ORDER BY name").unwrap();
+            let row =
+                |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, blake3::hash(row.get_ref(3)?.as_blob().unwrap())));
+            statement.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        assert!(digests(&from) == digests(&to), "{encoding}");
+    }
+}
+
+#[test]
 fn a_locked_database_is_waited_for_and_then_named() {
     let folder = Folder::new();
     let path = folder.database("CREATE TABLE t (v)");

@@ -112,22 +112,6 @@ impl<'v> Pieces<'v> {
         Self { vault, file, id, listed, read, block: Vec::new().into_iter() }
     }
 
-    /// The next piece; `None` behind the last.
-    ///
-    /// # Errors
-    /// It cannot be read, or is damaged.
-    pub fn next(&mut self) -> io::Result<Option<Piece>> {
-        loop {
-            if let Some(piece) = self.block.next() {
-                return Ok(Some(piece));
-            }
-            if self.read.0 == self.listed.blocks {
-                return Ok(None);
-            }
-            self.block = self.next_block()?.into_iter();
-        }
-    }
-
     fn next_block(&mut self) -> io::Result<Vec<Piece>> {
         let (number, at) = self.read;
         let mut length = [0; 4];
@@ -141,5 +125,25 @@ impl<'v> Pieces<'v> {
         self.read = (number + 1, at + 4 + u64::from(length));
         let block = self.vault.open_sealed(&about(&self.id, number), &sealed).map_err(io::Error::other)?;
         decode(&block).map_err(io::Error::other)
+    }
+}
+
+/// One that cannot be read, or is damaged, is an error.
+impl Iterator for Pieces<'_> {
+    type Item = io::Result<Piece>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(piece) = self.block.next() {
+                return Some(Ok(piece));
+            }
+            if self.read.0 == self.listed.blocks {
+                return None;
+            }
+            match self.next_block() {
+                Ok(block) => self.block = block.into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
     }
 }

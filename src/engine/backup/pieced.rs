@@ -67,7 +67,7 @@ impl Asking<'_, '_> {
     }
 
     fn advance(&mut self) {
-        self.head = self.known.next().unwrap_or_else(|_| {
+        self.head = self.known.next().transpose().unwrap_or_else(|_| {
             self.broken = true;
             None
         });

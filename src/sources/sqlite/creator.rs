@@ -16,7 +16,7 @@ use super::encoding::Encoding;
 use super::open::{is_full, words};
 use super::schema;
 use super::values::{Bound, quoted, quoted_list};
-use crate::rows::{Batch, Relation, Row};
+use crate::rows::{Batch, Cell, Relation, Row};
 use crate::sources::{Creator, Definition, Error, Resolve, Result, SchemaObject, partial};
 
 pub(super) struct SqliteCreator {
@@ -34,6 +34,12 @@ pub(super) struct SqliteCreator {
     verbatim: Vec<SchemaObject>,
     missed: Vec<String>,
 }
+
+/// KiB of pages that are held: for keys that come in any order, and for indexes that are made.
+const CACHE: u32 = 48 << 10;
+/// As long as a row is written with a value that is longer than [`HUGE`]: SQLite holds it and the row made of it.
+const CACHE_BESIDE_HUGE: u32 = 4 << 10;
+const HUGE: u64 = 16 << 20;
 
 impl SqliteCreator {
     pub(super) fn begin(path: &Path, definition: &Definition) -> Result<Self> {
@@ -73,8 +79,14 @@ impl SqliteCreator {
         }
         self.run(
             "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
-             PRAGMA temp_store = FILE; PRAGMA cache_size = -49152; BEGIN",
-        )
+             PRAGMA temp_store = FILE; BEGIN",
+        )?;
+        self.cache(CACHE)
+    }
+
+    /// Holds no more than so many KiB of pages from here on.
+    fn cache(&self, most: u32) -> Result<()> {
+        self.run(&format!("PRAGMA cache_size = -{most}"))
     }
 
     fn config(&self, setting: DbConfig, on: bool) -> Result<()> {
@@ -306,14 +318,23 @@ impl Creator for SqliteCreator {
         };
         let mut plain = self.connection.prepare_cached(&insert(&vec!["?"; relation.columns.len()])).map_err(said)?;
         for row in batch.rows() {
+            let huge = row.cells().any(|cell| matches!(cell, Cell::Large(large) if large.length > HUGE));
+            if huge {
+                self.cache(CACHE_BESIDE_HUGE)?;
+                self.connection.cache_flush().and_then(|()| self.connection.release_memory()).map_err(said)?;
+            }
             let values = row.cells().map(|cell| Bound::new(cell, encoding, &relation.name, content)).collect::<Result<Vec<_>>>()?;
             if values.iter().any(Bound::is_stored) {
                 let places: Vec<&str> = values.iter().map(Bound::place).collect();
                 let cast = self.connection.prepare_cached(&insert(&places));
-                cast.and_then(|mut cast| cast.execute(params_from_iter(&values))).map_err(said)?;
-                continue;
+                cast.and_then(|mut cast| cast.execute(params_from_iter(values))).map_err(said)?;
+            } else {
+                // Each is let go once SQLite has its own copy of it: it makes one more of the whole row.
+                plain.execute(params_from_iter(values)).map_err(said)?;
             }
-            plain.execute(params_from_iter(&values)).map_err(said)?;
+            if huge {
+                self.cache(CACHE)?;
+            }
         }
         Ok(())
     }

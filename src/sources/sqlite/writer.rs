@@ -125,7 +125,7 @@ impl SqliteWriter {
     }
 
     /// Runs a statement on the one row that `like` names.
-    fn on_one(&mut self, relation: &Relation, like: &Row, what: &str, set: &[Bound<'_>]) -> Result<()> {
+    fn on_one(&mut self, relation: &Relation, like: &Row, what: &str, set: Vec<Bound<'_>>) -> Result<()> {
         let live = self.find(relation, like)?.ok_or_else(|| not_one(relation, 0))?;
         let named =
             Place::by_key(self.schema.encoding, self.table(relation)?, relation, &live).or_else(|| Place::by_rowid(relation, &live));
@@ -163,10 +163,11 @@ impl SqliteWriter {
         back.map_err(|error| self.said(&relation.name, &error))
     }
 
-    fn on_place(&mut self, relation: &Relation, place: &Place<'_>, what: &str, set: &[Bound<'_>]) -> Result<()> {
+    fn on_place(&mut self, relation: &Relation, place: &Place<'_>, what: &str, set: Vec<Bound<'_>>) -> Result<()> {
         let sql = format!("{what} WHERE {}", place.condition);
-        let parameters = set.iter().map(|value| value as &dyn rusqlite::ToSql);
-        let all = parameters.chain(place.bound().map(|value| value as &dyn rusqlite::ToSql));
+        // Each is let go once SQLite has its own copy of it: it makes one more of the whole row.
+        let parameters = set.into_iter().map(|value| Box::new(value) as Box<dyn rusqlite::ToSql + '_>);
+        let all = parameters.chain(place.bound().map(|value| Box::new(value) as Box<dyn rusqlite::ToSql + '_>));
         let changed = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(all)));
         self.touched.insert(relation.name.clone());
         match changed.map_err(|error| self.said(&relation.name, &error))? {
@@ -346,7 +347,7 @@ impl Writer for SqliteWriter {
         let values = self.bound(relation, row, &columns, content)?;
         let places = values.iter().map(Bound::place).collect::<Vec<_>>().join(", ");
         let sql = format!("INSERT OR ABORT INTO {}({names}) VALUES ({places})", quoted(&relation.name));
-        let added = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(&values)));
+        let added = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(values)));
         self.touched.insert(relation.name.clone());
         let rows = added.map_err(|error| self.said(&relation.name, &error))?;
         one_inserted(relation, rows)
@@ -360,13 +361,13 @@ impl Writer for SqliteWriter {
         let set =
             columns.iter().zip(&values).map(|(&column, value)| format!("{} = {}", quoted(&relation.columns[column].name), value.place()));
         let set = set.collect::<Vec<_>>().join(", ");
-        self.on_one(relation, like, &format!("UPDATE OR ABORT {} SET {set}", quoted(&relation.name)), &values)
+        self.on_one(relation, like, &format!("UPDATE OR ABORT {} SET {set}", quoted(&relation.name)), values)
     }
 
     fn put_aside(&mut self, relation: &Relation, like: &Row) -> Result<()> {
         self.connection.execute(&aside::make(relation), []).map_err(|error| self.said(&relation.name, &error))?;
         let key = Value::Blob(like.key.as_bytes().to_vec());
-        self.on_one(relation, like, &aside::keep(relation), &[Bound::Inline(key.cell())])?;
+        self.on_one(relation, like, &aside::keep(relation), vec![Bound::Inline(key.cell())])?;
         self.delete(relation, like)
     }
 
@@ -378,13 +379,13 @@ impl Writer for SqliteWriter {
         let key = Value::Blob(like.key.as_bytes().to_vec());
         values.push(Bound::Inline(key.cell()));
         let sql = aside::give_back(relation, &into, &changed);
-        let back = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(&values)));
+        let back = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(values)));
         self.touched.insert(relation.name.clone());
         one_inserted(relation, back.map_err(|error| self.said(&relation.name, &error))?)
     }
 
     fn delete(&mut self, relation: &Relation, like: &Row) -> Result<()> {
-        self.on_one(relation, like, &format!("DELETE FROM {}", quoted(&relation.name)), &[])
+        self.on_one(relation, like, &format!("DELETE FROM {}", quoted(&relation.name)), Vec::new())
     }
 
     fn violations(&mut self) -> Result<Vec<Violation>> {
