@@ -15,7 +15,7 @@ use backstop::engine::restore::safety::{Images, Safety};
 use backstop::engine::restore::spool::SpoolReader;
 use backstop::engine::restore::strategy::{Side, Strategy};
 use backstop::engine::restore::{Error, Rows, Stored, StoredRelation, Unreadable, preview::preview, undo};
-use backstop::rows::{Class, Digest, Key, Large, Relation, Row, Value};
+use backstop::rows::{Class, Digest, Key, Large, Relation, Row};
 use backstop::sources::files::relation::path_of;
 use backstop::sources::files::{Options, Tree};
 use backstop::sources::sqlite::Sqlite;
@@ -600,8 +600,8 @@ impl Snapshot for Locked {
         Ok(vec![unread("locked"), unread("secret")])
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> backstop::sources::Result<Option<Row>> {
-        self.0.holds(model, columns, values, content)
+    fn entry(&self, path: &[u8], content: &dyn Content) -> backstop::sources::Result<Option<Row>> {
+        self.0.entry(path, content)
     }
 }
 

@@ -533,15 +533,9 @@ fn virtual_tables_are_written_like_any_other() {
 }
 
 #[test]
-fn a_holder_is_found_as_the_unique_index_compares() {
+fn references_and_unique_columns_are_told() {
     let folder = Folder::new();
     let snapshot = folder.snapshot(&shop(&folder));
-    let holds = |model: &str, column: &str, value: Value| snapshot.holds(model, &[column.to_owned()], &[value], &Looking).unwrap();
-    assert!(holds("customer", "mail", Value::text("ADA@X")).is_some_and(|row| row.values[0].same(&Value::Integer(1))));
-    assert!(holds("customer", "mail", Value::Null).is_none());
-    assert!(holds("customer", "id", Value::Integer(99)).is_none());
-    assert!(holds("customer", "id", Value::Real(2.0)).is_some());
-    assert!(snapshot.holds("customer", &["no such".to_owned()], &[Value::Integer(1)], &Looking).is_err());
     assert_eq!(snapshot.references()[0].to_columns, ["id"]);
     assert_eq!(snapshot.uniques().iter().map(|unique| unique.columns.join(",")).collect::<Vec<_>>(), ["mail"]);
 }

@@ -46,6 +46,8 @@ record! {
         modules: Json<Vec<ModuleModels>> = "a.modules",
         /// The models that a quick backup leaves out: names and globs of names.
         dispensable: Json<Vec<String>> = "a.dispensable",
+        /// How many connections read its database at once, where that was said.
+        connections: Option<i64> = "a.connections",
         /// The id of the vault its backups go to.
         vault_id: String = "a.vault_id",
         /// The name of that vault.
@@ -80,6 +82,8 @@ pub struct NewApp {
     pub modules: Vec<ModuleModels>,
     /// The models that a quick backup leaves out.
     pub dispensable: Vec<String>,
+    /// How many connections read its database at once, 1 to 8.
+    pub connections: Option<i64>,
     /// The id of the vault its backups go to.
     pub vault_id: String,
 }
@@ -118,8 +122,8 @@ impl Catalog {
         self.put_app(
             &id,
             new,
-            "INSERT INTO app (id, name, database, files, exclude, one_file_system, config_paths, tenant_columns, modules, dispensable, vault_id, created_at, updated_at)
-             VALUES (:id, :name, :database, :files, :exclude, :one_file_system, :config_paths, :tenant_columns, :modules, :dispensable, :vault_id,
+            "INSERT INTO app (id, name, database, files, exclude, one_file_system, config_paths, tenant_columns, modules, dispensable, connections, vault_id, created_at, updated_at)
+             VALUES (:id, :name, :database, :files, :exclude, :one_file_system, :config_paths, :tenant_columns, :modules, :dispensable, :connections, :vault_id,
                  :now, :now)",
         )
     }
@@ -131,7 +135,7 @@ impl Catalog {
             new,
             "UPDATE app SET name = :name, database = :database, files = :files, exclude = :exclude, one_file_system = :one_file_system,
                  config_paths = :config_paths, tenant_columns = :tenant_columns, modules = :modules, dispensable = :dispensable,
-                 vault_id = :vault_id, updated_at = :now
+                 connections = :connections, vault_id = :vault_id, updated_at = :now
              WHERE id = :id AND removed_at IS NULL",
         )
     }
@@ -145,7 +149,7 @@ impl Catalog {
                     ":id": id, ":name": new.name, ":database": new.database, ":files": Json(&new.files), ":exclude": Json(&new.exclude),
                     ":one_file_system": new.one_file_system, ":config_paths": Json(&new.config_paths),
                     ":tenant_columns": Json(&new.tenant_columns), ":modules": Json(&new.modules),
-                    ":dispensable": Json(&new.dispensable), ":vault_id": new.vault_id, ":now": now,
+                    ":dispensable": Json(&new.dispensable), ":connections": new.connections, ":vault_id": new.vault_id, ":now": now,
                 },
             );
             super::found(super::taken(written, Kind::App, &new.name)?, Kind::App, id)?;
@@ -180,12 +184,13 @@ mod tests {
             files: vec![FilesRoot { label: "media".to_owned(), path: "/srv/media".to_owned() }],
             exclude: vec!["*.tmp".to_owned()],
             one_file_system: true,
+            connections: Some(3),
             vault_id: home.vault(),
             ..NewApp::default()
         };
         let app = home.catalog.add_app(&new).unwrap();
         assert_eq!(app, home.catalog.app(&app.id).unwrap());
-        assert_eq!((app.files.0, app.exclude.0, app.vault.as_str()), (new.files, new.exclude, "main"));
+        assert_eq!((app.files.0, app.exclude.0, app.connections, app.vault.as_str()), (new.files, new.exclude, Some(3), "main"));
     }
 
     #[test]

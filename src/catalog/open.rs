@@ -20,6 +20,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("migrations/0003_scope.sql")),
     M::up(include_str!("migrations/0004_tenants.sql")),
     M::up(include_str!("migrations/0005_closeness.sql")),
+    M::up(include_str!("migrations/0006_connections.sql")),
 ];
 
 /// The connection that writes; makes and migrates the catalog first.

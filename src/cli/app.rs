@@ -79,6 +79,9 @@ pub struct Add {
     /// A column that says whose a record is, in all models or in one; a second one is a level below the first; may be repeated.
     #[arg(long = "tenant-column", value_name = "[MODEL=]COL", requires = "database")]
     pub tenant_columns: Vec<String>,
+    /// How many connections read its database at once (PostgreSQL; 2 unless given).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8), requires = "database")]
+    pub connections: Option<u8>,
     /// The vault its backups go to.
     #[arg(long, value_name = "VAULT")]
     pub vault: Option<String>,
@@ -131,6 +134,9 @@ pub struct Edit {
     /// It has no tenants.
     #[arg(long)]
     pub no_tenant_columns: bool,
+    /// How many connections read its database at once (PostgreSQL).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub connections: Option<u8>,
 }
 
 /// `backstop app adopt`.
@@ -216,6 +222,7 @@ impl Session<'_> {
                     modules: add.modules,
                     dispensable: add.dispensable,
                     tenant_columns: add.tenant_columns,
+                    connections: add.connections,
                     vault: add.vault,
                 })?;
                 self.output.result(&app, |app| {
@@ -323,6 +330,7 @@ impl Session<'_> {
                 ("modules", modules_of(app).join("  ")),
                 ("dispensable", app.dispensable.join(", ")),
                 ("tenant columns", app.tenant_columns.join(", ")),
+                ("connections", app.connections.map_or_else(String::new, |count| count.to_string())),
                 ("suggested", offered(&app.name, &suggested).unwrap_or_default()),
                 ("vault", app.vault.clone()),
             ])
@@ -367,6 +375,7 @@ impl Edit {
             modules: kept(self.no_modules, self.modules.clone(), modules_of(app)),
             dispensable: kept(self.no_dispensable, self.dispensable.clone(), app.dispensable.0.clone()),
             tenant_columns: kept(self.no_tenant_columns, self.tenant_columns.clone(), app.tenant_columns.0.clone()),
+            connections: self.connections.or_else(|| app.connections.and_then(|count| u8::try_from(count).ok())),
             vault: Some(app.vault.clone()),
         }
     }

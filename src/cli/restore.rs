@@ -224,7 +224,8 @@ impl Session<'_> {
             Target::Folder(folder) => CopyTarget::Folder(folder.clone()),
         };
         let targets: Vec<CopyTarget> = to.targets.iter().map(target).collect();
-        let copied = self.engine.restore_to(&to.backup, to.app.as_deref(), &targets)?;
+        let copied =
+            self.watched(|engine, watch| engine.restore_to_watched(&to.backup, to.app.as_deref(), &targets, &mut |step| watch.step(step)))?;
         self.output.result(&copied, |copied| {
             let what =
                 format!("{} and {} written and checked", units::counted(copied.records, "record"), units::counted(copied.files, "file"));

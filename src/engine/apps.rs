@@ -41,6 +41,8 @@ pub struct AppRequest {
     pub dispensable: Vec<String>,
     /// The columns that say whose a record is: `COLUMN` or `MODEL=COLUMN`.
     pub tenant_columns: Vec<String>,
+    /// How many connections read its database at once, 1 to 8; 2 unless given.
+    pub connections: Option<u8>,
     /// The vault; `main` unless given.
     pub vault: Option<String>,
 }
@@ -114,6 +116,7 @@ impl Engine {
             modules: modules::read(&request.modules)?,
             dispensable: request.dispensable.clone(),
             tenant_columns: request.tenant_columns.clone(),
+            connections: request.connections.map(i64::from),
             vault_id,
         };
         let places = Places {

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use crate::catalog::ModuleModels;
-use crate::rows::{Batch, Relation, RelationKind, Row, Value};
+use crate::rows::{Batch, Digest, Piece, Relation, RelationKind, Row, Value};
 use crate::sources::{
-    Content, Definition, Glancing, Identity, Reference, Result as SourceResult, SchemaObject, Sequences, Since, Snapshot, Unique, Unread,
+    Asking, Content, Definition, Glancing, Identity, Pieced, Reference, Result as SourceResult, Rival, SchemaObject, Sequences, Since,
+    Snapshot, Tally, Unique, Unread,
 };
 
 use super::error::{Error, Result};
@@ -182,6 +183,10 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         self.snapshot.definition()
     }
 
+    fn describing(&self) -> Box<dyn FnOnce() -> SourceResult<Definition> + Send + '_> {
+        self.snapshot.describing()
+    }
+
     fn sequences(&self) -> SourceResult<Sequences> {
         self.snapshot.sequences()
     }
@@ -233,12 +238,52 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         self.snapshot.scan_since(relation, since, content, each)
     }
 
+    fn tally_since(&self, relation: &Relation, since: &serde_json::Value, bounds: &[i64]) -> SourceResult<Option<Vec<Tally>>> {
+        self.snapshot.tally_since(relation, since, bounds)
+    }
+
+    fn scan_written(
+        &self,
+        relation: &Relation,
+        since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> SourceResult<Vec<Unread>> {
+        self.snapshot.scan_written(relation, since, content, each)
+    }
+
+    fn asking_since(&self, relation: &Relation, since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {
+        self.snapshot.asking_since(relation, since)
+    }
+
+    fn pieces(&self, relation: &Relation) -> Option<Digest> {
+        self.snapshot.pieces(relation)
+    }
+
+    fn scan_pieces(
+        &self,
+        relation: &Relation,
+        content: &dyn Content,
+        known: &mut dyn FnMut(&Piece) -> bool,
+        give: &mut dyn FnMut(Pieced<'_>) -> ControlFlow<()>,
+    ) -> SourceResult<Option<()>> {
+        self.snapshot.scan_pieces(relation, content, known, give)
+    }
+
     fn left_out(&self) -> Vec<String> {
         self.snapshot.left_out()
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> SourceResult<Option<Row>> {
-        self.snapshot.holds(model, columns, values, content)
+    fn entry(&self, path: &[u8], content: &dyn Content) -> SourceResult<Option<Row>> {
+        self.snapshot.entry(path, content)
+    }
+
+    fn judges(&self, relation: &Relation) -> SourceResult<bool> {
+        self.snapshot.judges(relation)
+    }
+
+    fn rivals(&self, relation: &Relation, rows: &[Row]) -> SourceResult<Vec<Rival>> {
+        self.snapshot.rivals(relation, rows)
     }
 
     fn covers(&self, row: &Row) -> bool {

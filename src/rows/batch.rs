@@ -149,6 +149,7 @@ impl Batch {
     }
 
     /// Adds a cell to the row.
+    #[inline]
     pub fn cell(&mut self, cell: Cell<'_>) {
         // What it is is asked once, and each of the usual ones has code of its own.
         match cell {

@@ -38,6 +38,17 @@ impl Block {
         Ok(block)
     }
 
+    /// The first key of a block, without a look at the others.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn first_key(bytes: &[u8]) -> Result<&[u8], Damage> {
+        let mut cursor = Cursor::open(bytes, "digest cache", MAGIC, VERSION)?;
+        cursor.items(ENTRY_MIN)?;
+        cursor.count(0)?;
+        cursor.string()
+    }
+
     /// As [`Block::decode`], into the memory that is there.
     fn fill(&mut self, bytes: &[u8]) -> Result<(), Damage> {
         self.keys.clear();

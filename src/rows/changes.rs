@@ -114,6 +114,38 @@ impl<P: Known> Changes<P> {
         Ok(Some(digest))
     }
 
+    /// Takes the next `rows` live rows where they are known to be as the backup has them, the first and the last with these keys, and
+    /// gives each; false where the backup has other ones there, or keys are not in order: what is known is wrong then.
+    ///
+    /// # Errors
+    /// What reading the previous side or emitting met.
+    pub fn same_run<W>(
+        &mut self,
+        (first, last, rows): (&[u8], &[u8], u64),
+        each: &mut dyn FnMut(&[u8], RowDigest),
+        emit: &mut impl FnMut(ChangeRef<'_>) -> Result<(), W>,
+    ) -> Result<bool, P::Error>
+    where
+        P::Error: From<W>,
+    {
+        if *self.last >= *first {
+            return Ok(false);
+        }
+        self.delete_until(Some(first), emit)?;
+        for place in 0..rows {
+            let Some((key, digest)) = self.previous.head() else { return Ok(false) };
+            if (place == 0 && key != first) || (place + 1 == rows && key != last) {
+                return Ok(false);
+            }
+            each(key, digest);
+            self.previous.advance()?;
+        }
+        self.last.clear();
+        self.last.extend_from_slice(last);
+        self.unchanged += rows;
+        Ok(true)
+    }
+
     /// Emits deletes for what is left: no live row follows.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ const CHUNK_END_AND_ROOT: u8 = 2 | 8;
 const KEYED: u8 = 16;
 
 /// `length` and the zeros that bring it to a multiple of [`BLOCK`].
+#[inline]
 pub(super) fn padded(length: usize) -> usize {
     length.next_multiple_of(BLOCK)
 }

@@ -82,6 +82,31 @@ pub(super) fn whole_row(key: &[u8]) -> Option<(RowDigest, u32)> {
     Some((RowDigest(*digest), u32::from_be_bytes(ordinal.try_into().ok()?)))
 }
 
+/// The whole numbers that the bytes of a key stand for, one for each place in `numbers`; false where it is made of anything else.
+#[must_use]
+pub fn integers(key: &[u8], numbers: &mut [i64]) -> bool {
+    let mut left = key;
+    for number in numbers {
+        let Some((part, behind)) = left.split_first_chunk::<11>() else { return false };
+        let Some(whole) = integer(part) else { return false };
+        (*number, left) = (whole, behind);
+    }
+    left.is_empty()
+}
+
+fn integer(part: &[u8; 11]) -> Option<i64> {
+    let [NUMBER, a, b, c, d, e, f, g, h, rest @ ..] = *part else { return None };
+    let ordered = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let nearest = f64::from_bits(if ordered >> 63 == 1 { ordered & !(1 << 63) } else { !ordered });
+    let rest = (u16::from_be_bytes(rest) ^ 0x8000).cast_signed();
+    #[allow(clippy::cast_possible_truncation)]
+    let number = i64::try_from((nearest as i128).saturating_add(i128::from(rest))).ok()?;
+    // Of a real that is not whole, or not the nearest, nothing is made that it was not.
+    #[allow(clippy::cast_precision_loss)]
+    let nearest_again = number as f64;
+    (nearest_again.to_bits() == nearest.to_bits()).then_some(number)
+}
+
 /// Adds a part of a key; false where it makes none.
 pub(super) fn push_part(bytes: &mut Vec<u8>, cell: Cell<'_>, fold: Fold) -> bool {
     match cell {
@@ -99,6 +124,9 @@ pub(super) fn push_part(bytes: &mut Vec<u8>, cell: Cell<'_>, fold: Fold) -> bool
 fn push_integer(bytes: &mut Vec<u8>, number: i64) {
     #[allow(clippy::cast_precision_loss)]
     let nearest = number as f64;
+    if number.unsigned_abs() <= 1 << 53 {
+        return push_number(bytes, nearest, 0);
+    }
     #[allow(clippy::cast_possible_truncation)]
     let rest = (i128::from(number) - nearest as i128) as i16;
     push_number(bytes, nearest, rest);
@@ -111,9 +139,10 @@ fn push_real(bytes: &mut Vec<u8>, number: f64) {
 fn push_number(bytes: &mut Vec<u8>, nearest: f64, rest: i16) {
     let bits = nearest.to_bits();
     let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-    bytes.push(NUMBER);
-    bytes.extend_from_slice(&ordered.to_be_bytes());
-    bytes.extend_from_slice(&(rest.cast_unsigned() ^ 0x8000).to_be_bytes());
+    let mut part = [NUMBER; 11];
+    part[1..9].copy_from_slice(&ordered.to_be_bytes());
+    part[9..].copy_from_slice(&(rest.cast_unsigned() ^ 0x8000).to_be_bytes());
+    bytes.extend_from_slice(&part);
 }
 
 fn push_text(bytes: &mut Vec<u8>, text: &[u8], fold: Fold) {
@@ -180,6 +209,21 @@ mod tests {
         }
         assert_eq!(key(&Value::Integer(1)), key(&Value::Real(1.0)));
         assert_eq!(key(&Value::Real(0.0)), key(&Value::Real(-0.0)));
+    }
+
+    #[test]
+    fn whole_numbers_come_back_from_a_key_and_nothing_else_does() {
+        let far = [i64::MIN, i64::MIN + 1, -(1 << 53) - 1, -1, 0, 1, (1 << 53) + 1, i64::MAX - 511, i64::MAX - 1, i64::MAX];
+        for (one, two) in far.iter().flat_map(|one| far.map(|two| (*one, two))) {
+            let key = Key::of([(&Value::Integer(one), Fold::Binary), (&Value::Integer(two), Fold::Binary)]).unwrap();
+            let mut numbers = [7; 2];
+            assert!(integers(key.as_bytes(), &mut numbers));
+            assert_eq!(numbers, [one, two]);
+            assert!(!integers(key.as_bytes(), &mut [0]) && !integers(key.as_bytes(), &mut [0; 3]));
+        }
+        let others = [Value::Real(1.5), Value::Real(f64::NAN), Value::Real(1e300), Value::text("1"), Value::Blob(vec![0; 9])];
+        assert!(others.iter().all(|other| !integers(key(other).as_bytes(), &mut [0])));
+        assert!(!integers(Key::of_row(RowDigest([0; 16]), 0).as_bytes(), &mut [0]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::changes::Known;
 use super::run::{Fetch, Run, RunReader, RunWriter, Store};
-use super::{Change, ChangeRef, Key, Relation, Row, RowDigest, RowRef, RunKind};
+use super::{Batch, Change, ChangeRef, Key, Relation, Row, RowDigest, RowRef, RunKind};
 
 /// Merges changes that each come in key order; the newest wins, deletes are kept. It ends with the first error.
 pub struct Merged<I, E> {
@@ -163,6 +163,22 @@ impl<'a, F: Fetch + ?Sized> Rows<'a, F> {
             if self.row().is_some() {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    /// Puts the next rows into the empty `batch`, which stays empty behind the last one. Rows of a run that stands alone are not moved.
+    ///
+    /// # Errors
+    /// As [`Rows::advance`].
+    pub fn fill(&mut self, batch: &mut Batch) -> Result<(), F::Error> {
+        if let [only] = self.newest_first.as_mut_slice() {
+            return only.fill(batch);
+        }
+        while !batch.is_full() {
+            self.advance()?;
+            let Some(row) = self.row() else { break };
+            batch.copy(row);
         }
         Ok(())
     }

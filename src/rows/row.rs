@@ -15,7 +15,8 @@ pub struct RowDigest(pub [u8; 16]);
 
 impl RowDigest {
     /// The beginning of a hash.
-    pub(super) fn cut(hash: &[u8; 32]) -> Self {
+    #[must_use]
+    pub fn cut(hash: &[u8; 32]) -> Self {
         let mut digest = [0; 16];
         digest.copy_from_slice(&hash[..16]);
         Self(digest)

@@ -4,8 +4,10 @@
 //! threads nor buffers: each live row advances the stored side.
 
 pub mod database;
+mod error;
 pub mod files;
 pub mod partial;
+pub mod pieces;
 pub mod postgres;
 pub mod private;
 pub mod since;
@@ -19,180 +21,10 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Explain, Status};
-use crate::rows::{Batch, Class, Damage, Fold, Large, Relation, Row, RowDigest, Value};
-pub use since::Since;
-
-/// What went wrong with a source.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// There is nothing at that place.
-    #[error("{what} does not exist")]
-    Missing {
-        /// The path or URL, without secrets.
-        what: String,
-    },
-    /// It is not what it was taken for.
-    #[error("{what} is not {expected}: {why}")]
-    NotA {
-        /// The path or URL.
-        what: String,
-        /// What it should be.
-        expected: &'static str,
-        /// What was seen instead.
-        why: String,
-    },
-    /// Somebody holds a lock for too long.
-    #[error("{what} is locked by another process, for longer than {waited} seconds")]
-    Locked {
-        /// The path or URL.
-        what: String,
-        /// Seconds waited.
-        waited: u64,
-    },
-    /// This user may not do that.
-    #[error("{what} cannot be opened by this user: {why}")]
-    NotOurs {
-        /// The path or URL.
-        what: String,
-        /// Why.
-        why: String,
-        /// The command to use instead.
-        remedy: String,
-    },
-    /// Nothing more can be written: a copy, or what has to be sorted outside memory.
-    #[error("{what}: the disk or the temporary folder is full")]
-    Full {
-        /// What was being written or read.
-        what: String,
-    },
-    /// Something is there already.
-    #[error("{what} exists already")]
-    Exists {
-        /// The path or URL.
-        what: String,
-    },
-    /// A copy that is needed has no room.
-    #[error("{folder} has no room for a copy of {what}: {needed} bytes are needed, {free} are free")]
-    NoRoom {
-        /// What is to be copied: the path or URL.
-        what: String,
-        /// Where.
-        folder: String,
-        /// Bytes.
-        needed: u64,
-        /// Bytes.
-        free: u64,
-    },
-    /// The stored data cannot be put there.
-    #[error("{model}: {why}")]
-    Unfit {
-        /// The model concerned.
-        model: String,
-        /// Why.
-        why: String,
-    },
-    /// The database said no.
-    #[error("{what}: {why}")]
-    Database {
-        /// The path or URL, and where it matters the model.
-        what: String,
-        /// The database's own words.
-        why: String,
-    },
-    /// The file system said no.
-    #[error("{what}: {source}")]
-    Io {
-        /// The path.
-        what: String,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// The scheme of a URL is not known.
-    #[error("“{url}” is not a database URL that Backstop knows")]
-    Url {
-        /// The URL, without secrets.
-        url: String,
-    },
-    /// A database that was to be filled cannot be.
-    #[error("{what} cannot take the backup: {why}")]
-    Unsuitable {
-        /// The URL, without secrets.
-        what: String,
-        /// Why.
-        why: String,
-        /// What to do.
-        remedy: String,
-    },
-    /// A program that is needed is not installed.
-    #[error("{what}: {why}")]
-    Tool {
-        /// The URL, without secrets.
-        what: String,
-        /// What is needed, and for what.
-        why: String,
-        /// The package that has it.
-        remedy: String,
-    },
-    /// The address of a PostgreSQL database cannot be used.
-    #[error("{url}: {why}")]
-    Address {
-        /// The URL, without secrets.
-        url: String,
-        /// Why.
-        why: postgres::Fault,
-    },
-    /// No server lets this user in.
-    #[error("{what}: {why}")]
-    Connect {
-        /// The URL, without secrets.
-        what: String,
-        /// Why.
-        why: Box<postgres::Refusal>,
-    },
-}
-
-impl From<Damage> for Error {
-    fn from(damage: Damage) -> Self {
-        Self::Database { what: "the source".into(), why: damage.to_string() }
-    }
-}
-
-impl Explain for Error {
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Missing { .. } => {
-                "See whether it was moved, or its disk is not mounted; a relative path starts at the current folder.".into()
-            }
-            Self::NotA { .. } => "Name the database file itself. An encrypted database cannot be read.".into(),
-            Self::Locked { .. } => "Find who holds it (fuser, lsof), or try again when the application is quiet.".into(),
-            Self::NotOurs { remedy, .. } => format!("Use: {remedy}"),
-            Self::Unsuitable { remedy, .. } | Self::Tool { remedy, .. } => remedy.clone(),
-            Self::Exists { .. } => "Name a place that does not exist yet, or move what is there away.".into(),
-            Self::NoRoom { .. } => "Make room there, put the home on a larger disk, or let the application use WAL mode.".into(),
-            Self::Url { .. } => "Write sqlite:PATH or postgresql://USER@HOST/DATABASE.".into(),
-            Self::Address { why, .. } => why.hint(),
-            Self::Connect { why, .. } => why.hint(),
-            Self::Full { .. } => "Make room, or name another temporary folder with TMPDIR, then run it again.".into(),
-            Self::Io { source, .. } if is_full(source) => "Make room there, then run it again.".into(),
-            Self::Unfit { .. } | Self::Database { .. } | Self::Io { .. } => return None,
-        })
-    }
-
-    fn status(&self) -> Status {
-        match self {
-            Self::Url { .. } | Self::Address { .. } => Status::Usage,
-            Self::Exists { .. } | Self::NotOurs { .. } | Self::Unsuitable { .. } => Status::Refused,
-            _ => Status::Failed,
-        }
-    }
-}
-
-/// No room, or none for this user or this process.
-fn is_full(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind;
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
-}
+use crate::rows::{Batch, Class, Digest, Fold, Large, Piece, Relation, Row, RowDigest, Value};
+pub use error::Error;
+pub use pieces::Pieced;
+pub use since::{Asking, Since, Tally};
 
 /// The result of asking a source.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -313,6 +145,17 @@ pub struct Unique {
     pub folds: Vec<Fold>,
 }
 
+/// A row that stands in the way of another: both cannot be there.
+#[derive(Clone, Debug)]
+pub struct Rival {
+    /// The place of the other among those that were asked about.
+    pub given: usize,
+    /// The row as it is.
+    pub holder: Row,
+    /// The columns that decide it.
+    pub columns: Vec<usize>,
+}
+
 /// A source at one moment.
 pub trait Snapshot {
     /// What it is.
@@ -324,6 +167,11 @@ pub trait Snapshot {
     /// # Errors
     /// What the source, or the program that tells it (`pg_dump`), says.
     fn definition(&self) -> Result<Definition>;
+    /// [`Snapshot::definition`], for whoever has another thread to ask for it on while rows are read. Where that cannot be, it is asked for here.
+    fn describing(&self) -> Box<dyn FnOnce() -> Result<Definition> + Send + '_> {
+        let definition = self.definition();
+        Box::new(|| definition)
+    }
     /// Where sequences stand that are outside the snapshot: to be asked for after the rows, so that none is behind them.
     ///
     /// # Errors
@@ -392,19 +240,85 @@ pub trait Snapshot {
         self.scan(relation, content, &mut |row| each(Since::Row(row)))
     }
 
+    /// Counts the live rows of `relation`, changed or not: those before the first of the ascending `bounds` by the first number of their key,
+    /// those from each bound to before the next, and those from the last one on. `None` where keys are not made of whole numbers, or
+    /// [`Snapshot::tells_since`] says no.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn tally_since(&self, _relation: &Relation, _since: &serde_json::Value, _bounds: &[i64]) -> Result<Option<Vec<Tally>>> {
+        Ok(None)
+    }
+
+    /// As [`Snapshot::scan`], but of rows that are as they were at that moment nothing is given. For relations that were tallied.
+    ///
+    /// # Errors
+    /// As [`Snapshot::scan`].
+    fn scan_written(
+        &self,
+        relation: &Relation,
+        _since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        self.scan(relation, content, each)
+    }
+
+    /// Who gives the keys of rows that are as they were at that moment, where a tally alone does not say which they are; `None` where there
+    /// is no tally.
+    fn asking_since(&self, _relation: &Relation, _since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {
+        None
+    }
+
+    /// Names all that decides, beside the bytes of a piece, which rows those bytes are; `None` where the rows of `relation` cannot be
+    /// told by pieces ([`Snapshot::scan_pieces`]).
+    fn pieces(&self, _relation: &Relation) -> Option<Digest> {
+        None
+    }
+
+    /// Asks `known` of each piece of `relation`, in key order, and pushes the rows of those that it does not know, many at a time,
+    /// until `give` breaks; `None` where the pieces turn out not to be what they should.
+    ///
+    /// # Errors
+    /// What makes the whole relation unreadable.
+    fn scan_pieces(
+        &self,
+        _relation: &Relation,
+        _content: &dyn Content,
+        _known: &mut dyn FnMut(&Piece) -> bool,
+        _give: &mut dyn FnMut(Pieced<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<()>> {
+        Ok(None)
+    }
+
     /// What of the last scan was passed over because it is no data of this source: in a tree the files of databases and vaults.
     fn left_out(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// A row of `model` that holds `values` in `columns`, as the source's own equality has it: who holds a unique value, whether a parent is there.
-    ///
-    /// NULL equals nothing. A tree is asked for the entry at a path.
+    /// The entry of a tree at `path`, left out by a glob or not; none where nothing is there, and of what is no tree.
     ///
     /// # Errors
-    /// What the source says, also about a column or model it does not have.
-    fn holds(&self, _model: &str, _columns: &[String], _values: &[Value], _content: &dyn Content) -> Result<Option<Row>> {
+    /// What reading it met, and a path that leads out of the tree.
+    fn entry(&self, _path: &[u8], _content: &dyn Content) -> Result<Option<Row>> {
         Ok(None)
+    }
+
+    /// Whether the source finds rows of `relation` in each other's way that [`Snapshot::uniques`] and the key do not: by what it alone takes
+    /// for equal, by expressions, in a part of the rows.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn judges(&self, _relation: &Relation) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The rows that stand in the way of `rows` for such reasons; each of those itself is among them where it is there as it is.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn rivals(&self, _relation: &Relation, _rows: &[Row]) -> Result<Vec<Rival>> {
+        Ok(Vec::new())
     }
 
     /// Whether a row like this one would be read: false for an entry of a tree that a glob leaves out.
@@ -538,6 +452,11 @@ pub trait Creator {
     /// As [`Creator::add`].
     fn add_all(&mut self, relation: &Relation, batch: &mut Batch, content: &dyn Resolve) -> Result<()> {
         batch.rows().try_for_each(|row| self.add(relation, &row.to_row(), content))
+    }
+    /// A further connection, which takes rows of other relations at the same time; `None` where there is none (any more). It is
+    /// finished, or dropped, before this one.
+    fn another(&mut self) -> Option<Box<dyn Creator + Send>> {
+        None
     }
     /// Makes indexes, views and triggers, sets counters and pragmas, flushes; answers what could not be made, by name.
     ///

@@ -30,10 +30,18 @@ const SETTINGS: &[&str] = &[
     "logging_collector=off",
     "log_destination=stderr",
     "lc_messages=C",
+    // Before 14 passwords are kept as md5 where nothing else is said.
+    "password_encryption=scram-sha-256",
 ];
+
+/// Names another folder of PostgreSQL's programs, to run the tests on another version than the one that is installed.
+const BIN: &str = "BACKSTOP_TEST_POSTGRES";
 
 /// Where PostgreSQL's programs are: the newest version that has a server, so that its pg_dump reads every older one too.
 pub fn bin() -> PathBuf {
+    if let Some(named) = std::env::var_os(BIN) {
+        return named.into();
+    }
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let found = versions.filter(|entry| entry.path().join("bin/initdb").exists());
     let number = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().parse::<u32>().unwrap_or(0);

@@ -44,7 +44,7 @@ pub fn protected(sql: &[&str]) -> (Place, PathBuf) {
 const REBUILD: &str = "INSERT INTO posts_text(posts_text) VALUES ('rebuild'); INSERT INTO view_text(view_text) VALUES ('rebuild');
     INSERT INTO old_posts(old_posts) VALUES ('rebuild')";
 
-fn change(path: &Path, sql: &[&str]) {
+pub fn change(path: &Path, sql: &[&str]) {
     let connection = Connection::open(path).unwrap();
     sql.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
     connection.close().unwrap();

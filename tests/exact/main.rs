@@ -7,5 +7,6 @@ mod compare;
 mod django;
 mod hostile;
 mod properties;
+mod rivals;
 mod spoil;
 mod states;

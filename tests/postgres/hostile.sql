@@ -1,6 +1,9 @@
 -- A database with one of everything that PostgreSQL 13 and later can hold in a schema, named as unkindly as it allows.
 -- Roles: "owner; of 'all'" owns parts of it, reader may read.
 SET client_min_messages = warning;
+SELECT current_setting('server_version_num')::integer >= 140000 AS from_14, current_setting('server_version_num')::integer >= 150000 AS from_15,
+  CASE WHEN current_setting('server_version_num')::integer >= 140000 THEN 'int4multirange' ELSE 'text' END AS multirange,
+  CASE WHEN current_setting('server_version_num')::integer >= 140000 THEN 'Infinity' ELSE 'NaN' END AS endless \gset
 SET check_function_bodies = false;
 
 CREATE EXTENSION hstore;
@@ -25,6 +28,7 @@ CREATE TABLE of_type OF pair (PRIMARY KEY (a));
 INSERT INTO of_type VALUES (1, 'one'), (2, NULL);
 
 -- Functions in every form of quotes and bodies.
+\if :from_14
 CREATE FUNCTION plus_one(i integer) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
   BEGIN ATOMIC SELECT CASE WHEN i > 0 THEN CASE i WHEN 1 THEN 2 ELSE i + 1 END ELSE i + 1 END; END;
 CREATE FUNCTION several(i integer) RETURNS SETOF text LANGUAGE sql
@@ -34,6 +38,9 @@ CREATE FUNCTION several(i integer) RETURNS SETOF text LANGUAGE sql
     SELECT 'END'::text;
   END;
 CREATE FUNCTION returned(i integer) RETURNS integer LANGUAGE sql RETURN i * 2;
+\else
+CREATE FUNCTION several(i integer) RETURNS SETOF text LANGUAGE sql AS 'SELECT ''END''::text';
+\endif
 CREATE FUNCTION tagged() RETURNS text LANGUAGE plpgsql AS $odd$ BEGIN
   -- a comment; with $$ and $tag$
   RETURN $inner$ it's; $$ "x" /* $inner$ || 'END;';
@@ -80,14 +87,14 @@ CREATE TABLE every_type (
   flag boolean, fixed char(5), short varchar(10), long text, raw bytea, stamp timestamp, moment timestamptz, day date, hour time, zoned timetz, period interval,
   document json, packed jsonb, markup xml, bits bit(5), varbits varbit, address inet, network cidr, hardware macaddr, hardware8 macaddr8,
   spot point, way line, part lseg, area box, route path, shape polygon, round circle, words tsvector, question tsquery, token uuid, feeling mood,
-  pairs pair, pairs_list pair[], count positive, label named, ints int4range, many int4multirange, floats span, store hstore, ci citext, array2 integer[][], moods mood[], ref regclass, object oid, snapshot pg_lsn
+  pairs pair, pairs_list pair[], count positive, label named, ints int4range, many :multirange, floats span, store hstore, ci citext, array2 integer[][], moods mood[], ref regclass, object oid, snapshot pg_lsn
 );
 INSERT INTO every_type VALUES
  (1, -32768, -2147483648, -9223372036854775808, 'NaN', 1.0, 'NaN', '-Infinity', '-92233720368547758.08', true, 'a', '', E'tab\there\nnew\\line\rreturn\b\f\v', '\x00ff5c0a', '4713-01-01 BC', 'infinity', '-infinity', '24:00:00', '24:00:00-15:59', '-178000000 years',
   '{"a" : 1, "a":2 }', '{"b": 1e400, "a": "\u00e9"}', '<a>&lt;</a>', B'10101', B'', '::1/64', '10.0.0.0/8', '08:00:2b:01:02:03', '08:00:2b:01:02:03:04:05',
   '(1e-300,-0)', '{1,2,3}', '[(0,0),(1,1)]', '((1,1),(0,0))', '[(0,0),(1,1)]', '((0,0),(1,1),(1,0))', '<(0,0),1>', '''it''''s'':1A a:2', '''fat'' & !rat:*', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', E'two\nlines',
   '(1,"it''s, ""odd""")', '{"(1,x)",NULL,"(,)"}', 2147483647, 'n', '[1,5)', '{[1,2),[5,9)}', '[0.1,)', '"a;b"=>NULL, "c"=>"d"', 'CaSe', '[2:3][-1:0]={{1,2},{3,NULL}}', '{😀,alpha}', 'every_type', 4294967295, '16/B374D848'),
- (2, 32767, 2147483647, 9223372036854775807, 'Infinity', 1.5, 1e-45, 5e-324, '0.01', false, '    ', '          ', '\N', '', '294276-12-31 23:59:59.999999', '0001-01-01 00:00:00+00', '5874897-12-31', '00:00', '00:00+00', '1 mon -1 day +00:00:00.000001',
+ (2, 32767, 2147483647, 9223372036854775807, :'endless', 1.5, 1e-45, 5e-324, '0.01', false, '    ', '          ', '\N', '', '294276-12-31 23:59:59.999999', '0001-01-01 00:00:00+00', '5874897-12-31', '00:00', '00:00+00', '1 mon -1 day +00:00:00.000001',
   'null', 'null', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '((0,0),(1,1))', NULL, NULL, '', NULL, NULL, 'zeta', '(,)', '{}', 1, '\.', 'empty', '{}', 'empty', '', '', '{}', '{}', 0, 0, '0/0');
 INSERT INTO every_type (id, label, long, raw) SELECT 3, 'large', repeat(E'0123456789\t\\', 60000), decode(repeat('00ff10', 50000), 'hex');
 INSERT INTO every_type (label) VALUES ('by sequence');
@@ -226,6 +233,9 @@ GRANT UPDATE ON LARGE OBJECT 4713 TO "owner; of 'all'" WITH GRANT OPTION;
 COMMENT ON LARGE OBJECT 4713 IS E'large; ''object''\n';
 ALTER DEFAULT PRIVILEGES FOR ROLE "owner; of 'all'" IN SCHEMA "odd; schema" GRANT SELECT ON TABLES TO reader;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+-- Of older servers pg_dump from 15 on tells the rights on public as those of a new one differ.
+\if :from_15
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
+\endif
 CREATE EVENT TRIGGER "stop; ddl" ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION on_ddl();
 CREATE EVENT TRIGGER on_refresh ON ddl_command_end EXECUTE FUNCTION on_ddl();

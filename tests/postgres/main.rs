@@ -4,13 +4,16 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod beside;
 mod certificates;
 mod connecting;
+mod counted;
 mod place;
 mod reading;
 mod refusals;
 mod restore_to;
 mod restoring;
+mod rivals;
 mod scope;
 mod since;
 mod tls;

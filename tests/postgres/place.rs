@@ -9,7 +9,7 @@ use backstop::engine::apps::{AppRequest, LOCK_WAIT_SECONDS};
 use backstop::engine::backup::{BackupRequest, BackupResult};
 use backstop::engine::restore::Step;
 use backstop::engine::restore::strategy::Strategy;
-use backstop::engine::restoring::{CopyResult, CopyTarget, PreviewRequest};
+use backstop::engine::restoring::{CopyResult, CopyTarget, MANY_ROWS, PreviewRequest};
 use backstop::engine::vaults::VaultRequest;
 use backstop::engine::{Engine, Home, Result};
 
@@ -56,6 +56,11 @@ impl Place {
         self.engine.backup(&BackupRequest::new(None, kind))
     }
 
+    /// A copy that its operator does not wish any more once it runs.
+    pub fn stop_restore_to(&self, url: String) -> Result<CopyResult> {
+        self.engine.restore_to_watched("latest", None, &[CopyTarget::Database(url)], &mut |_| false)
+    }
+
     pub fn restore_to(&self, url: String) -> Result<CopyResult> {
         self.engine.restore_to("latest", None, &[CopyTarget::Database(url)])
     }
@@ -70,6 +75,11 @@ impl Place {
 
     pub fn undo(&self, restore: &str) -> Result<()> {
         self.engine.undo(restore, Vec::new(), Some("a test"), &mut going).map(drop)
+    }
+
+    /// From how many records on a database is filled as one of many.
+    pub fn many_rows(&self, rows: u64) {
+        self.engine.catalog().set_setting(MANY_ROWS, &rows).unwrap();
     }
 
     /// How long a locked table is waited for.

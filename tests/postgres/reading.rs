@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use backstop::catalog::{BackupFilter, BackupType};
+use backstop::engine::apps::AppRequest;
 use backstop::error::{Explain, Status};
 use backstop::rows::{Batch, Class, Digest, Large, Value};
 use backstop::sources::database::Database as Source;
 use backstop::sources::{Content, Glancing, Looking, Snapshot};
 
-use crate::common::postgres::{Cluster, Database};
+use crate::common::postgres::{Cluster, Database, Plan};
 use crate::place::Place;
 
 fn backups(place: &Place) -> usize {
@@ -23,7 +24,7 @@ fn snapshot(database: &Database) -> Box<dyn Snapshot> {
 }
 
 /// Waits until a query gives `wanted`.
-fn until(database: &Database, query: &str, wanted: &str) {
+pub fn until(database: &Database, query: &str, wanted: &str) {
     while database.psql(query).trim() != wanted {
         std::thread::yield_now();
     }
@@ -318,4 +319,33 @@ fn one_percent_changed_is_stored_and_no_more() {
     place.restore_to(copy.url()).unwrap();
     let digest = "SELECT md5(string_agg(t::text, E'\\n' ORDER BY id)) FROM t";
     assert_eq!(copy.psql(digest), database.psql(digest));
+}
+
+#[test]
+fn a_database_is_read_over_as_many_connections_as_its_app_says() {
+    let cluster = Plan::default().set("log_connections=on").start();
+    let database = cluster.database("several");
+    let tables: Vec<String> = (0..6).map(|n| format!("CREATE TABLE t{n} AS SELECT n FROM generate_series(1, 50) n")).collect();
+    database.psql(&tables.join(";"));
+    let place = Place::protecting(&database.url());
+    let app = place.engine.catalog().apps().unwrap().remove(0);
+    let opened = |connections: Option<u8>| {
+        let request = AppRequest { name: app.name.clone(), database: app.database.clone(), connections, ..AppRequest::default() };
+        place.engine.edit_app(&app, &request).unwrap();
+        let before = authorized(&cluster, &database);
+        place.back_up(BackupType::Full).unwrap();
+        authorized(&cluster, &database) - before
+    };
+    let usual = opened(None);
+    assert_eq!((opened(Some(1)), opened(Some(2)), opened(Some(5))), (usual - 1, usual, usual + 3));
+}
+
+/// How many connections the server's log tells of, the one that asks among them; what was written before that is read by then.
+fn authorized(cluster: &Cluster, database: &Database) -> usize {
+    let asked = format!("asked {}", cluster.log().len());
+    database.psql(&format!("DO $$ BEGIN RAISE LOG '{asked}'; END $$"));
+    while !cluster.log().contains(&asked) {
+        std::thread::yield_now();
+    }
+    cluster.log().matches("connection authorized").count()
 }

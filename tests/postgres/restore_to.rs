@@ -85,7 +85,7 @@ fn a_database_that_cannot_take_the_backup_is_refused_and_stays_as_it_is() {
         ("a_type", "CREATE TYPE x AS ENUM ('a')", "the type public.x"),
         ("a_schema", "CREATE SCHEMA x", "the schema x"),
         ("an_extension", "CREATE EXTENSION hstore", "the extension hstore and "),
-        ("a_function", "CREATE FUNCTION x() RETURNS integer LANGUAGE sql RETURN 1", "the function public.x"),
+        ("a_function", "CREATE FUNCTION x() RETURNS integer LANGUAGE sql AS 'SELECT 1'", "the function public.x"),
         ("a_large_object", "SELECT lo_create(77)", "the large object 77"),
         ("an_operator_family", "CREATE OPERATOR FAMILY x USING btree", "the operator family x"),
     ];
@@ -222,7 +222,7 @@ fn a_copy_that_is_given_up_in_the_middle_of_a_table_leaves_nothing() {
     let relation = &snapshot.relations()[0];
     for damaged in [false, true] {
         // Each attempt finds the database empty, whatever the one before had sent.
-        let mut creator = opened(copy.url()).create(&definition).unwrap();
+        let mut creator = opened(copy.url()).create(&definition, false).unwrap();
         let mut rows = 0;
         let mut each = |mut row: backstop::rows::Row| {
             rows += 1;

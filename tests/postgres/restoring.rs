@@ -220,11 +220,13 @@ fn a_key_that_only_the_database_takes_for_the_same_is_told_and_nothing_is_change
     let database = cluster.database("equal");
     database.psql("CREATE TABLE n (k numeric PRIMARY KEY, v text); INSERT INTO n VALUES (1.0, 'a')");
     let place = Place::backed_up(&database);
-    database.psql("UPDATE n SET k = 1.00");
+    database.psql("DELETE FROM n");
     let plan = place.engine.preview(&PreviewRequest::new(None, Strategy::Replace), &mut going).unwrap();
+    // Somebody is faster than the restore.
+    database.psql("INSERT INTO n VALUES (1.00, 'b')");
     let error = place.engine.restore(&plan.plan, Some("a test"), &mut going).unwrap_err();
-    assert!(error.to_string().contains("the database takes for that of a record to be restored"), "{error}");
-    assert_eq!(database.psql("SELECT k, v FROM n").trim(), "1.00|a");
+    assert!(error.to_string().contains("duplicate key"), "{error}");
+    assert_eq!(database.psql("SELECT k, v FROM n").trim(), "1.00|b");
 }
 
 #[test]
@@ -237,4 +239,66 @@ fn a_newer_column_that_must_have_a_value_blocks_what_would_be_inserted_without_o
     let plan = place.engine.preview(&PreviewRequest::new(None, Strategy::Merge), &mut going).unwrap();
     assert!(!plan.safe_to_restore);
     assert!(plan.findings.iter().any(|finding| finding.message.contains("columns that must have a value: w")), "{:?}", plan.findings);
+}
+
+#[test]
+fn a_key_may_be_of_any_type_that_the_database_can_order() {
+    let cluster = Cluster::start();
+    let database = cluster.database("keys");
+    database.psql(
+        "CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext; CREATE EXTENSION ltree SCHEMA ext;
+         CREATE TYPE pair AS (a int, b text); CREATE TYPE mood AS ENUM ('sad', 'fine', 'great'); CREATE DOMAIN code AS ext.citext CHECK (VALUE <> '');
+         CREATE TYPE span AS RANGE (subtype = numeric)",
+    );
+    let types = [
+        ("pair", "(1,a)", "(1,\"it''s \\\\\")", "(2,)"),
+        ("mood", "sad", "fine", "great"),
+        ("code", "Ann", "bob", "Zoë"),
+        ("ext.ltree", "a", "a.b", "a.b.c"),
+        ("ext.hstore", "a=>1", "b=>\"it''s\"", "c=>NULL"),
+        ("span", "[1,2)", "[1.0,3)", "empty"),
+        ("numeric", "1.0", "NaN", "-0.5"),
+        ("interval", "1 day", "25:00", "-1 mon"),
+        ("float8", "-0", "NaN", "1e300"),
+        ("jsonb", "{\"a\": 1}", "[1, null]", "\"x\""),
+        ("inet", "10.0.0.1/8", "::1", "10.0.0.1"),
+        ("bit varying(8)", "", "1", "10"),
+        ("money", "1", "-2", "3"),
+        ("text[]", "{}", "{a,NULL,\"b,c\"}", "{{x},{y}}"),
+        ("timestamptz", "infinity", "2020-01-01 12:00+05", "4713-01-01 BC"),
+        ("name", "a", "it''s", "z"),
+        ("\"char\"", "a", "b", ""),
+        ("bpchar", "a", "b ", "c  d"),
+        ("pg_lsn", "0/1", "16/B374D848", "1/0"),
+        ("tsvector", "a:1", "it''''s", "b c"),
+        ("macaddr8", "08:00:2b:01:02:03:04:05", "00:00:00:00:00:00:00:01", "ff:ff:ff:ff:ff:ff:ff:ff"),
+    ];
+    for (number, (of, one, two, _)) in types.iter().enumerate() {
+        database.psql(&format!(
+            "CREATE TABLE t{number} (k {of}, part int, v text, PRIMARY KEY (k, part)); CREATE TABLE s{number} (k {of} PRIMARY KEY, v text)"
+        ));
+        database.psql(&format!(
+            "INSERT INTO t{number} VALUES ('{one}', 1, 'a'), ('{two}', 2, 'b'); INSERT INTO s{number} VALUES ('{one}', 'a'), ('{two}', 'b')"
+        ));
+    }
+    let place = Place::protecting(&database.url());
+    let first = place.back_up(BackupType::Full).unwrap().backup;
+    let good = sorted(&cluster, &database);
+    for (number, (_, _, _, three)) in types.iter().enumerate() {
+        for table in [format!("t{number}"), format!("s{number}")] {
+            let part = if table.starts_with('t') { "3, " } else { "" };
+            database.psql(&format!(
+                "UPDATE {table} SET v = 'spoiled' WHERE v = 'a'; DELETE FROM {table} WHERE v = 'b'; INSERT INTO {table} VALUES ('{three}', {part}'new')"
+            ));
+        }
+    }
+    let spoiled = sorted(&cluster, &database);
+    place.back_up(BackupType::Incremental).unwrap();
+    let request = PreviewRequest { exact: true, backup: Some(first), ..PreviewRequest::new(None, Strategy::Replace) };
+    let plan = place.engine.preview(&request, &mut going).unwrap();
+    assert!(plan.safe_to_restore, "{:#?}", plan.findings);
+    let restore = place.engine.restore(&plan.plan, Some("a test"), &mut going).unwrap().restore;
+    assert_equal(&good, &sorted(&cluster, &database));
+    place.undo(&restore).unwrap();
+    assert_equal(&spoiled, &sorted(&cluster, &database));
 }

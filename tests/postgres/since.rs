@@ -11,9 +11,9 @@ use crate::place::{Place, assert_equal, dumped};
 use crate::{around, open};
 
 /// A database with a history, and the backups made of it.
-struct Journey {
-    place: Place,
-    database: Database,
+pub struct Journey {
+    pub place: Place,
+    pub database: Database,
     cluster: Cluster,
     copies: u32,
 }
@@ -36,20 +36,24 @@ const MADE: &str = "
 
 impl Journey {
     fn begin() -> Self {
+        Self::of(MADE)
+    }
+
+    pub fn of(made: &str) -> Self {
         let cluster = Plan::default().set("max_prepared_transactions=5").start();
         let database = cluster.database("app");
-        database.psql(MADE);
+        database.psql(made);
         let place = Place::backed_up(&database);
         Self { place, database, cluster, copies: 0 }
     }
 
     /// Does something, makes an increment and compares a copy made of it; the rows of each model that were told to be as they were.
-    fn after(&mut self, sql: &str) -> BTreeMap<String, u64> {
+    pub fn after(&mut self, sql: &str) -> BTreeMap<String, u64> {
         self.database.psql(sql);
         self.increment()
     }
 
-    fn increment(&mut self) -> BTreeMap<String, u64> {
+    pub fn increment(&mut self) -> BTreeMap<String, u64> {
         let made = self.place.back_up(BackupType::Incremental).unwrap();
         let now = dumped(&self.cluster, &self.database);
         self.copies += 1;
@@ -67,7 +71,7 @@ impl Journey {
 }
 
 /// What is told of these models.
-fn told<const N: usize>(models: [(&str, u64); N]) -> BTreeMap<String, u64> {
+pub fn told<const N: usize>(models: [(&str, u64); N]) -> BTreeMap<String, u64> {
     models.into_iter().map(|(model, rows)| (model.to_owned(), rows)).collect()
 }
 

@@ -36,6 +36,8 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         y += 1;
         canvas.put(7, y, command, Role::Dim);
     }
+    y += 1;
+    canvas.put(5, y, "A PostgreSQL database is named so: --database postgresql://USER@HOST/NAME", Role::Dim);
     if !model.summary.has_vault {
         canvas.put(5, y + 2, "Open a vault that exists, with its passphrase or its recovery key:", Role::Text);
         canvas.put(7, y + 3, OPEN, Role::Dim);

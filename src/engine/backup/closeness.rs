@@ -101,8 +101,8 @@ impl Snapshot for Watched<'_> {
         self.tree.left_out()
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> sources::Result<Option<Row>> {
-        self.tree.holds(model, columns, values, content)
+    fn entry(&self, path: &[u8], content: &dyn Content) -> sources::Result<Option<Row>> {
+        self.tree.entry(path, content)
     }
 
     fn covers(&self, row: &Row) -> bool {

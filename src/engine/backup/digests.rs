@@ -5,8 +5,10 @@
 //! under its number; and what all blocks together gave must have that digest. It names the backup that it was written for as well, but
 //! is good for every backup with the same rows: an unchanged table's cache is not written anew.
 //!
+//! Where the source tells pieces of its rows apart, the list of them stands behind the blocks ([`super::listing`]).
+//!
 //! ```text
-//! cache = block… head length          block = length[4] sealed (see rows::cache)          head = sealed JSON          length = 4 bytes
+//! cache = block… [list] head length          block = length[4] sealed (see rows::cache)          head = sealed JSON          length = 4 bytes
 //! ```
 
 use std::fs::{self, File};
@@ -18,10 +20,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::listing::{Listed, Listing, Pieces};
 use crate::engine::error::{Error, Result};
-use crate::rows::cache::{Blocks, Entries};
+use crate::rows::cache::{Block, Blocks, Entries};
 use crate::rows::changes::Known;
-use crate::rows::{Damage, Digest, Relation, RelationDigest, RowDigest};
+use crate::rows::{Damage, Digest, Key, Relation, RelationDigest, RowDigest};
 use crate::vault::{BackupId, RelationRecord, Vault};
 
 /// The largest head that is read.
@@ -40,6 +43,8 @@ struct Head {
     blocks: u64,
     /// Tells its blocks from those of every other cache.
     id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pieces: Option<Listed>,
 }
 
 /// The caches of one app.
@@ -83,8 +88,16 @@ impl<'v> Digests<'v> {
             rows: 0,
             blocks: 0,
             id: u128::from_le_bytes(id).to_string(),
+            pieces: None,
         };
-        Some(Growing { vault: self.vault, head, blocks: Blocks::default(), file: BufWriter::new(file), path, to: self.path(relation) })
+        let (file, to) = (BufWriter::new(file), self.path(relation));
+        Some(Growing { vault: self.vault, head, blocks: Blocks::default(), listing: None, file, path, to })
+    }
+
+    /// Begins the list of the pieces that `cache` is made from. `None` where it cannot be written: an increment reads everything then.
+    #[must_use]
+    pub fn list(&self, cache: &Growing<'_>, layout: Digest) -> Option<Listing<'v>> {
+        Listing::begin(self.vault, &cache.head.id, layout, &self.folder)
     }
 
     fn head(&self, file: &File) -> Option<Head> {
@@ -108,6 +121,13 @@ impl<'v> Digests<'v> {
 fn described(relation: &Relation) -> Digest {
     let shape = Relation { module: String::new(), ..relation.clone() };
     Digest::of(serde_json::json!(shape).to_string().as_bytes())
+}
+
+/// How a source arranged its rows in pieces: what the list means, and what it says.
+pub type Arrangement = (Digest, Digest);
+
+fn arrangement(head: &Head) -> Option<Arrangement> {
+    head.pieces.as_ref().map(|listed| (listed.layout, listed.digest))
 }
 
 fn about_block(id: &str, number: u64) -> String {
@@ -148,10 +168,40 @@ impl Judge {
 }
 
 impl<'v> Cached<'v> {
+    /// The pieces that it was made from, where it has their list and it means what `layout` means.
+    #[must_use]
+    pub fn pieces(&self, layout: Digest) -> Option<Pieces<'v>> {
+        let listed = self.head.pieces.clone().filter(|listed| listed.layout == layout)?;
+        Some(Pieces::new(self.vault, self.file.try_clone().ok()?, self.head.id.clone(), listed))
+    }
+
+    /// What tells its list of pieces from every other one, where it has one.
+    #[must_use]
+    pub fn arrangement(&self) -> Option<Arrangement> {
+        arrangement(&self.head)
+    }
+
     /// Who will know whether it was right.
     #[must_use]
     pub fn judge(&self) -> Judge {
         Judge(self.verdict.clone())
+    }
+
+    /// The first key of each block, in their order, and the very last key. `None` where it is damaged.
+    #[must_use]
+    pub fn outline(self) -> Option<Vec<Key>> {
+        let mut file = BufReader::with_capacity(1 << 18, self.file);
+        let mut keys = Vec::new();
+        let key = |bytes: &[u8]| Key::from_bytes(bytes.to_vec());
+        for number in 0..self.head.blocks {
+            let bytes = self.vault.open_sealed(&about_block(&self.head.id, number), &block(&mut file).ok()?).ok()?;
+            keys.push(key(Block::first_key(&bytes).ok()?));
+            if number + 1 == self.head.blocks {
+                let last = Block::decode(&bytes).ok()?;
+                keys.push(key(last.get(last.len().checked_sub(1)?)?.0));
+            }
+        }
+        Some(keys)
     }
 
     /// Its keys and digests in key order; one that is damaged ends with an error.
@@ -210,6 +260,7 @@ pub struct Growing<'v> {
     vault: &'v Vault,
     head: Head,
     blocks: Blocks,
+    listing: Option<Listing<'v>>,
     file: BufWriter<File>,
     path: tempfile::TempPath,
     to: PathBuf,
@@ -219,9 +270,16 @@ pub struct Growing<'v> {
 pub struct Fresh {
     path: tempfile::TempPath,
     to: PathBuf,
+    arrangement: Option<Arrangement>,
 }
 
 impl Fresh {
+    /// What tells its list of pieces from every other one, where it has one.
+    #[must_use]
+    pub fn arrangement(&self) -> Option<Arrangement> {
+        self.arrangement
+    }
+
     /// Puts it in the place of the one before. It is not flushed: what a crash leaves torn is noticed.
     ///
     /// # Errors
@@ -231,7 +289,13 @@ impl Fresh {
     }
 }
 
-impl Growing<'_> {
+impl<'v> Growing<'v> {
+    /// Takes the list of the pieces that it is made from.
+    #[must_use]
+    pub fn with(self, listing: Option<Listing<'v>>) -> Self {
+        Self { listing, ..self }
+    }
+
     /// Takes the next row in key order.
     ///
     /// # Errors
@@ -252,11 +316,15 @@ impl Growing<'_> {
             self.write(&block)?;
         }
         (self.head.rows, self.head.digest) = (rows, digest);
+        // A list of other rows says nothing of these.
+        if let Some(listing) = self.listing.take().filter(|listing| listing.rows() == rows) {
+            self.head.pieces = Some(listing.append(&mut self.file)?);
+        }
         let head = self.vault.seal("digest cache", &serde_json::to_vec(&self.head)?).map_err(io::Error::other)?;
         self.file.write_all(&head)?;
         self.file.write_all(&length(&head)?)?;
         self.file.flush()?;
-        Ok(Fresh { path: self.path, to: self.to })
+        Ok(Fresh { path: self.path, to: self.to, arrangement: arrangement(&self.head) })
     }
 
     fn write(&mut self, block: &[u8]) -> io::Result<()> {
@@ -267,6 +335,6 @@ impl Growing<'_> {
     }
 }
 
-fn length(bytes: &[u8]) -> io::Result<[u8; 4]> {
+pub(super) fn length(bytes: &[u8]) -> io::Result<[u8; 4]> {
     u32::try_from(bytes.len()).map(u32::to_le_bytes).map_err(io::Error::other)
 }

@@ -9,9 +9,13 @@ pub mod closeness;
 pub mod definition;
 pub mod digests;
 pub mod in_turn;
+pub mod listing;
+mod pieced;
+mod ranges;
 pub mod relation;
 mod request;
 mod source;
+mod tallied;
 pub mod tenant;
 mod told;
 

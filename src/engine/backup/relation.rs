@@ -3,12 +3,11 @@
 //! One thread reads the source, another digests, compares and encodes; the vault's own threads compress and seal. Memory: a few
 //! batches of rows, one open segment and its encoding, one segment a run of the previous side; nothing grows with the table.
 
-use std::cell::Cell;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
-use super::digests::{Digests, Fresh, Growing};
+use super::digests::{Arrangement, Cached, Digests, Fresh, Growing};
 use crate::engine::error::{Error, Result};
 use crate::engine::progress::Progress;
 use crate::rows::changes::{Changes, Known};
@@ -53,9 +52,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// With the same rows, the cache that is there stays right.
-    fn keeping_cache_of(mut self, since: &RelationRecord) -> Self {
-        self.fresh = self.fresh.filter(|_| self.record.digest != since.digest);
+    /// With the same rows, the cache that is there stays right; unless the source keeps them in other pieces than those that it knows.
+    fn keeping_cache_of(mut self, since: &RelationRecord, arrangement: Option<Arrangement>) -> Self {
+        let moved = |fresh: &Fresh| fresh.arrangement().is_some_and(|fresh| Some(fresh) != arrangement);
+        self.fresh = self.fresh.filter(|fresh| self.record.digest != since.digest || moved(fresh));
         self
     }
 }
@@ -102,24 +102,25 @@ pub struct Storing<'a> {
 /// What one relation added to the progress.
 pub(super) struct Counted<'p> {
     progress: &'p Progress,
-    added: Cell<(u64, u64)>,
+    records: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl<'p> Counted<'p> {
     fn new(progress: &'p Progress) -> Self {
-        Self { progress, added: Cell::default() }
+        Self { progress, records: AtomicU64::default(), bytes: AtomicU64::default() }
     }
 
     pub(super) fn add(&self, records: usize, bytes: usize) {
-        let (before, (records, bytes)) = (self.added.get(), (records as u64, bytes as u64));
-        self.added.set((before.0 + records, before.1 + bytes));
+        let (records, bytes) = (records as u64, bytes as u64);
+        self.records.fetch_add(records, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.progress.add(records, bytes);
     }
 
     /// It is read again.
     pub(super) fn take_back(&self) {
-        let (records, bytes) = self.added.take();
-        self.progress.take_back(records, bytes);
+        self.progress.take_back(self.records.swap(0, Ordering::Relaxed), self.bytes.swap(0, Ordering::Relaxed));
     }
 }
 
@@ -167,18 +168,24 @@ impl Storing<'_> {
     fn compared(&self, since: &RelationRecord, counted: &Counted<'_>) -> Result<Outcome> {
         let mut cached = self.digests.of(since);
         let mut kept = cached.is_some();
+        let arrangement = cached.as_ref().and_then(Cached::arrangement);
         if self.proving || !self.writer.is_whole(since)? {
             cached = None;
         }
         if cached.is_some()
             && let Some(outcome) = self.told(since, counted)?
         {
-            return Ok(outcome.keeping_cache_of(since));
+            return Ok(outcome.keeping_cache_of(since, arrangement));
+        }
+        if cached.is_some()
+            && let Some(outcome) = self.pieced(since, counted)?
+        {
+            return Ok(outcome.keeping_cache_of(since, arrangement));
         }
         if let Some(cached) = cached {
             let judge = cached.judge();
             match self.changes(since, cached.entries(), Against::Cache, counted) {
-                Ok(outcome) if judge.was_whole() => return Ok(outcome.keeping_cache_of(since)),
+                Ok(outcome) if judge.was_whole() => return Ok(outcome.keeping_cache_of(since, arrangement)),
                 Err(error) if !judge.was_broken() => return Err(error),
                 _ => counted.take_back(),
             }
@@ -186,7 +193,7 @@ impl Storing<'_> {
         }
         let stored = Held(merge::Rows::new(self.vault, self.relation, &since.runs));
         let outcome = self.changes(since, stored, Against::Vault, counted)?;
-        Ok(if kept { outcome.keeping_cache_of(since) } else { outcome })
+        Ok(if kept { outcome.keeping_cache_of(since, arrangement) } else { outcome })
     }
 
     fn changes(
@@ -241,6 +248,8 @@ impl Storing<'_> {
     /// Pushes the rows to `take` on another thread, counts them, digests them in their order and writes their cache.
     fn scan(&self, counted: &Counted<'_>, take: &mut Take<'_>) -> Result<Scanned> {
         let cache = self.digests.begin(self.relation, self.backup);
+        let layout = cache.as_ref().and_then(|_| self.snapshot.pieces(self.relation));
+        let listing = cache.as_ref().zip(layout).and_then(|(cache, layout)| self.digests.list(cache, layout));
         std::thread::scope(|scope| {
             let (to, batches) = sync_channel(BATCHES);
             let (back, emptied) = channel();
@@ -255,6 +264,7 @@ impl Storing<'_> {
                 if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
             drop(to);
+            let listing = if unread.as_ref().is_ok_and(Vec::is_empty) { listing.and_then(|listing| self.listed(listing)) } else { None };
             let (digest, cache) = taking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             if self.is_over() {
                 return Err(Error::Cancelled);
@@ -262,7 +272,7 @@ impl Storing<'_> {
             let unread = unread?;
             let (rows, digest) = digest.finish();
             // The cache is a shortcut: a backup does without it.
-            let fresh = cache.and_then(|cache| cache.finish(rows, digest).ok());
+            let fresh = cache.and_then(|cache| cache.with(listing).finish(rows, digest).ok());
             Ok(Scanned { unread, rows, digest, fresh })
         })
     }
@@ -279,7 +289,9 @@ fn taken<'v>(
     for mut batch in batches {
         for row in batch.rows() {
             seen.push(row.digest);
-            cache = cache.and_then(|mut cache| cache.push(row.key, row.digest).is_ok().then_some(cache));
+            if cache.as_mut().is_some_and(|cache| cache.push(row.key, row.digest).is_err()) {
+                cache = None;
+            }
         }
         take(&mut batch)?;
         batch.clear();

@@ -1,4 +1,4 @@
-//! One source into the vault: its models, two at once where it can be read twice at one moment; or none of them, where nothing was
+//! One source into the vault: its models, several at once where it can be read more than once at one moment; or none of them, where nothing was
 //! written since a backup that holds them.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,7 +18,10 @@ use crate::engine::progress::Progress;
 use crate::engine::selection::Decided;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::{Definition, Snapshot};
-use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
+use crate::vault::{self, BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
+
+/// So many connections read a database at once where its app does not say otherwise.
+const CONNECTIONS: usize = 2;
 
 /// Where a backup goes.
 #[derive(Clone, Copy)]
@@ -69,6 +72,8 @@ struct Queue<'q> {
     next: AtomicUsize,
     stop: AtomicBool,
     outcomes: Vec<Mutex<Option<Outcome>>>,
+    /// The places of the tasks, in the order in which they are taken: the largest first, so that both ends have work to the end.
+    turns: Vec<usize>,
 }
 
 impl Backing<'_> {
@@ -113,12 +118,11 @@ impl Backing<'_> {
         target: Target<'_>,
         manifest: &mut Manifest,
     ) -> Result<Vec<Fresh>> {
-        // What makes the schema is asked for first: that it cannot be told is better known before the rows are read.
-        let definition = source.definition()?;
         let covered = source.relations().iter().filter(|relation| decided.takes(relation));
         let tasks = covered.map(|relation| (relation, basis.of(relation), basis.moment_of(relation))).collect();
         let (mut relations, mut fresh) = (Vec::new(), Vec::new());
-        for outcome in self.stored(source, tasks, target, &manifest.id)? {
+        let (definition, outcomes) = self.stored(source, tasks, target, &manifest.id)?;
+        for outcome in outcomes {
             let relation = &outcome.record.relation;
             fresh.extend(outcome.fresh);
             let untouched =
@@ -156,30 +160,49 @@ impl Backing<'_> {
         Ok(())
     }
 
-    /// Stores each model, by this thread and one more that reads the same moment.
-    fn stored(&self, source: &dyn Snapshot, tasks: Vec<Task<'_>>, target: Target<'_>, backup: &BackupId) -> Result<Vec<Outcome>> {
-        let another = if tasks.len() > 1 { source.another() } else { None };
+    /// Stores each model, by this thread and by as many more as read the same moment and the app is to be read by; another asks what
+    /// makes the schema. That it cannot be told is known before most rows are read.
+    fn stored(
+        &self,
+        source: &dyn Snapshot,
+        tasks: Vec<Task<'_>>,
+        target: Target<'_>,
+        backup: &BackupId,
+    ) -> Result<(Definition, Vec<Outcome>)> {
+        let describing = source.describing();
+        let wanted = self.app.connections.and_then(|count| usize::try_from(count).ok()).unwrap_or(CONNECTIONS);
+        // One that the source does not give is done without.
+        let others: Vec<_> = (1..wanted.min(tasks.len())).map_while(|_| source.another()).collect();
         let outcomes = tasks.iter().map(|_| Mutex::default()).collect();
         let progress = self.run.progress.as_ref();
         let proving = self.request.kind == BackupType::Full;
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let queue = Queue { tasks, target, backup, proving, progress, next, stop, outcomes };
-        std::thread::scope(|scope| {
+        let mut turns: Vec<usize> = (0..tasks.len()).collect();
+        turns.sort_by_key(|&place| std::cmp::Reverse(tasks[place].1.as_ref().map_or(0, |record| record.rows)));
+        let queue = Queue { tasks, target, backup, proving, progress, next, stop, outcomes, turns };
+        let definition = std::thread::scope(|scope| {
             let queue = &queue;
-            let helper = another.and_then(|another| {
-                // Where the system gives no thread, one reads it all.
-                std::thread::Builder::new().name("reading".into()).spawn_scoped(scope, move || queue.work(another.as_ref())).ok()
-            });
+            let describe = move || describing().inspect_err(|_| queue.stop.store(true, Ordering::Relaxed));
+            let describing = std::thread::Builder::new().name("describing".into()).spawn_scoped(scope, describe);
+            let describing = describing.map_err(|error| Error::from(vault::Error::from(error)))?;
+            // Where the system gives no thread, the others read it all.
+            let reading = || std::thread::Builder::new().name("reading".into());
+            let helpers: Vec<_> =
+                others.into_iter().filter_map(|other| reading().spawn_scoped(scope, move || queue.work(other.as_ref())).ok()).collect();
             let own = queue.work(source);
-            let helped = helper.map_or(Ok(()), |helper| helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            match (own, helped) {
-                // It stopped because the other one failed, which says more.
-                (Err(Error::Cancelled), Err(error)) | (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-                (Ok(()), Ok(())) => Ok(()),
+            let helped = helpers.into_iter().map(|helper| helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            let mut ends: Vec<Result<()>> = std::iter::once(own).chain(helped).collect();
+            let described = describing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            // What stopped because something else failed says less than that.
+            let failed = |end: &Result<()>| end.as_ref().is_err_and(|error| !matches!(error, Error::Cancelled));
+            if let Some(place) = ends.iter().position(failed) {
+                ends.swap_remove(place)?;
             }
+            let definition = described?;
+            ends.into_iter().collect::<Result<()>>().map(|()| definition)
         })?;
         let taken = queue.outcomes.into_iter().filter_map(|outcome| outcome.into_inner().unwrap_or_else(PoisonError::into_inner));
-        Ok(taken.collect())
+        Ok((definition, taken.collect()))
     }
 }
 
@@ -198,7 +221,7 @@ impl Queue<'_> {
         let Target { vault, writer, digests } = self.target;
         let (backup, proving, progress, stop) = (self.backup, self.proving, self.progress, &self.stop);
         while !stop.load(Ordering::Relaxed) {
-            let place = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(&place) = self.turns.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
             let (Some((relation, since, moment)), Some(outcome)) = (self.tasks.get(place), self.outcomes.get(place)) else { return Ok(()) };
             progress.phase(&relation.name);
             let moment = moment.as_ref();

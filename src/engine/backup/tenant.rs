@@ -117,10 +117,6 @@ impl Snapshot for OfTenants<'_> {
         })?;
         failure.map_or(Ok(unread), Err)
     }
-
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> sources::Result<Option<Row>> {
-        self.snapshot.holds(model, columns, values, content)
-    }
 }
 
 impl OfTenants<'_> {

@@ -6,13 +6,16 @@
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::digests::Growing;
+use super::digests::{Cached, Growing};
+use super::ranges::{self, Ranges};
 use super::relation::{Against, Counted, Outcome, Scanned, Storing};
+use super::tallied::{Tallied, Told};
 use crate::engine::error::{Error, Result};
-use crate::rows::changes::Changes;
+use crate::rows::changes::{Changes, Known};
+use crate::rows::run::RunWriter;
 use crate::rows::{Batch, RelationDigest, Row, RowDigest};
 use crate::sources::Since;
-use crate::vault::{self, RelationRecord};
+use crate::vault::{self, RelationRecord, Writer};
 
 /// What is told goes from the reading thread to the comparing one in batches of about this many bytes, or this many rows.
 const BATCH_WEIGHT: usize = 256 << 10;
@@ -31,6 +34,51 @@ impl Storing<'_> {
     pub(super) fn told(&self, since: &RelationRecord, counted: &Counted<'_>) -> Result<Option<Outcome>> {
         let Some(moment) = self.moment.filter(|moment| self.snapshot.tells_since(self.relation, moment)) else { return Ok(None) };
         let Some(cached) = self.digests.of(since) else { return Ok(None) };
+        match self.ranges(since, moment)? {
+            Some(ranges) => self.told_by_count(since, (moment, cached, ranges), counted),
+            None => self.told_by_key(since, (moment, cached), counted),
+        }
+    }
+
+    /// What the source counts in ranges of keys; `None` where it counts nothing, or ranges would hold too much.
+    fn ranges(&self, since: &RelationRecord, moment: &serde_json::Value) -> Result<Option<Ranges<'_>>> {
+        let Some(asking) = self.snapshot.asking_since(self.relation, moment) else { return Ok(None) };
+        let Some(outline) = self.digests.of(since).and_then(Cached::outline) else { return Ok(None) };
+        let Some(bounds) = ranges::bounds(&outline, self.relation.key_columns().len()) else { return Ok(None) };
+        let tallies = self.snapshot.tally_since(self.relation, moment, &bounds)?;
+        Ok(tallies.map(|tallies| Ranges::new(bounds, tallies, asking)))
+    }
+
+    /// Of rows that are as they were nothing is sent.
+    fn told_by_count(
+        &self,
+        since: &RelationRecord,
+        (moment, cached, ranges): (&serde_json::Value, Cached<'_>, Ranges<'_>),
+        counted: &Counted<'_>,
+    ) -> Result<Option<Outcome>> {
+        let judge = cached.judge();
+        let mut tallied = Tallied::new(cached.entries(), ranges, self.relation.key_columns().len());
+        let mut run = self.change_run(&since.runs);
+        match self.scan_written(moment, counted, &mut tallied, &mut run) {
+            Ok(Some(scanned)) if judge.was_whole() => {
+                let runs = self.upon(since, run.finish()?)?;
+                Ok(Some(self.outcome(runs, scanned, Against::Told(tallied.same))))
+            }
+            Err(error) if !judge.was_broken() => Err(error),
+            _ => {
+                counted.take_back();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Of rows that are as they were the key is sent.
+    fn told_by_key(
+        &self,
+        since: &RelationRecord,
+        (moment, cached): (&serde_json::Value, Cached<'_>),
+        counted: &Counted<'_>,
+    ) -> Result<Option<Outcome>> {
         let judge = cached.judge();
         let mut changes = Changes::new(cached.entries());
         let mut run = self.change_run(&since.runs);
@@ -61,6 +109,48 @@ impl Storing<'_> {
         };
         let runs = self.upon(since, run.finish()?)?;
         Ok(Some(self.outcome(runs, scanned, Against::Told(same))))
+    }
+
+    /// Pushes the rows that were written since to another thread, which merges them with what the last backup has and writes the cache.
+    fn scan_written<P: Known<Error = Error> + Send>(
+        &self,
+        moment: &serde_json::Value,
+        counted: &Counted<'_>,
+        tallied: &mut Tallied<'_, P>,
+        run: &mut RunWriter<'_, Writer<'_>>,
+    ) -> Result<Option<Scanned>> {
+        let cache = self.digests.begin(self.relation, self.backup);
+        std::thread::scope(|scope| {
+            let (to, batches) = sync_channel(BATCHES);
+            let merging = std::thread::Builder::new().name("comparing".into());
+            let merging = merging.spawn_scoped(scope, move || merged(&batches, tallied, run, (cache, counted)));
+            let merging = merging.map_err(|error| Error::from(vault::Error::from(error)))?;
+            let give = |batch: &mut Batch| {
+                counted.add(0, batch.weight());
+                !self.is_over() && to.send(std::mem::take(batch)).is_ok()
+            };
+            let (mut batch, mut unfit) = (Batch::default(), None);
+            let unread = self.snapshot.scan_written(self.relation, moment, self.writer, &mut |row| {
+                let pushed = batch.push(self.relation, &row).map_err(|damage| unfit = Some(damage));
+                let goes_on = pushed.is_ok() && (!batch.is_full() || give(&mut batch));
+                if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            // Nobody takes it where the other side failed, which it tells below.
+            give(&mut batch);
+            drop(to);
+            let passed = merging.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            if self.is_over() {
+                return Err(Error::Cancelled);
+            }
+            let unread = unread?;
+            if let Some(damage) = unfit {
+                return Err(damage.into());
+            }
+            let Some((digest, cache)) = passed else { return Ok(None) };
+            let (rows, digest) = digest.finish();
+            let fresh = cache.and_then(|cache| cache.finish(rows, digest).ok());
+            Ok(Some(Scanned { unread, rows, digest, fresh }))
+        })
     }
 
     /// Pushes what the source tells to `take` on another thread, counts it and writes the cache.
@@ -107,5 +197,40 @@ fn taken<'v>(batches: &Receiver<Vec<Since>>, take: &mut Take<'_>, mut cache: Opt
         seen.push(digest);
         cache = cache.and_then(|mut cache| cache.push(key.as_bytes(), digest).is_ok().then_some(cache));
     }
+    Ok(Some((seen, cache)))
+}
+
+/// The other side of a scan of what was written since.
+fn merged<'v, P: Known<Error = Error>>(
+    batches: &Receiver<Batch>,
+    tallied: &mut Tallied<'_, P>,
+    run: &mut RunWriter<'_, Writer<'_>>,
+    (mut cache, counted): (Option<Growing<'v>>, &Counted<'_>),
+) -> Result<Passed<'v>> {
+    let (mut seen, mut uncounted) = (RelationDigest::default(), 0);
+    let mut emit = |told: Told<'_>| -> Result<()> {
+        if let Told::Live(key, digest, _) = &told {
+            seen.push(*digest);
+            if cache.as_mut().is_some_and(|cache| cache.push(key, *digest).is_err()) {
+                cache = None;
+            }
+            uncounted += 1;
+            if uncounted == BATCH_ROWS {
+                counted.add(std::mem::take(&mut uncounted), 0);
+            }
+        }
+        Ok(told.change().map_or(Ok(()), |change| run.take(change))?)
+    };
+    for mut batch in batches {
+        for row in batch.rows() {
+            if !tallied.written(row, &mut emit)? {
+                return Ok(None);
+            }
+        }
+    }
+    if !tallied.finish(&mut emit)? {
+        return Ok(None);
+    }
+    counted.add(uncounted, 0);
     Ok(Some((seen, cache)))
 }

@@ -34,7 +34,7 @@ pub(super) struct Draft<'l> {
     pub references: Vec<Reference>,
     /// Whose records may be touched, where tenants were chosen.
     pub tenancy: Option<Tenancy>,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
     claims: Claims,
 }
 
@@ -124,7 +124,7 @@ impl<'l> Draft<'l> {
     ) -> Result<Plan> {
         for _ in 0..ROUNDS {
             self.scratch.reset()?;
-            let grown = self.dispute(progress)? | self.adopt(parents)?;
+            let grown = self.dispute(progress)? | self.ask(progress)? | self.adopt(parents)?;
             if !grown {
                 break;
             }

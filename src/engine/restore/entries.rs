@@ -28,9 +28,8 @@ const MAKING: [&str; 5] = ["kind", "size", "content", "target", "device"];
 ///
 /// # Errors
 /// What reading it met; an entry that is not there is no error.
-pub fn now(live: &dyn Snapshot, relation: &Relation, like: &Row, content: &dyn Content) -> Result<Option<Row>> {
-    let path = Value::Text(path_of(like).unwrap_or_default().to_vec());
-    Ok(live.holds(&relation.name, &["path".to_owned()], &[path], content)?)
+pub fn now(live: &dyn Snapshot, like: &Row, content: &dyn Content) -> Result<Option<Row>> {
+    Ok(live.entry(path_of(like).unwrap_or_default(), content)?)
 }
 
 /// Takes out of the plan what of the live tree could not be read: it is neither gone nor as it was, so nothing is done to it.
@@ -77,7 +76,7 @@ pub(super) fn keep(
         let stored = record.backup.as_ref().and_then(large).filter(|stored| stored.content == lost.content && !stored.chunks.is_empty());
         let found = match stored {
             Some(stored) => Some(stored),
-            None => now(live, relation, row, content)?.as_ref().and_then(large).filter(|found| found.content == lost.content),
+            None => now(live, row, content)?.as_ref().and_then(large).filter(|found| found.content == lost.content),
         };
         let Some(found) = found else {
             return Err(Error::Stale { count: 1, records: vec![named(relation, &record)] });
@@ -182,7 +181,7 @@ impl<'t> Trees<'t> {
             self.each(spool, model, "verify", &mut |_| true, &mut |relation, record| {
                 let Some(like) = record.live.as_ref().or(record.backup.as_ref()) else { return Ok(()) };
                 let path = path_of(like).map(shown).unwrap_or_default();
-                let why = match now(live, relation, like, &Glancing) {
+                let why = match now(live, like, &Glancing) {
                     Ok(now) => differing(relation, now.as_ref(), record.result().as_ref()),
                     Err(error) => Some(error.to_string()),
                 };
@@ -217,7 +216,7 @@ impl<'t> Trees<'t> {
             let live = self.live(model)?;
             self.each(spool, model, "check", progress, &mut |relation, record| {
                 let Some(like) = record.live.as_ref().or(record.backup.as_ref()) else { return Ok(()) };
-                let now = now(live, relation, like, content)?;
+                let now = now(live, like, content)?;
                 if differing(relation, now.as_ref(), record.live.as_ref()).is_some() {
                     count += 1;
                     if records.len() < 10 {

@@ -16,6 +16,7 @@ pub mod lockstep;
 pub mod plan;
 pub mod preview;
 pub mod record;
+mod rivals;
 pub mod run;
 pub mod safety;
 pub mod scratch;
@@ -82,7 +83,7 @@ pub struct Unreadable {
 /// How far a preview or a restore has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// What is done now: `choose`, `compare`, `check`, `stage`, `delete`, `update`, `insert`, `verify`.
+    /// What is done now: `choose`, `compare`, `check`, `stage`, `delete`, `update`, `insert`, `verify`, `copy`.
     pub phase: &'static str,
     /// The model at work.
     pub model: &'a str,

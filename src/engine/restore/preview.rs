@@ -87,7 +87,7 @@ fn missing_parents(stored: &dyn Stored, held: &StoredRelation, live: &dyn Snapsh
         let Some(row) = stored.find(&relation.name, &key)?.map(|row| projection.project(row)).transpose()? else { break };
         if let Some(path) = path_of(&row).filter(|_| relation.kind == RelationKind::Files) {
             // Something else stands there: it is not for this restore to replace.
-            if entries::now(live, relation, &row, &Looking)?.is_some() {
+            if entries::now(live, &row, &Looking)?.is_some() {
                 break;
             }
             let folder = split(path).0;

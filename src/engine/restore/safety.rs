@@ -194,7 +194,7 @@ impl<'v> Safety<'v> {
         if live_relation.kind == RelationKind::Files {
             while let Some(image) = next()? {
                 let Some(like) = image.before.as_ref().or(image.after.as_ref()) else { continue };
-                let now = entries::now(live, live_relation, like, &Looking)?;
+                let now = entries::now(live, like, &Looking)?;
                 each(image, now)?;
             }
             return Ok(());

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{channel, sync_channel};
 
+use super::filling;
 use crate::catalog::{AuditOutcome, Role};
 use crate::engine::Engine;
 use crate::engine::backup::definition;
 use crate::engine::error::{Doing, Error, Result};
 use crate::engine::latest::{Part, Wanted};
+use crate::engine::restore::Progress;
 use crate::engine::selection::in_words;
 use crate::engine::stored::StoredBackup;
 use crate::rows::{Batch, RelationDigest, RelationKind, merge};
@@ -26,6 +28,12 @@ pub enum CopyTarget {
 
 /// So many records and files that the backup lacks are named.
 const MISSED_TOLD: usize = 20;
+
+/// A database of so many records is filled as one of many, where the setting [`MANY_ROWS`] does not say otherwise.
+const MANY: u64 = 500_000;
+
+/// The setting that says how many records are many, for tests.
+pub const MANY_ROWS: &str = "sources.many_rows";
 
 /// A copy that was made.
 #[derive(Clone, Debug, Default, serde::Serialize)]
@@ -46,6 +54,20 @@ impl Engine {
     /// # Errors
     /// A target that exists, stored data that is damaged, and what the target says; nothing half-made is left.
     pub fn restore_to(&self, backup: &str, app: Option<&str>, targets: &[CopyTarget]) -> Result<CopyResult> {
+        self.restore_to_watched(backup, app, targets, &mut |_| true)
+    }
+
+    /// The same; `progress` is told how many records were copied, in the phase `copy`, and may end it.
+    ///
+    /// # Errors
+    /// As [`Engine::restore_to`], and cancelling.
+    pub fn restore_to_watched(
+        &self,
+        backup: &str,
+        app: Option<&str>,
+        targets: &[CopyTarget],
+        progress: &mut Progress<'_>,
+    ) -> Result<CopyResult> {
         refuse_twice(targets)?;
         let mut parts = targets.iter().map(|target| if matches!(target, CopyTarget::Database(_)) { Part::Database } else { Part::Files });
         let part = parts.next().filter(|first| parts.all(|part| part == *first));
@@ -59,25 +81,22 @@ impl Engine {
         let mut copies = Vec::new();
         for target in targets {
             match target {
-                CopyTarget::Database(url) => copies.push(begin_database(&stored, url)?),
+                CopyTarget::Database(url) => copies.push(begin_database(&stored, url, self.many_rows()?)?),
                 CopyTarget::Folder(folder) => copies.extend(begin_files(&stored, folder)?),
             }
         }
         for (records, creator) in &mut copies {
-            for record in records.iter() {
-                let rows = copy(&stored, record, creator.as_mut())?;
-                match record.relation.kind {
-                    RelationKind::Table => result.records += rows,
-                    RelationKind::Files => result.files += rows,
-                    RelationKind::Derived => {}
-                }
-            }
+            filling::fill(&stored, records, creator.as_mut(), progress, &mut result)?;
         }
         for (_, creator) in copies {
             result.warnings.extend(creator.finish()?);
         }
         self.audit("restore to", &backup.id, Some(&backup.app), AuditOutcome::Done, None)?;
         Ok(result)
+    }
+
+    fn many_rows(&self) -> Result<u64> {
+        Ok(self.catalog().setting(MANY_ROWS)?.unwrap_or(MANY))
     }
 }
 
@@ -106,7 +125,7 @@ fn refuse_twice(targets: &[CopyTarget]) -> Result<()> {
 /// What is copied into one new place.
 type Copying<'s> = (Vec<&'s RelationRecord>, Box<dyn Creator>);
 
-fn begin_database<'s>(stored: &'s StoredBackup, url: &str) -> Result<Copying<'s>> {
+fn begin_database<'s>(stored: &'s StoredBackup, url: &str, many: u64) -> Result<Copying<'s>> {
     let source = source_of(stored, RelationKind::Table, "no database")?;
     let described = definition::read(stored.vault(), &source.definition)?;
     let database = Database::parse(url)?;
@@ -118,7 +137,8 @@ fn begin_database<'s>(stored: &'s StoredBackup, url: &str) -> Result<Copying<'s>
                 .into(),
         });
     }
-    Ok((source.relations.iter().collect(), database.create(&described.definition)?))
+    let rows: u64 = source.relations.iter().map(|record| record.rows).sum();
+    Ok((source.relations.iter().collect(), database.create(&described.definition, rows >= many)?))
 }
 
 /// A folder for each tree, below `folder`, which is made where it is not there.
@@ -143,6 +163,17 @@ fn source_of<'s>(stored: &'s StoredBackup, kind: RelationKind, nothing: &str) ->
     })
 }
 
+impl CopyResult {
+    /// A relation was copied.
+    pub(super) fn count(&mut self, record: &RelationRecord, rows: u64) {
+        match record.relation.kind {
+            RelationKind::Table => self.records += rows,
+            RelationKind::Files => self.files += rows,
+            RelationKind::Derived => {}
+        }
+    }
+}
+
 /// Batches of rows that may wait between the thread that reads the vault and the one that writes.
 const BATCHES: usize = 4;
 
@@ -154,18 +185,12 @@ fn each_batch(stored: &StoredBackup, record: &RelationRecord, take: &mut dyn FnM
         let vault = stored.vault().as_ref();
         let reading = move || -> Result<()> {
             let mut rows = merge::Rows::new(vault, &record.relation, &record.runs);
-            let mut batch = Batch::default();
             loop {
-                rows.advance()?;
-                let row = rows.row();
-                row.into_iter().for_each(|row| batch.copy(row));
-                let over = rows.row().is_none();
-                if over || batch.is_full() {
-                    let full = std::mem::replace(&mut batch, emptied.try_recv().unwrap_or_default());
-                    // Nobody takes it where writing failed, which is told below.
-                    if to.send(full).is_err() || over {
-                        return Ok(());
-                    }
+                let mut batch = emptied.try_recv().unwrap_or_default();
+                rows.fill(&mut batch)?;
+                // Nobody takes it where writing failed, which is told below.
+                if batch.is_empty() || to.send(batch).is_err() {
+                    return Ok(());
                 }
             }
         };
@@ -188,11 +213,17 @@ fn each_batch(stored: &StoredBackup, record: &RelationRecord, take: &mut dyn FnM
 }
 
 /// Writes a relation and checks that what was written is what the manifest says.
-fn copy(stored: &StoredBackup, record: &RelationRecord, creator: &mut dyn Creator) -> Result<u64> {
+pub(super) fn copy(
+    stored: &StoredBackup,
+    record: &RelationRecord,
+    creator: &mut dyn Creator,
+    pass: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<u64> {
     let mut digest = RelationDigest::default();
     each_batch(stored, record, &mut |batch| {
         batch.rows().for_each(|row| digest.push(row.digest));
-        Ok(creator.add_all(&record.relation, batch, stored.vault().as_ref())?)
+        creator.add_all(&record.relation, batch, stored.vault().as_ref())?;
+        pass(batch.len() as u64)
     })?;
     let (rows, found) = digest.finish();
     if (rows, found) != (record.rows, record.digest) {

@@ -6,6 +6,7 @@
 
 mod copy;
 mod execute;
+mod filling;
 pub mod journals;
 mod recover;
 pub(in crate::engine) mod safety;
@@ -41,7 +42,7 @@ use super::restore::{self, Progress, Stored};
 use super::stored::StoredBackup;
 use super::tenants::{Levels, no_columns};
 
-pub use copy::{CopyResult, CopyTarget};
+pub use copy::{CopyResult, CopyTarget, MANY_ROWS};
 pub use execute::RestoreResult;
 use side::StoredSide;
 

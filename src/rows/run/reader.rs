@@ -4,7 +4,7 @@ use super::{ChunkKind, Fetch, Run, SegmentRef, index};
 use crate::rows::key::Key;
 use crate::rows::schema::Relation;
 use crate::rows::segment::Decoded;
-use crate::rows::{Change, ChangeRef, Damage};
+use crate::rows::{Batch, Change, ChangeRef, Damage};
 
 /// The segments of a run, in key order. After an error it goes on with the next part of the index, so that a verification can say all that is lost.
 pub struct Segments<'a, F: Fetch + ?Sized> {
@@ -144,6 +144,25 @@ impl<'a, F: Fetch + ?Sized> RunReader<'a, F> {
         Ok(self.count()?)
     }
 
+    /// Exchanges the empty `batch` for the rows of the next segment that has any; it stays empty behind the last one. For whoever reads
+    /// the whole run so, from its beginning.
+    ///
+    /// # Errors
+    /// What fetching met, damage included.
+    pub fn fill(&mut self, batch: &mut Batch) -> Result<(), F::Error> {
+        while batch.is_empty() {
+            let Some(segment) = self.segments.next() else { return self.end() };
+            let loaded = segment.and_then(|segment| self.load(&segment)).and_then(|()| Ok(self.count_all()?));
+            if loaded.is_err() {
+                self.left = None;
+                self.changes.clear();
+            }
+            loaded?;
+            self.changes.exchange(batch);
+        }
+        Ok(())
+    }
+
     /// Stands before the first change at or after `key`.
     fn seek(&mut self, key: &Key) -> Result<(), F::Error> {
         self.left = None;
@@ -188,6 +207,16 @@ impl<'a, F: Fetch + ?Sized> RunReader<'a, F> {
                 return Err(Damage::Form { what: "count of a run" });
             }
         }
+        Ok(())
+    }
+
+    /// Counts all changes of the segment.
+    fn count_all(&mut self) -> Result<(), Damage> {
+        let rows = self.changes.rows() as u64;
+        let deletes = self.changes.len() as u64 - rows;
+        let Some((all_rows, all_deletes)) = self.left else { return Ok(()) };
+        let left = all_rows.checked_sub(rows).zip(all_deletes.checked_sub(deletes));
+        self.left = Some(left.ok_or(Damage::Form { what: "count of a run" })?);
         Ok(())
     }
 

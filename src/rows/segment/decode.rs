@@ -37,6 +37,18 @@ impl Decoded {
         self.order.is_empty()
     }
 
+    /// How many of them are rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Gives the rows for an empty batch, and has no change then.
+    pub fn exchange(&mut self, batch: &mut Batch) {
+        std::mem::swap(&mut self.rows, batch);
+        self.clear();
+    }
+
     /// The change at `place`.
     #[must_use]
     pub fn get(&self, place: usize) -> Option<ChangeRef<'_>> {

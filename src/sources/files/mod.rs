@@ -33,7 +33,7 @@ pub(crate) use steps::crash_after;
 use apart::Marks;
 
 use super::{Content, Definition, Error, Identity, Reference, Result, Snapshot, Unique, Unread};
-use crate::rows::{Relation, Row, Value};
+use crate::rows::{Relation, Row};
 
 /// What of a tree is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,12 +146,11 @@ impl Snapshot for Tree {
         self.left_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The entry whose path is given, left out by a glob or not.
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
-        match (columns, values) {
-            ([column], [Value::Text(path)]) if column == "path" && relation::is_inside(path) => walk::entry(self, content, path),
-            _ => Err(Error::Unfit { model: model.into(), why: "an entry of a tree is looked up by its path".into() }),
+    fn entry(&self, path: &[u8], content: &dyn Content) -> Result<Option<Row>> {
+        if relation::is_inside(path) {
+            return walk::entry(self, content, path);
         }
+        Err(Error::Unfit { model: self.relations[0].name.clone(), why: "a path leads out of the tree".into() })
     }
 
     fn covers(&self, row: &Row) -> bool {

@@ -3,7 +3,7 @@
 use super::catalog::Table;
 use super::session::Session;
 use super::text::encode_row;
-use crate::rows::{Large, Row};
+use crate::rows::{Large, Row, Value};
 use crate::sources::{Error, Resolve, Result};
 use std::io::Write as _;
 
@@ -81,7 +81,7 @@ impl Batch {
             self.writes = Writes::Insert(Vec::new(), 0);
         }
         if let Writes::Insert(lines, rows) = &mut self.writes {
-            encode_row(&row.values, &Nothing, lines)?;
+            encode_row(row.values.iter().map(Value::cell), &Nothing, lines)?;
             *rows += 1;
         }
         Ok(())

@@ -19,7 +19,7 @@ const TABLES: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, coalesce(co
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
       AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
       AND (config.rel IS NOT NULL OR NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-        AND d.objid = c.oid AND d.deptype = 'e'))
+        AND d.objid = c.oid AND d.deptype = 'e')) AND %
     ORDER BY n.nspname, c.relname";
 
 /// Their columns, the base type of a domain in the place of the domain.
@@ -27,9 +27,14 @@ const COLUMNS: &str = "WITH RECURSIVE base(oid, root) AS (SELECT t.oid, t.oid FR
       UNION ALL SELECT t.oid, b.root FROM pg_catalog.pg_type t JOIN base b ON t.typbasetype = b.oid WHERE t.typtype = 'd')
     SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
       a.attgenerated <> '', CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END,
-      coalesce(l.collisdeterministic, true), a.attidentity = 'a'
+      coalesce(l.collisdeterministic, true), a.attidentity = 'a', n.nspname, t.typname,
+      CASE WHEN l.collname <> 'default' THEN c.nspname END, l.collname,
+      (SELECT array_to_string(ARRAY[w.nspname, o.oprname], E'\n') FROM pg_catalog.pg_opclass k JOIN pg_catalog.pg_amop p ON p.amopfamily = k.opcfamily
+        JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr JOIN pg_catalog.pg_namespace w ON w.oid = o.oprnamespace
+        WHERE k.opcintype = t.oid AND k.opcdefault AND k.opcmethod = 403 AND p.amopstrategy = 3 AND p.amoplefttype = t.oid AND p.amoprighttype = t.oid)
     FROM pg_catalog.pg_attribute a JOIN base b ON b.oid = a.atttypid JOIN pg_catalog.pg_type t ON t.oid = b.root
     JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+    LEFT JOIN pg_catalog.pg_namespace c ON c.oid = l.collnamespace
     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (%)
     ORDER BY a.attrelid, a.attnum";
 
@@ -72,6 +77,10 @@ pub struct Table {
     pub always: Vec<usize>,
     /// How each column of the model is read.
     pub kinds: Vec<Kind>,
+    /// What each column is of, a domain's base in its place.
+    pub types: Vec<Type>,
+    /// The columns of which equal values have one text, by their places in the model.
+    pub plain: Vec<usize>,
     /// The order of each part of the key, as SQL; empty without a key.
     pub order: Vec<String>,
     /// Parts of the key, as SQL, that may be longer than a key holds.
@@ -98,6 +107,17 @@ impl Table {
     }
 }
 
+/// What a column is of, as SQL.
+#[derive(Clone, Debug)]
+pub struct Type {
+    /// Its name.
+    pub name: String,
+    /// What stands behind a value whose collation is not the type's own.
+    pub collation: String,
+    /// What tells whether two values are equal: those of an extension are not found by `=` alone.
+    pub equal: String,
+}
+
 /// What a database is made of.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
@@ -121,6 +141,7 @@ struct Attribute {
     base: String,
     deterministic: bool,
     always: bool,
+    of: Type,
 }
 
 /// The columns of a unique index, by their numbers.
@@ -135,7 +156,19 @@ impl Catalog {
     /// # Errors
     /// What the server says.
     pub fn load(session: &mut Session) -> Result<Self> {
-        let found = session.rows(TABLES)?;
+        Self::of(session, "true")
+    }
+
+    /// Asks for a table as it is now, by its number; none where there is no such table any more.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn look_again(session: &mut Session, oid: &str) -> Result<Option<Table>> {
+        Ok(Self::of(session, &format!("c.oid = {oid}"))?.tables.pop())
+    }
+
+    fn of(session: &mut Session, condition: &str) -> Result<Self> {
+        let found = session.rows(&TABLES.replace('%', condition))?;
         if found.is_empty() {
             return Ok(Self::default());
         }
@@ -165,7 +198,7 @@ impl Catalog {
     /// # Errors
     /// What the server says.
     pub fn names(session: &mut Session) -> Result<Vec<String>> {
-        Ok(session.rows(TABLES)?.iter().map(|row| qualified(&text(row, 1), &text(row, 2))).collect())
+        Ok(session.rows(&TABLES.replace('%', "true"))?.iter().map(|row| qualified(&text(row, 1), &text(row, 2))).collect())
     }
 
     /// The table that a model is.
@@ -198,10 +231,22 @@ fn attributes(rows: Vec<Vec<Option<String>>>) -> BTreeMap<String, Vec<Attribute>
             base: text(&row, 6),
             deterministic: is_true(&row, 7),
             always: is_true(&row, 8),
+            of: Type {
+                name: qualified(&text(&row, 9), &text(&row, 10)),
+                collation: collated(&text(&row, 11), &text(&row, 12)),
+                equal: text(&row, 13)
+                    .split_once('\n')
+                    .map_or("=".to_owned(), |(schema, sign)| format!("OPERATOR({}.{sign})", ident(schema))),
+            },
         };
         found.entry(text(&row, 0)).or_default().push(attribute);
     }
     found
+}
+
+/// Text in another collation than its type's own.
+fn collated(schema: &str, name: &str) -> String {
+    if schema.is_empty() { String::new() } else { format!(" COLLATE {}", qualified(schema, name)) }
 }
 
 fn indexes(rows: Vec<Vec<Option<String>>>) -> BTreeMap<String, Vec<Index>> {
@@ -254,6 +299,8 @@ fn table(schema: &str, name: &str, attributes: &[Attribute], unique: &[Index], p
         condition: condition_of(condition),
         always: (0..stored.len()).filter(|&column| stored[column].always).collect(),
         kinds: stored.iter().map(|attribute| kind_of(&attribute.base)).collect(),
+        types: stored.iter().map(|attribute| attribute.of.clone()).collect(),
+        plain: (0..stored.len()).filter(|&column| is_plain(stored[column])).collect(),
         order: parts.iter().map(|attribute| order_of(attribute)).collect(),
         long: parts.iter().filter(|attribute| !is_short(&attribute.base)).map(|attribute| bytes_of(attribute)).collect(),
     }
@@ -280,6 +327,13 @@ fn kind_of(base: &str) -> Kind {
 /// Types whose values are never too long for a key.
 fn is_short(base: &str) -> bool {
     matches!(base, "int2" | "int4" | "int8" | "oid" | "bool" | "uuid" | "date" | "timestamp" | "timestamptz" | "float4" | "float8" | "name")
+}
+
+/// Whether two values are equal to the database only where their texts are one (blanks at the end of `bpchar` are the key's business).
+fn is_plain(attribute: &Attribute) -> bool {
+    let base = attribute.base.as_str();
+    let other = ["text", "varchar", "bpchar", "bytea", "time", "inet", "cidr", "macaddr", "macaddr8", "bit", "varbit", "char"];
+    attribute.deterministic && ((is_short(base) && !matches!(base, "float4" | "float8")) || other.contains(&base))
 }
 
 /// The order that our key has: the type's own where the two are provably one, else that of the bytes of its text.

@@ -1,118 +1,116 @@
-//! An empty database filled with a backup, in one transaction: what rows need, the rows, what is made upon them.
+//! An empty database filled with a backup: what rows need, the rows, what is made upon them. Small backups in one transaction,
+//! large ones in a database beside it, over two connections ([`super::beside`]).
 //!
 //! What only a superuser may do, or what is given to a role that is not there, is undone by a savepoint and named.
 //! Whatever else fails leaves the database empty.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::address::Address;
-use super::catalog::{Catalog, LARGE_OBJECTS};
-use super::copying::Copying;
-use super::large_objects;
+use super::beside::{self, Beside};
+use super::catalog::Catalog;
+use super::hands::{Hands, Known, Pace, ended};
 use super::missed::{Missed, is_missable, is_missed};
 use super::objects::around_rows;
 use super::session::{Objection, Session};
-use super::sql::{idents, string};
 use super::suitable;
-use super::text::encode_row;
-use crate::rows::{Relation, Row, Value};
+use super::together::{self, Stretch};
+use crate::rows::{Batch, Relation, Row};
 use crate::sources::{Creator, Definition, Error, Resolve, Result, SchemaObject};
-
-/// Besides what every session pins. Bodies of functions may name what is made later.
-const SETTINGS: &str = "SET LOCAL check_function_bodies = off; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = 0;
-    SET LOCAL default_tablespace = ''";
-
-/// Indexes are sorted in this much of the server's memory where it gives less by itself.
-const INDEX_MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', true)
-    WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('256MB')";
 
 /// Fills one database. Dropped before its end, it leaves nothing.
 pub struct PostgresCreator {
+    address: Address,
     place: String,
     definition: Definition,
-    hands: Hands,
-    /// The tables as they were made.
-    catalog: Catalog,
-    roles: BTreeSet<String>,
-    missed: Missed,
-}
-
-/// Who has the session.
-enum Hands {
-    Free(Box<Session>),
-    Full(Copying),
-    /// An error took it: the transaction has ended.
-    Empty,
+    encoding: String,
+    known: Known,
+    /// Gone where the connection was given up for the database to be put in its place.
+    hands: Option<Hands>,
+    /// The database that is filled in the place of the target; else that is the target itself.
+    beside: Option<Beside>,
 }
 
 impl PostgresCreator {
-    /// Checks that the database can take what `definition` describes and makes what its rows need.
-    pub(super) fn begin(address: &Address, definition: &Definition) -> Result<Self> {
+    /// Checks that the database can take what `definition` describes and makes what its rows need. With `many` rows, they go over two
+    /// connections into a database beside it, where the server and the database let that be done unseen.
+    pub(super) fn begin(address: &Address, definition: &Definition, many: bool) -> Result<Self> {
         let place = address.to_string();
-        let mut session = Session::open(address)?;
-        let mut missed = Missed::default();
-        let encoding = suitable::check(&mut session, &place, definition, &mut missed)?;
+        let open = || -> Result<_> {
+            let mut missed = Missed::default();
+            let mut session = Session::open(address)?;
+            let encoding = suitable::check(&mut session, &place, definition, &mut missed)?;
+            beside::tell_leftovers(&mut session, &mut missed)?;
+            Ok((session, encoding, missed))
+        };
+        let (mut session, mut encoding, mut missed) = open()?;
+        if many && let Ok(plain) = beside::plain(&mut session)? {
+            // Nobody may be connected to a database that is copied.
+            drop(session);
+            if let Ok((beside, inside)) = Beside::make(address, plain) {
+                return Self::fill(address, definition, inside, encoding, missed, Some(beside));
+            }
+            (session, encoding, missed) = open()?;
+        }
+        Self::fill(address, definition, session, encoding, missed, None)
+    }
+
+    fn fill(
+        address: &Address,
+        definition: &Definition,
+        mut session: Session,
+        encoding: String,
+        missed: Missed,
+        beside: Option<Beside>,
+    ) -> Result<Self> {
+        let place = address.to_string();
         session.values_are(&encoding);
         let roles = session.rows("SELECT rolname FROM pg_catalog.pg_roles")?;
-        let mut creator = Self {
-            place,
-            definition: definition.clone(),
-            hands: Hands::Free(Box::new(session)),
-            catalog: Catalog::default(),
-            roles: roles.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect(),
-            missed,
-        };
-        creator.run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")?;
-        creator.run(SETTINGS)?;
-        creator.run(INDEX_MEMORY)?;
+        let roles = roles.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+        let known = Known::new(roles, missed);
+        let pace = if beside.is_some() { Pace::Steps } else { Pace::Whole };
+        let hands = Some(Hands::begin(session, &place, pace, known.clone())?);
+        let mut creator = Self { address: address.clone(), place, definition: definition.clone(), encoding, known, hands, beside };
         for object in around_rows(&definition.objects).0 {
             creator.make(object)?;
         }
-        creator.catalog = Catalog::load(creator.session()?)?;
+        creator.known.catalog = Arc::new(Catalog::load(creator.hands()?.session()?)?);
+        let known = creator.known.clone();
+        creator.hands()?.know(known);
+        creator.hands()?.step()?;
         Ok(creator)
     }
 
-    /// The session, where no rows are on their way.
-    fn session(&mut self) -> Result<&mut Session> {
-        if let Hands::Full(_) = self.hands
-            && let Hands::Full(copying) = std::mem::replace(&mut self.hands, Hands::Empty)
-        {
-            self.hands = Hands::Free(Box::new(copying.end()?));
-        }
-        match &mut self.hands {
-            Hands::Free(session) => Ok(session),
-            _ => Err(Error::Database { what: self.place.clone(), why: "the transaction that fills it has ended".into() }),
-        }
+    fn hands(&mut self) -> Result<&mut Hands> {
+        self.hands.as_mut().ok_or_else(|| ended(&self.place))
     }
 
     fn run(&mut self, sql: &str) -> Result<()> {
-        self.session()?.run(sql)
+        self.hands()?.run(sql)
+    }
+
+    /// Another connection to the database beside, which knows what this one does.
+    fn another_hands(&mut self) -> Result<Option<Hands>> {
+        let Some(inside) = self.beside.as_ref().map(|beside| self.address.of_database(beside.name())) else { return Ok(None) };
+        let mut session = Session::open(&inside)?;
+        session.values_are(&self.encoding);
+        Hands::begin(session, &self.place, Pace::Steps, self.known.clone()).map(Some)
     }
 
     /// Makes an object, or notes why it could not be made.
     fn make(&mut self, object: &SchemaObject) -> Result<()> {
         if !is_missable(object) {
-            let made = self.session()?.attempt(&object.sql);
+            let made = self.hands()?.attempt(object)?;
             return made.map_err(|objection| self.refused(object, &objection));
         }
-        match self.within_savepoint(object)? {
+        match self.hands()?.within_savepoint(&object.sql)? {
             Ok(()) => Ok(()),
-            Err(objection) if is_missed(object, &objection, &self.missed) => {
-                self.missed.add(called(object), &objection.words);
+            Err(objection) if is_missed(object, &objection, &self.known.missed()) => {
+                self.known.missed().add(called(object), &objection.words);
                 Ok(())
             }
             Err(objection) => Err(self.refused(object, &objection)),
         }
-    }
-
-    /// Runs a statement; where it fails, the transaction goes on as if it had not been.
-    fn within_savepoint(&mut self, object: &SchemaObject) -> Result<std::result::Result<(), Objection>> {
-        let session = self.session()?;
-        let done = session.attempt(&format!("SAVEPOINT made; {}\n; RELEASE made", object.sql));
-        if done.as_ref().is_err_and(|objection| objection.code.is_some()) {
-            session.run("ROLLBACK TO made; RELEASE made")?;
-        }
-        Ok(done)
     }
 
     fn refused(&self, object: &SchemaObject, objection: &Objection) -> Error {
@@ -124,54 +122,6 @@ impl PostgresCreator {
             };
         }
         Error::Database { what: format!("{}: {}", self.place, called(object)), why: objection.words.clone() }
-    }
-
-    /// The stream that takes the rows of `relation`.
-    fn copying(&mut self, relation: &Relation) -> Result<&mut Copying> {
-        if !matches!(&self.hands, Hands::Full(copying) if copying.model() == relation.name) {
-            self.session()?;
-            let table = self.catalog.table(&relation.name)?;
-            // Only its own table is told to be whole and old; a root gives its rows to others.
-            let frozen = if table.partitioned { "" } else { " WITH (FREEZE)" };
-            let columns = match relation.columns.as_slice() {
-                [] => String::new(),
-                columns => format!(" ({})", idents(columns.iter().map(|column| column.name.as_str()))),
-            };
-            let sql = format!("COPY {}{columns} FROM STDIN{frozen}", table.name);
-            if let Hands::Free(session) = std::mem::replace(&mut self.hands, Hands::Empty) {
-                self.hands = Hands::Full(Copying::begin(*session, &relation.name, sql));
-            }
-        }
-        match &mut self.hands {
-            Hands::Full(copying) => Ok(copying),
-            _ => Err(Error::Database { what: self.place.clone(), why: "the transaction that fills it has ended".into() }),
-        }
-    }
-
-    /// Makes a large object with what describes it, as far as the roles are there that it names.
-    fn large_object(&mut self, row: &Row, content: &dyn Resolve) -> Result<()> {
-        let mut row = row.clone();
-        let name = match row.values.first() {
-            Some(Value::Integer(oid)) => format!("large object {oid}"),
-            _ => "a large object".to_owned(),
-        };
-        if let Some(Value::Text(owner)) = row.values.get(1) {
-            let owner = String::from_utf8_lossy(owner).into_owned();
-            if !self.roles.contains(&owner) {
-                self.missed.add(format!("owner of {name}"), &format!("role \"{owner}\" does not exist"));
-                row.values[1] = Value::Null;
-            }
-        }
-        if let Some(Value::Text(rights)) = row.values.get(2) {
-            let rights = string(&String::from_utf8_lossy(rights));
-            let sql = format!("SELECT {rights}::pg_catalog.aclitem[]");
-            let object = SchemaObject { kind: "acl".into(), name: name.clone(), table: String::new(), sql };
-            if let Err(objection) = self.within_savepoint(&object)? {
-                self.missed.add(format!("rights of {name}"), &objection.words);
-                row.values[2] = Value::Null;
-            }
-        }
-        large_objects::insert(self.session()?, &row, content)
     }
 
     /// Puts every sequence where it stood.
@@ -193,17 +143,18 @@ impl PostgresCreator {
             let mut failed = Vec::new();
             for view in &waiting {
                 let sql = format!("REFRESH MATERIALIZED VIEW {view}");
-                let object = SchemaObject { kind: "materialized view data".into(), name: view.clone(), table: String::new(), sql };
-                match self.within_savepoint(&object)? {
-                    Err(objection) if objection.code.is_none() => return Err(self.refused(&object, &objection)),
+                match self.hands()?.within_savepoint(&sql)? {
+                    Err(objection) if objection.code.is_none() => {
+                        let object = SchemaObject { kind: "materialized view data".into(), name: view.clone(), table: String::new(), sql };
+                        return Err(self.refused(&object, &objection));
+                    }
                     Err(objection) => failed.push((view.clone(), objection.words)),
                     Ok(()) => {}
                 }
             }
             if failed.len() == waiting.len() {
-                for (view, words) in failed {
-                    self.missed.add(format!("the rows of the materialized view {view}"), &words);
-                }
+                let mut missed = self.known.missed();
+                failed.into_iter().for_each(|(view, words)| missed.add(format!("the rows of the materialized view {view}"), &words));
                 return Ok(());
             }
             waiting = failed.into_iter().map(|(view, _)| view).collect();
@@ -215,10 +166,41 @@ impl PostgresCreator {
     fn behind_rows(&mut self) -> Result<()> {
         let objects = around_rows(&self.definition.objects).1.to_vec();
         let events = objects.iter().position(|object| object.kind == "event trigger").unwrap_or(objects.len());
-        objects[..events].iter().try_for_each(|object| self.make(object))?;
+        // One connection does where no second one is let in.
+        match self.another_hands().ok().flatten() {
+            Some(second) => self.make_together(&objects[..events], second)?,
+            None => objects[..events].iter().try_for_each(|object| self.make(object))?,
+        }
         self.sequences()?;
         self.refresh()?;
         objects[events..].iter().try_for_each(|object| self.make(object))
+    }
+
+    /// Makes objects over two connections, as far as they do not wait for each other. What the server refuses is made again alone,
+    /// in its order: what is said of it then is the same as if there were one connection.
+    fn make_together(&mut self, objects: &[SchemaObject], mut second: Hands) -> Result<()> {
+        let sizes = together::sizes(self.hands()?.session()?)?;
+        for stretch in together::stretches(objects) {
+            self.hands()?.step()?;
+            match stretch {
+                Stretch::Alone(object) => {
+                    self.make(object)?;
+                    if object.kind == "setting" {
+                        // Where it is refused, the other connection has noted it.
+                        second.try_step(std::slice::from_ref(&object.sql))?;
+                    }
+                }
+                Stretch::Together(units) => {
+                    for refused in together::make([self.hands()?, &mut second], units, &sizes)? {
+                        if let Some(undo) = &refused.undo {
+                            self.run(undo)?;
+                        }
+                        refused.objects.iter().try_for_each(|object| self.make(object))?;
+                    }
+                }
+            }
+        }
+        second.end()
     }
 }
 
@@ -235,35 +217,33 @@ fn called(object: &SchemaObject) -> String {
 
 impl Creator for PostgresCreator {
     fn add(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
-        if relation.name == LARGE_OBJECTS {
-            return self.large_object(row, content);
-        }
-        let copying = self.copying(relation)?;
-        let Err(error) = encode_row(&row.values, content, copying) else { return Ok(()) };
-        // Either the stored value cannot be read, or the rows are not taken: then the server has said why.
-        let server = match std::mem::replace(&mut self.hands, Hands::Empty) {
-            Hands::Full(copying) => copying.give_up().map(|session| self.hands = Hands::Free(Box::new(session))).err(),
-            _ => None,
-        };
-        Err(server.unwrap_or(Error::Io { what: relation.name.clone(), source: error }))
+        self.hands()?.add(relation, row, content)
+    }
+
+    fn add_all(&mut self, relation: &Relation, batch: &mut Batch, content: &dyn Resolve) -> Result<()> {
+        self.hands()?.add_all(relation, batch, content)
+    }
+
+    fn another(&mut self) -> Option<Box<dyn Creator + Send>> {
+        let hands = self.another_hands().ok().flatten()?;
+        Some(Box::new(hands))
     }
 
     fn finish(mut self: Box<Self>) -> Result<Vec<String>> {
         self.behind_rows()?;
-        self.run("COMMIT")?;
-        Ok(std::mem::take(&mut self.missed).told())
+        self.hands.take().map_or(Ok(()), Hands::end)?;
+        let mut told = std::mem::take(&mut *self.known.missed()).told();
+        if let Some(beside) = self.beside.take() {
+            told.extend(beside.put_in_place(&self.address, &self.definition)?);
+        }
+        Ok(told)
     }
 }
 
 impl Drop for PostgresCreator {
-    /// Ends the transaction and waits until it has ended: nobody who comes next waits for its locks.
+    /// The connection first: then nobody is in the database that is dropped.
     fn drop(&mut self) {
-        let session = match std::mem::replace(&mut self.hands, Hands::Empty) {
-            Hands::Full(copying) => copying.give_up().ok(),
-            Hands::Free(session) => Some(*session),
-            Hands::Empty => None,
-        };
-        // Where even this fails, the connection is lost, and the transaction with it.
-        drop(session.map(|mut session| session.run("ROLLBACK")));
+        drop(self.hands.take());
+        drop(self.beside.take());
     }
 }

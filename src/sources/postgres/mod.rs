@@ -4,13 +4,17 @@
 //! statements that make the schema come from `pg_dump`.
 
 mod address;
+mod aside;
 mod batch;
+mod beside;
+mod carrying;
 mod catalog;
 mod connect;
 mod copying;
 mod creator;
 mod dump;
 mod guards;
+mod hands;
 mod large_objects;
 mod long;
 mod missed;
@@ -19,6 +23,7 @@ mod pass;
 mod places;
 mod raise;
 mod reader;
+mod rivals;
 mod sequences;
 mod session;
 mod since;
@@ -26,8 +31,10 @@ mod sql;
 mod statements;
 mod suitable;
 mod text;
+mod together;
 mod wire;
 mod writer;
+mod written;
 
 use std::fmt;
 use std::time::Duration;
@@ -75,12 +82,12 @@ impl Postgres {
         writer::PostgresWriter::open(&self.address, wait).map(|writer| Box::new(writer) as Box<dyn Writer>)
     }
 
-    /// Begins to fill a database that is there and empty.
+    /// Begins to fill a database that is there and empty; with `many` rows over two connections, where it can be done unseen.
     ///
     /// # Errors
     /// As [`Postgres::look`]; a database that is not empty, or whose encoding is another.
-    pub fn create(&self, definition: &Definition) -> Result<Box<dyn Creator>> {
-        creator::PostgresCreator::begin(&self.address, definition).map(|creator| Box::new(creator) as Box<dyn Creator>)
+    pub fn create(&self, definition: &Definition, many: bool) -> Result<Box<dyn Creator>> {
+        creator::PostgresCreator::begin(&self.address, definition, many).map(|creator| Box::new(creator) as Box<dyn Creator>)
     }
 }
 

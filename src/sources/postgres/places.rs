@@ -5,7 +5,7 @@ use super::sql::{ident, value};
 use super::text::Kind;
 use crate::rows::{KeyKind, Row, Value};
 
-/// By the values of the key, as the database's own equality has it; none where the row has no usable key.
+/// By the values of the key, byte for byte: of many types other values are equal too (1.0 and 1.00). None where the row has no usable key.
 #[must_use]
 pub fn by_key(table: &Table, row: &Row) -> Option<String> {
     let KeyKind::Columns(parts) = &table.relation.key else { return None };
@@ -13,11 +13,14 @@ pub fn by_key(table: &Table, row: &Row) -> Option<String> {
         return None;
     }
     let equal = parts.iter().map(|&part| {
-        let sought = &row.values[part];
-        (!sought.is_null())
-            .then(|| value(sought))
-            .flatten()
-            .map(|sought| format!("{} = {sought}", ident(&table.relation.columns[part].name)))
+        let (name, sought) = (ident(&table.relation.columns[part].name), &row.values[part]);
+        let literal = (!sought.is_null()).then(|| value(sought)).flatten()?;
+        let of = &table.types[part];
+        let equal = format!("{name} {} CAST({literal} AS {})", of.equal, of.name);
+        Some(match sought {
+            Value::Text(bytes) if !table.plain.contains(&part) => format!("{equal} AND {}", reads(&name, bytes)),
+            _ => equal,
+        })
     });
     equal.collect::<Option<Vec<_>>>().map(|equal| equal.join(" AND "))
 }
@@ -27,6 +30,7 @@ pub fn by_key(table: &Table, row: &Row) -> Option<String> {
 pub fn any_key(table: &Table, rows: &[&Row]) -> Option<String> {
     if let KeyKind::Columns(parts) = &table.relation.key
         && let [part] = parts[..]
+        && table.plain.contains(&part)
     {
         let keyed = rows.iter().filter(|row| row.key.whole_row().is_none() && !row.values[part].is_null());
         let values: Vec<String> = keyed.filter_map(|row| value(&row.values[part])).collect();
@@ -46,16 +50,17 @@ pub fn by_values(table: &Table, row: &Row) -> String {
             (Value::Large(_), _) => format!("{name} IS NOT NULL"),
             (Value::Null, _) => format!("{name} IS NULL"),
             (_, Kind::Integer | Kind::Bytes) => format!("{name} = {}", value(sought)?),
-            // The text itself: of many types other values are equal too (1.0 and 1.00), and some know no equality.
-            (Value::Text(bytes), Kind::Text) => {
-                format!(
-                    "pg_catalog.convert_to(pg_catalog.format('%s', {name}), pg_catalog.getdatabaseencoding()) = '\\x{}'",
-                    super::sql::hex(bytes)
-                )
-            }
+            // The text itself: some types know no equality.
+            (Value::Text(bytes), Kind::Text) => reads(&name, bytes),
             _ => return None,
         })
     });
     let same: Vec<String> = same.collect();
     if same.is_empty() { "true".to_owned() } else { same.join(" AND ") }
+}
+
+/// That the value of a column has this text.
+fn reads(name: &str, bytes: &[u8]) -> String {
+    let text = format!("pg_catalog.convert_to(pg_catalog.format('%s', {name}), pg_catalog.getdatabaseencoding())");
+    format!("{text} = '\\x{}'", super::sql::hex(bytes))
 }

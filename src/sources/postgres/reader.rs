@@ -3,7 +3,8 @@
 //! Tables are locked against changes of their definition before the snapshot is taken, as far as reading needs it
 //! (ACCESS SHARE, what pg_dump takes): writers go on. Rows come through COPY in an order that the server makes by bytes.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,13 +13,15 @@ use super::catalog::{Catalog, LARGE_OBJECTS, Table};
 use super::dump;
 use super::large_objects;
 use super::pass::{self, Many, Single};
+use super::rivals::{self, Constraint};
 use super::session::Session;
-use super::since::{self, Marks};
-use super::sql::{ident, literal, value};
-use super::text::Decoder;
-use crate::rows::{Batch, Key, Relation, Row, Value};
+use super::since::Marks;
+use super::sql::literal;
+use super::written::{self, Asker};
+use crate::rows::{Batch, Key, Relation, Row};
 use crate::sources::{
-    Content, Definition, Error, Identity, Reference, Result, SchemaObject, Sequences, Since, Snapshot, Unique, Unread, scan_in_batches,
+    Asking, Content, Definition, Error, Identity, Reference, Result, Rival, SchemaObject, Sequences, Since, Snapshot, Tally, Unique,
+    Unread, scan_in_batches,
 };
 
 /// Attempts to lock all tables before one that came meanwhile makes it fail.
@@ -36,6 +39,8 @@ pub struct PostgresSnapshot {
     marks: Marks,
     catalog: Catalog,
     relations: Vec<Relation>,
+    /// What only the database can judge, once that was asked for.
+    constraints: OnceCell<BTreeMap<String, Vec<Constraint>>>,
 }
 
 /// What is known of the server and the database.
@@ -82,7 +87,17 @@ impl PostgresSnapshot {
             relations.sort_by(|a, b| a.name.cmp(&b.name));
         }
         let address = address.clone();
-        Ok(Self { address, holder: Arc::new(Mutex::new(session)), reader: RefCell::new(None), exported, moment, marks, catalog, relations })
+        Ok(Self {
+            address,
+            holder: Arc::new(Mutex::new(session)),
+            reader: RefCell::new(None),
+            exported,
+            moment,
+            marks,
+            catalog,
+            relations,
+            constraints: OnceCell::new(),
+        })
     }
 
     /// Does something on a connection that reads within the snapshot.
@@ -96,6 +111,21 @@ impl PostgresSnapshot {
             *self.reader.borrow_mut() = Some(reader);
         }
         Ok(done)
+    }
+
+    /// What only the database can judge of a model. Where names cannot be written in its encoding, nothing is asked.
+    fn constraints(&self, model: &str) -> Result<&[Constraint]> {
+        let constraints = match self.constraints.get() {
+            Some(constraints) => constraints,
+            None => {
+                let mut loaded = rivals::load(&mut self.holder(), &self.catalog.tables)?;
+                if self.moment.encoding != "UTF8" {
+                    loaded.values_mut().for_each(|constraints| constraints.retain(Constraint::is_ascii));
+                }
+                self.constraints.get_or_init(|| loaded)
+            }
+        };
+        Ok(constraints.get(model).map_or(&[], Vec::as_slice))
     }
 
     fn holder(&self) -> MutexGuard<'_, Session> {
@@ -175,6 +205,29 @@ impl<'o> Order<'o> {
     }
 }
 
+/// What the database is made of, from pg_dump, and what besides decides how it is made anew.
+fn definition(address: &Address, exported: &str, moment: &Moment, holder: &Mutex<Session>) -> Result<Definition> {
+    let objects = dump::schema(address, exported, moment.version / 10_000)?;
+    let mut pragmas: Vec<(String, String)> = [
+        ("engine", "postgres"),
+        ("server_version_num", &moment.version.to_string()),
+        ("encoding", &moment.encoding),
+        ("collate", &moment.collate),
+        ("ctype", &moment.ctype),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let populated = holder.lock().unwrap_or_else(PoisonError::into_inner).rows(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind = 'm' AND c.relispopulated AND n.nspname !~ '^pg_' ORDER BY c.oid",
+    )?;
+    pragmas.extend(populated.into_iter().filter_map(|row| {
+        let [schema, name] = <[Option<String>; 2]>::try_from(row).ok()?;
+        Some(("refresh".to_owned(), super::sql::qualified(&schema?, &name?)))
+    }));
+    Ok(Definition { objects, pragmas, ..Definition::default() })
+}
+
 impl Snapshot for PostgresSnapshot {
     fn identity(&self) -> Identity {
         Identity { engine: "postgres".into(), place: self.address.to_string(), marks: self.marks.identity() }
@@ -185,25 +238,12 @@ impl Snapshot for PostgresSnapshot {
     }
 
     fn definition(&self) -> Result<Definition> {
-        let objects = dump::schema(&self.address, &self.exported, self.moment.version / 10_000)?;
-        let mut pragmas: Vec<(String, String)> = [
-            ("engine", "postgres"),
-            ("server_version_num", &self.moment.version.to_string()),
-            ("encoding", &self.moment.encoding),
-            ("collate", &self.moment.collate),
-            ("ctype", &self.moment.ctype),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let populated = self.holder().rows(
-            "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind = 'm' AND c.relispopulated AND n.nspname !~ '^pg_' ORDER BY c.oid",
-        )?;
-        pragmas.extend(populated.into_iter().filter_map(|row| {
-            let [schema, name] = <[Option<String>; 2]>::try_from(row).ok()?;
-            Some(("refresh".to_owned(), super::sql::qualified(&schema?, &name?)))
-        }));
-        Ok(Definition { objects, pragmas, ..Definition::default() })
+        self.describing()()
+    }
+
+    fn describing(&self) -> Box<dyn FnOnce() -> Result<Definition> + Send + '_> {
+        let (address, exported, moment, holder) = (&self.address, &self.exported, &self.moment, &self.holder);
+        Box::new(|| definition(address, exported, moment, holder))
     }
 
     /// Sequences stand outside every snapshot: read after the rows, none is behind what a row holds.
@@ -265,7 +305,8 @@ impl Snapshot for PostgresSnapshot {
         let (address, holder, exported) = (self.address.clone(), self.holder.clone(), self.exported.clone());
         let (moment, marks) = (self.moment.clone(), self.marks.clone());
         let (catalog, relations) = (self.catalog.clone(), self.relations.clone());
-        Some(Box::new(Self { address, holder, reader, exported, moment, marks, catalog, relations }))
+        let constraints = OnceCell::new();
+        Some(Box::new(Self { address, holder, reader, exported, moment, marks, catalog, relations, constraints }))
     }
 
     fn tells_since(&self, relation: &Relation, since: &serde_json::Value) -> bool {
@@ -283,28 +324,50 @@ impl Snapshot for PostgresSnapshot {
             return self.scan(relation, content, &mut |row| each(Since::Row(row)));
         };
         let table = self.catalog.table(&relation.name)?;
-        self.reading(|session| Ok((Vec::new(), since::scan(session, table, horizon, content, each)?)))
+        self.reading(|session| Ok((Vec::new(), written::scan(session, table, horizon, content, each)?)))
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
-        let table = self.catalog.table(model)?;
-        if columns.is_empty() || columns.len() != values.len() {
-            return Err(Error::Unfit { model: model.into(), why: "as many values as columns are looked up, and at least one".into() });
+    fn tally_since(&self, relation: &Relation, since: &serde_json::Value, bounds: &[i64]) -> Result<Option<Vec<Tally>>> {
+        if !self.tells_since(relation, since) {
+            return Ok(None);
         }
-        let equal = columns.iter().zip(values).map(|(column, sought)| {
-            let sought = (!sought.is_null()).then(|| value(sought)).flatten()?;
-            Some(format!("{} = {sought}", ident(column)))
-        });
-        let Some(equal) = equal.collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let sql = format!("COPY (SELECT {} FROM {} WHERE {} LIMIT 1) TO STDOUT", table.columns(), table.source(), equal.join(" AND "));
-        self.reading(|session| {
-            let (mut found, mut decoder) = (None, Decoder::default());
-            session.copy_all(model, &sql, &mut |line| {
-                let values = decoder.row(line, &table.kinds, content).map_err(|source| unreadable(table, source))?;
-                found = Some(Row::new(&table.relation, values, 0));
-                Ok(())
-            })?;
-            Ok((found, ControlFlow::Continue(())))
-        })
+        let table = self.catalog.table(&relation.name)?;
+        self.reading(|session| Ok((written::tally(session, table, bounds)?, ControlFlow::Continue(()))))
+    }
+
+    fn scan_written(
+        &self,
+        relation: &Relation,
+        since: &serde_json::Value,
+        content: &dyn Content,
+        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    ) -> Result<Vec<Unread>> {
+        let Some(horizon) = self.marks.horizon(&relation.name, since) else { return self.scan(relation, content, each) };
+        let table = self.catalog.table(&relation.name)?;
+        self.reading(|session| Ok((Vec::new(), written::scan_written(session, table, horizon, content, each)?)))
+    }
+
+    fn asking_since(&self, relation: &Relation, since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {
+        let (horizon, table) = (self.marks.horizon(&relation.name, since)?, self.catalog.table(&relation.name).ok()?);
+        written::numbers(table)?;
+        Some(Box::new(Asker::new(self.holder.clone(), table, horizon)))
+    }
+
+    fn judges(&self, relation: &Relation) -> Result<bool> {
+        Ok(!self.constraints(&relation.name)?.is_empty())
+    }
+
+    fn rivals(&self, relation: &Relation, rows: &[Row]) -> Result<Vec<Rival>> {
+        let mut found = Vec::new();
+        for constraint in self.constraints(&relation.name)? {
+            let table = self.catalog.table(&relation.name)?;
+            match self.reading(|session| Ok((rivals::of(session, table, constraint, rows)?, ControlFlow::Continue(())))) {
+                Ok(rivals) => found.extend(rivals),
+                // An expression does not bear these values: the database says so of the row when it is written.
+                Err(Error::Database { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 }

@@ -6,17 +6,13 @@
 //! transactions are given again), no other timeline. What cannot be sure is compared whole.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Table;
-use super::reader::{Order, unreadable};
 use super::session::Session;
-use super::sql::ident;
-use super::text::Decoder;
-use crate::rows::{KeyKind, Row};
-use crate::sources::{Content, Error, Result, Since};
+use crate::rows::KeyKind;
+use crate::sources::Result;
 
 /// So many transactions may lie between: their numbers are compared in 32 bits.
 const MOST_TRANSACTIONS: u64 = 1_000_000_000;
@@ -164,58 +160,4 @@ fn fingerprints(session: &mut Session, tables: &[Table]) -> Result<BTreeMap<Stri
     }
     let print = |hasher: blake3::Hasher| hasher.finalize().to_hex()[..32].to_owned();
     Ok(told.into_iter().filter_map(|(model, hasher)| Some((model.to_owned(), print(hasher?)))).collect())
-}
-
-/// Gives the rows of a table in the order of their keys; of those that no transaction wrote from `horizon` on, the key.
-///
-/// # Errors
-/// What the server says, and values that are not what they should be.
-pub fn scan(
-    session: &mut Session,
-    table: &Table,
-    horizon: u32,
-    content: &dyn Content,
-    each: &mut dyn FnMut(Since) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>> {
-    let (relation, mut decoder) = (&table.relation, Decoder::default());
-    // Ages count from one number for the whole transaction.
-    let age = session.one(&format!("SELECT pg_catalog.age('{horizon}'::pg_catalog.xid)"))?.unwrap_or_default();
-    let mut order = Order::new(&relation.name);
-    session.copy_out(&relation.name, &statement(table, &age), &mut |line| {
-        let told = line.split_first_chunk::<2>().and_then(|(flag, line)| Some((is_same(flag)?, line)));
-        let (same, line) =
-            told.ok_or_else(|| Error::Database { what: relation.name.clone(), why: "COPY gave what it should not".into() })?;
-        let values = decoder.row(line, &table.kinds, content).map_err(|source| unreadable(table, source))?;
-        let Row { key, values } = Row::new(relation, values, 0);
-        order.follows(&key)?;
-        Ok(each(if same { Since::Same(key) } else { Since::Row(Row { key, values }) }))
-    })
-}
-
-fn is_same(flag: &[u8; 2]) -> Option<bool> {
-    match flag {
-        b"t\t" => Some(true),
-        b"f\t" => Some(false),
-        _ => None,
-    }
-}
-
-/// A number that is none of a transaction (of a row that was repaired by hand) has the greatest age there is: such a row is read.
-/// Ages are looked at once for a row: `OFFSET` keeps the server from doing it again for each column.
-fn statement(table: &Table, age: &str) -> String {
-    let mut same = "same".to_owned();
-    while table.relation.column(&same).is_some() {
-        same.push('_');
-    }
-    let same = ident(&same);
-    let key = table.relation.key_columns();
-    let columns = table.relation.columns.iter().enumerate().map(|(place, column)| {
-        let name = ident(&column.name);
-        if key.contains(&place) { name } else { format!("CASE WHEN {same} THEN NULL ELSE {name} END") }
-    });
-    let columns: Vec<String> = columns.collect();
-    let ages = format!("pg_catalog.age(xmin) > {age} AND pg_catalog.age(xmin) < 2147483647");
-    let (all, source, order) = (table.columns(), table.source(), table.order.join(", "));
-    let told = format!("SELECT {ages} AS {same}, {all} FROM {source} ORDER BY {order} OFFSET 0");
-    format!("COPY (SELECT {same}, {} FROM ({told}) told) TO STDOUT", columns.join(", "))
 }

@@ -62,9 +62,7 @@ pub fn check(session: &mut Session, place: &str, definition: &Definition, missed
     if encoding != pragma("encoding") {
         return refuse(format!("its encoding is {encoding}, the backup's is {}", pragma("encoding")), create);
     }
-    if let [Some(found), Some(all)] = session.rows(FOUND)?.first().map_or(&[][..], Vec::as_slice) {
-        let more = all.parse().unwrap_or(1_u64) - 1;
-        let found = if more == 0 { found.clone() } else { format!("{found} and {more} more") };
+    if let Some(found) = found(session)? {
         return refuse(format!("it is not empty, it holds {found}"), create);
     }
     extensions(session, place, definition)?;
@@ -74,6 +72,17 @@ pub fn check(session: &mut Session, place: &str, definition: &Definition, missed
         }
     }
     Ok(encoding)
+}
+
+/// What the database holds, in words; `None` where it is empty.
+///
+/// # Errors
+/// What the server says.
+pub fn found(session: &mut Session) -> Result<Option<String>> {
+    let rows = session.rows(FOUND)?;
+    let [Some(found), Some(all)] = rows.first().map_or(&[][..], Vec::as_slice) else { return Ok(None) };
+    let more = all.parse().unwrap_or(1_u64) - 1;
+    Ok(Some(if more == 0 { found.clone() } else { format!("{found} and {more} more") }))
 }
 
 /// The command that makes a database that fits.

@@ -228,86 +228,151 @@ pub fn broken(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("COPY gave what it should not: {what}"))
 }
 
+/// Where lines go: what fits memory is put into a buffer, which is sent on now and then; large values are streamed.
+pub trait Lines {
+    /// The buffer that comes next.
+    fn buffer(&mut self) -> &mut Vec<u8>;
+
+    /// Looks whether the buffer is to be sent on.
+    ///
+    /// # Errors
+    /// What sending it met.
+    fn put(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines for Vec<u8> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        self
+    }
+}
+
+/// Lines that go to a writer; what is left is sent by [`Through::end`].
+pub struct Through<W> {
+    to: W,
+    buffer: Vec<u8>,
+}
+
+impl<W: Write> Through<W> {
+    /// To `to`.
+    pub fn new(to: W) -> Self {
+        Self { to, buffer: Vec::new() }
+    }
+
+    /// Sends what is left and gives the writer back.
+    ///
+    /// # Errors
+    /// What writing met.
+    pub fn end(mut self) -> io::Result<W> {
+        self.to.write_all(&self.buffer)?;
+        Ok(self.to)
+    }
+}
+
+impl<W: Write> Lines for Through<W> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    fn put(&mut self) -> io::Result<()> {
+        if self.buffer.len() >= STREAMED {
+            self.to.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+}
+
 /// Writes a row as a line, its end included. Values that stand outside are written as they are fetched.
 ///
 /// # Errors
 /// What fetching or writing met.
-pub fn encode_row<'v>(values: impl IntoIterator<Item = &'v Value>, content: &dyn Resolve, to: &mut dyn Write) -> io::Result<()> {
-    for (place, value) in values.into_iter().enumerate() {
+pub fn encode_row<'v>(cells: impl IntoIterator<Item = Cell<'v>>, content: &dyn Resolve, to: &mut impl Lines) -> io::Result<()> {
+    for (place, cell) in cells.into_iter().enumerate() {
         if place > 0 {
-            to.write_all(b"\t")?;
+            to.buffer().push(b'\t');
         }
-        encode(value, content, to)?;
+        encode(cell, content, to)?;
+        to.put()?;
     }
-    to.write_all(b"\n")
+    to.buffer().push(b'\n');
+    to.put()
 }
 
-fn encode(value: &Value, content: &dyn Resolve, to: &mut dyn Write) -> io::Result<()> {
-    match value {
-        Value::Null => to.write_all(b"\\N"),
-        Value::Integer(number) => write!(to, "{number}"),
-        Value::Real(number) => write!(to, "{number}"),
-        Value::Text(bytes) => Escaped(to).write_all(bytes),
-        Value::Blob(bytes) => {
-            to.write_all(b"\\\\x")?;
-            Hex(to).write_all(bytes)
+fn encode(cell: Cell<'_>, content: &dyn Resolve, to: &mut impl Lines) -> io::Result<()> {
+    match cell {
+        Cell::Null => to.buffer().extend_from_slice(b"\\N"),
+        Cell::Integer(number) => to.buffer().extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        Cell::Real(number) => write!(to.buffer(), "{number}")?,
+        Cell::Text(bytes) => escape(bytes, to.buffer()),
+        Cell::Blob(bytes) => {
+            to.buffer().extend_from_slice(b"\\\\x");
+            hex(bytes, to.buffer());
         }
-        Value::Large(large) => match large.class {
-            Class::Text => content.fetch(large, &mut Escaped(to)),
+        Cell::Large(large) => match large.class {
+            Class::Text => content.fetch(large, &mut Streamed { to, put: escape })?,
             Class::Blob => {
-                to.write_all(b"\\\\x")?;
-                content.fetch(large, &mut Hex(to))
+                to.buffer().extend_from_slice(b"\\\\x");
+                content.fetch(large, &mut Streamed { to, put: hex })?;
             }
         },
     }
+    Ok(())
 }
 
-/// Escapes what is written to it.
-struct Escaped<'w>(&'w mut dyn Write);
-
-impl Write for Escaped<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut from = 0;
-        for (at, byte) in bytes.iter().enumerate() {
-            let escape = match byte {
-                b'\\' => b"\\\\",
-                b'\n' => b"\\n",
-                b'\r' => b"\\r",
-                b'\t' => b"\\t",
-                _ => continue,
-            };
-            self.0.write_all(&bytes[from..at])?;
-            self.0.write_all(escape)?;
-            from = at + 1;
-        }
-        self.0.write_all(&bytes[from..])?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
+/// Puts what is written to it into the buffer in another form, piece by piece.
+struct Streamed<'w, L: Lines> {
+    to: &'w mut L,
+    put: fn(&[u8], &mut Vec<u8>),
 }
 
-/// Writes hexadecimal digits of what is written to it.
-struct Hex<'w>(&'w mut dyn Write);
+/// Bytes of a large value that are put into the buffer before it is looked at.
+const STREAMED: usize = 16 << 10;
 
-impl Write for Hex<'_> {
+impl<L: Lines> Write for Streamed<'_, L> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut digits = [0; 1024];
-        for piece in bytes.chunks(digits.len() / 2) {
-            for (pair, byte) in digits.chunks_exact_mut(2).zip(piece) {
-                pair[0] = DIGITS[usize::from(byte >> 4)];
-                pair[1] = DIGITS[usize::from(byte & 15)];
-            }
-            self.0.write_all(&digits[..piece.len() * 2])?;
+        for piece in bytes.chunks(STREAMED) {
+            (self.put)(piece, self.to.buffer());
+            self.to.put()?;
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Ok(())
+    }
+}
+
+/// Adds a text as COPY reads it.
+fn escape(bytes: &[u8], to: &mut Vec<u8>) {
+    // Without a branch, so that many bytes are looked at together; nearly no text has any.
+    if !bytes.iter().fold(false, |found, &byte| found | (byte < b' ') | (byte == b'\\')) {
+        return to.extend_from_slice(bytes);
+    }
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let escape = match byte {
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            _ => continue,
+        };
+        to.extend_from_slice(&bytes[from..at]);
+        to.extend_from_slice(escape);
+        from = at + 1;
+    }
+    to.extend_from_slice(&bytes[from..]);
+}
+
+/// Adds the hexadecimal digits of bytes.
+fn hex(bytes: &[u8], to: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let begin = to.len();
+    to.resize(begin + 2 * bytes.len(), 0);
+    for (pair, byte) in to[begin..].as_chunks_mut().0.iter_mut().zip(bytes) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     }
 }
 
@@ -372,7 +437,7 @@ mod tests {
         fn a_row_comes_back_from_its_line(row in prop::collection::vec(value(), 0..8)) {
             let (kinds, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
             let mut line = Vec::new();
-            encode_row(&values, &One(Vec::new()), &mut line).unwrap();
+            encode_row(values.iter().map(Value::cell), &One(Vec::new()), &mut line).unwrap();
             prop_assert_eq!(line.pop(), Some(b'\n'));
             prop_assert!(!line.contains(&b'\n'));
             let back = decoded(&line, &kinds).unwrap();
@@ -386,7 +451,7 @@ mod tests {
         for (class, kind) in [(Class::Text, Kind::Text), (Class::Blob, Kind::Bytes)] {
             let large = Value::Large(Large { class, length: bytes.len() as u64, content: Digest::of(&bytes), chunks: vec![] });
             let mut line = Vec::new();
-            encode_row([&large, &Value::Null], &One(bytes.clone()), &mut line).unwrap();
+            encode_row([large.cell(), Cell::Null], &One(bytes.clone()), &mut line).unwrap();
             let back = decoded(line.strip_suffix(b"\n").unwrap(), &[kind, Kind::Text]).unwrap();
             assert!(back[0].same(&large) && back[1].is_null());
         }

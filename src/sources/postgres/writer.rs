@@ -5,10 +5,10 @@
 //! deletion would take along that nobody previewed stops the restore.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::Write as _;
 use std::time::Duration;
 
 use super::address::Address;
+use super::aside::Aside;
 use super::batch::Batch;
 use super::catalog::{Catalog, LARGE_OBJECTS, Table};
 use super::guards::{ForeignKey, Guards, foreign_keys};
@@ -17,45 +17,36 @@ use super::places::{any_key, by_key, by_values};
 use super::raise;
 use super::session::Session;
 use super::sql::{ident, idents, value};
-use super::text::{Decoder, encode_row};
+use super::text::{Decoder, Through, encode_row};
 use crate::rows::{Key, Relation, Row, RowDigest, Value, row::compared_digest};
 use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
 
 pub(super) struct PostgresWriter {
-    session: Session,
-    catalog: Catalog,
+    pub(super) session: Session,
+    pub(super) catalog: Catalog,
     relations: Vec<Relation>,
     guards: Guards,
     /// What is known of each table that was read or written.
-    known: BTreeMap<String, Known>,
+    pub(super) known: BTreeMap<String, Known>,
     batch: Batch,
     /// The largest whole number that was inserted into each column: by model and column.
     highest: BTreeMap<(String, usize), i64>,
-    aside: Vec<Aside>,
+    pub(super) aside: Vec<Aside>,
     /// Deletions that would take other records along as long as those are there: tried again once the others were made.
     postponed: Vec<Batch>,
 }
 
 /// A table that is locked.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     /// The foreign keys that concern it; none before it is written.
-    keys: Option<Vec<ForeignKey>>,
-}
-
-/// A row that was put aside, whole, in a table of the session's own.
-struct Aside {
-    model: String,
-    key: Vec<u8>,
-    table: String,
-    /// Whether the row is still there, its unique values taken from it.
-    parked: bool,
+    pub(super) keys: Option<Vec<ForeignKey>>,
 }
 
 /// Where a row is.
-struct Found {
+pub(super) struct Found {
     row: Row,
-    condition: String,
+    pub(super) condition: String,
 }
 
 impl PostgresWriter {
@@ -79,7 +70,7 @@ impl PostgresWriter {
         Ok(Self { session, catalog, relations, guards, known, batch, highest, aside, postponed })
     }
 
-    fn table(&self, relation: &Relation) -> Result<Table> {
+    pub(super) fn table(&self, relation: &Relation) -> Result<Table> {
         self.catalog.table(&relation.name).cloned()
     }
 
@@ -90,8 +81,8 @@ impl PostgresWriter {
             return Ok(());
         }
         self.session.run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.name))?;
-        let now = Catalog::load(&mut self.session)?;
-        if now.table(model).ok().map(|now| &now.relation) != Some(&table.relation) {
+        let now = Catalog::look_again(&mut self.session, &table.oid)?;
+        if now.as_ref().map(|now| &now.relation) != Some(&table.relation) {
             return Err(Error::Unfit { model: model.clone(), why: "its columns were changed just now; preview again".into() });
         }
         self.known.insert(model.clone(), Known::default());
@@ -99,7 +90,7 @@ impl PostgresWriter {
     }
 
     /// Makes the table ready to be written: nothing of the application acts, foreign keys upon and of it can wait where they must.
-    fn prepare(&mut self, table: &Table, waiting: impl Fn(&ForeignKey) -> bool) -> Result<Vec<ForeignKey>> {
+    pub(super) fn prepare(&mut self, table: &Table, waiting: impl Fn(&ForeignKey) -> bool) -> Result<Vec<ForeignKey>> {
         self.lock(table)?;
         if self.known.values().all(|known| known.keys.is_none()) {
             self.guards.silence_events(&mut self.session)?;
@@ -140,7 +131,7 @@ impl PostgresWriter {
         let relation = &table.relation;
         if let Some(condition) = by_key(table, like) {
             let found = self.select(table, "", &condition, None)?;
-            return found.map(|(_, row)| same_key(relation, like, row).map(|row| Found { row, condition })).transpose();
+            return Ok(found.map(|(_, row)| Found { row, condition }));
         }
         let sought = compared_digest(relation, &like.values);
         let found = self.select(table, "tableoid::pg_catalog.oid, ctid", &by_values(table, like), Some(sought))?;
@@ -183,12 +174,12 @@ impl PostgresWriter {
         Ok(found)
     }
 
-    fn must_find(&mut self, table: &Table, like: &Row) -> Result<Found> {
+    pub(super) fn must_find(&mut self, table: &Table, like: &Row) -> Result<Found> {
         self.find(table, like)?.ok_or_else(|| not_one(&table.relation, 0))
     }
 
     /// Sends what waits.
-    fn flush(&mut self) -> Result<()> {
+    pub(super) fn flush(&mut self) -> Result<()> {
         let batch = std::mem::take(&mut self.batch);
         let Some(model) = batch.model() else { return Ok(()) };
         let table = self.catalog.table(model)?.clone();
@@ -223,55 +214,6 @@ impl PostgresWriter {
         }
     }
 
-    /// Why a deletion cannot be made: it would delete or change other records by itself.
-    fn refuse_actions(&mut self, table: &Table, batch: &Batch) -> Result<Option<Error>> {
-        let keys = self.known.get(&table.relation.name).and_then(|known| known.keys.clone()).unwrap_or_default();
-        for key in keys.iter().filter(|key| key.is_parent && key.acts_on_delete) {
-            if !key.is_own() {
-                self.session.run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", key.child))?;
-            }
-            let joined = |one: &str, other: &str| {
-                let pairs = key.columns.iter().zip(&key.to_columns);
-                pairs.map(|(from, to)| format!("{one}.{} = {other}.{}", ident(from), ident(to))).collect::<Vec<_>>().join(" AND ")
-            };
-            let own = if key.is_own() { format!(" AND NOT ({})", batch.condition("c")) } else { String::new() };
-            let sql = format!(
-                "SELECT count(*) FROM {} AS c WHERE EXISTS (SELECT 1 FROM {} AS p WHERE {} AND ({})){own}",
-                key.child,
-                key.parent,
-                joined("c", "p"),
-                batch.condition("p")
-            );
-            let count = self.session.one(&sql)?.unwrap_or_default();
-            if count != "0" {
-                let why =
-                    format!("{count} records of {} refer to records that are to be deleted, and would be changed with them", key.child);
-                return Ok(Some(Error::Unfit { model: table.relation.name.clone(), why }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// A change of what others refer to is not made where they would be changed with it.
-    fn refuse_carrying(&mut self, table: &Table, keys: &[ForeignKey], columns: &[usize], condition: &str) -> Result<()> {
-        let changed = |name: &String| columns.iter().any(|&column| table.relation.columns[column].name == *name);
-        for key in keys.iter().filter(|key| key.is_parent && key.acts_on_update && key.to_columns.iter().any(changed)) {
-            let pairs = key.columns.iter().zip(&key.to_columns).map(|(from, to)| format!("c.{} = p.{}", ident(from), ident(to)));
-            let sql = format!(
-                "SELECT count(*) FROM {} AS c, (SELECT * FROM {} WHERE {condition}) AS p WHERE {}",
-                key.child,
-                table.source(),
-                pairs.collect::<Vec<_>>().join(" AND ")
-            );
-            let count = self.session.one(&sql)?.unwrap_or_default();
-            if count != "0" {
-                let why = format!("{count} records of {} refer to a value that is to be changed, and would be changed with it", key.child);
-                return Err(Error::Unfit { model: table.relation.name.clone(), why });
-            }
-        }
-        Ok(())
-    }
-
     fn note(&mut self, relation: &Relation, row: &Row) {
         for (column, held) in row.values.iter().enumerate() {
             if let Value::Integer(number) = held {
@@ -291,17 +233,7 @@ fn place_of(line: &[u8]) -> Result<(String, &[u8])> {
     Ok((format!("tableoid = {} AND ctid = '{}'", text(table), text(place)), rest))
 }
 
-/// A record under another key that the database takes for the same one (1.0 and 1.00, letters without case) is not the one meant.
-fn same_key(relation: &Relation, like: &Row, row: Row) -> Result<Row> {
-    if row.key == like.key {
-        return Ok(row);
-    }
-    let why = "a live record has a key that the database takes for that of a record to be restored, though it is written otherwise; \
-               leave the one out or delete the other";
-    Err(Error::Unfit { model: relation.name.clone(), why: why.into() })
-}
-
-fn not_one(relation: &Relation, rows: u64) -> Error {
+pub(super) fn not_one(relation: &Relation, rows: u64) -> Error {
     Error::Unfit { model: relation.name.clone(), why: format!("{rows} rows were found where one was meant") }
 }
 
@@ -329,8 +261,7 @@ impl Writer for PostgresWriter {
         let mut found = self.by_keys(&table, likes)?;
         let mut rows: Vec<Option<Row>> = likes.iter().map(|like| found.remove(&like.key)).collect();
         for (row, like) in rows.iter_mut().zip(likes).filter(|(row, _)| row.is_none()) {
-            // What is left over is equal to the database alone: one of them may be the one that is meant.
-            if !found.is_empty() || by_key(&table, like).is_none() {
+            if by_key(&table, like).is_none() {
                 *row = self.read(relation, like)?;
             }
         }
@@ -411,62 +342,12 @@ impl Writer for PostgresWriter {
         }
     }
 
-    /// The row is kept whole in a table of the session's own. Where others refer to it, it stays, and gives up its unique values
-    /// as far as they may be NULL: its deletion would delete or change what refers to it.
     fn put_aside(&mut self, relation: &Relation, like: &Row) -> Result<()> {
-        let table = self.table(relation)?;
-        self.flush()?;
-        let keys = self.prepare(&table, |_| false)?;
-        let found = self.must_find(&table, like)?;
-        let name = format!("pg_temp.backstop_aside_{}", self.aside.len());
-        let (columns, source, condition) = (table.columns(), table.source(), &found.condition);
-        self.session
-            .run(&format!("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {columns} FROM {source} WHERE {condition}", &name[8..]))?;
-        let parked = keys.iter().any(|key| key.is_parent);
-        let changed = if parked {
-            let of_model = self.catalog.uniques.iter().filter(|unique| unique.model == relation.name);
-            let free = of_model
-                .flat_map(|unique| &unique.columns)
-                .filter(|name| relation.column(name).is_some_and(|c| !relation.columns[c].not_null));
-            let set: Vec<String> = free.map(|name| format!("{} = NULL", ident(name))).collect();
-            if set.is_empty() {
-                let why = "records exchange unique values that must not be NULL, and other records refer to them; leave one of them out";
-                return Err(Error::Unfit { model: relation.name.clone(), why: why.into() });
-            }
-            self.session.changed(&relation.name, &format!("UPDATE {source} SET {} WHERE {condition}", set.join(", ")))?
-        } else {
-            self.session.changed(&relation.name, &format!("DELETE FROM {source} WHERE {condition}"))?
-        };
-        self.aside.push(Aside { model: relation.name.clone(), key: like.key.as_bytes().to_vec(), table: name, parked });
-        if changed == [1] { Ok(()) } else { Err(not_one(relation, changed.iter().sum())) }
+        self.keep_aside(relation, like)
     }
 
     fn put_back(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
-        let table = self.table(relation)?;
-        self.flush()?;
-        let is_it = |aside: &Aside| aside.model == relation.name && aside.key == like.key.as_bytes();
-        let place = self.aside.iter().position(is_it).ok_or_else(|| not_one(relation, 0))?;
-        let aside = self.aside.swap_remove(place);
-        let names = |columns: &[usize]| idents(columns.iter().map(|&column| relation.columns[column].name.as_str()));
-        let (kept, held) = (&aside.table, Table { name: aside.table.clone(), partitioned: true, ..table.clone() });
-        self.update_held(&held, row, columns, content)?;
-        let all = table.columns();
-        let changed = if aside.parked {
-            let condition = by_key(&table, like).ok_or_else(|| not_one(relation, 0))?;
-            let of_model = self.catalog.uniques.iter().filter(|unique| unique.model == relation.name);
-            let mut set: Vec<usize> = of_model.flat_map(|unique| &unique.columns).filter_map(|name| relation.column(name)).collect();
-            set.extend(columns);
-            set.sort_unstable();
-            set.dedup();
-            let names = names(&set);
-            let sql = format!("UPDATE {} SET ({names}) = (SELECT {names} FROM {kept}) WHERE {condition}", table.source());
-            self.session.changed(&relation.name, &sql)?
-        } else {
-            let sql = format!("INSERT INTO {}({all}) OVERRIDING SYSTEM VALUE SELECT {all} FROM {kept}", table.name);
-            self.session.changed(&relation.name, &sql)?
-        };
-        self.session.run(&format!("DROP TABLE {kept}"))?;
-        if changed == [1] { Ok(()) } else { Err(not_one(relation, changed.iter().sum())) }
+        self.take_back(relation, like, (row, columns), content)
     }
 
     fn delete(&mut self, relation: &Relation, like: &Row) -> Result<()> {
@@ -506,7 +387,14 @@ impl Writer for PostgresWriter {
 
 impl PostgresWriter {
     /// Writes columns of a row of which some stand outside it: the row goes through a table of the session's own.
-    fn update_large(&mut self, table: &Table, row: &Row, columns: &[usize], condition: &str, content: &dyn Resolve) -> Result<()> {
+    pub(super) fn update_large(
+        &mut self,
+        table: &Table,
+        row: &Row,
+        columns: &[usize],
+        condition: &str,
+        content: &dyn Resolve,
+    ) -> Result<()> {
         let names = idents(columns.iter().map(|&column| table.relation.columns[column].name.as_str()));
         self.session
             .run(&format!("CREATE TEMPORARY TABLE backstop_row ON COMMIT DROP AS SELECT {names} FROM {} WITH NO DATA", table.name))?;
@@ -517,22 +405,14 @@ impl PostgresWriter {
         self.session.run("DROP TABLE pg_temp.backstop_row")?;
         if changed == [1] { Ok(()) } else { Err(not_one(&table.relation, changed.iter().sum())) }
     }
-
-    /// Writes columns of the one row of a table of the session's own.
-    fn update_held(&mut self, held: &Table, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
-        if columns.is_empty() {
-            return Ok(());
-        }
-        self.update_large(held, row, columns, "true", content)
-    }
 }
 
 /// Sends one row by a COPY statement, its large values as they are fetched.
 fn send_row(session: &mut Session, table: &Table, sql: &str, row: &Row, content: &dyn Resolve) -> Result<()> {
     let model = &table.relation.name;
-    let mut to = session.copy_in(model, sql)?;
-    let sent = encode_row(&row.values, content, &mut to).and_then(|()| to.flush());
-    sent.map_err(|source| Error::Io { what: model.clone(), source })?;
+    let mut to = Through::new(session.copy_in(model, sql)?);
+    let encoded = encode_row(row.values.iter().map(Value::cell), content, &mut to);
+    let to = encoded.and_then(|()| to.end()).map_err(|source| Error::Io { what: model.clone(), source })?;
     match to.finish() {
         Ok(1) => Ok(()),
         Ok(rows) => Err(not_one(&table.relation, rows)),

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
@@ -17,6 +18,26 @@ use crate::sources::{Error, Result};
 
 /// Where the pages stand, below a private folder.
 const NAME: &str = "database";
+
+/// The pages of a private copy.
+#[derive(Clone)]
+pub struct Copied(Option<Arc<File>>);
+
+impl Copied {
+    /// The file they stand in.
+    #[must_use]
+    pub fn file(&self) -> Option<Arc<File>> {
+        self.0.clone()
+    }
+}
+
+impl Drop for Copied {
+    /// The last one that lets go has the pages given back, which takes a while: a thread of its own does that, where there is one.
+    fn drop(&mut self) {
+        let file = self.0.take();
+        let _ = std::thread::Builder::new().name("closing".into()).spawn(move || drop(file));
+    }
+}
 
 /// Copies the pages of a database with a rollback journal and lets go of it: its application waits for the copy and not for
 /// the reading. One in WAL mode stays open, since there a reader makes nobody wait.
@@ -33,7 +54,9 @@ pub fn let_go(opened: Opened, path: &Path, wait: Duration, scratch: &Path) -> Re
     let bytes = number("page_count").and_then(|pages| Ok(pages * number("page_size")?)).map_err(failed)?;
     room(path, scratch, bytes)?;
     match pages(&opened.connection, path, bytes, scratch) {
-        Ok(Some([connection, another])) => Ok(Opened { connection, another: Some(another), copy: None, trace: None }),
+        Ok(Some(([connection, another], file))) => {
+            Ok(Opened { connection, another: Some(another), pages: Some(Copied(Some(Arc::new(file)))), copy: None, trace: None })
+        }
         Ok(None) => Err(Error::Locked { what: path.display().to_string(), waited: wait.as_secs() }),
         Err(Stopped::Sqlite(error)) if is_full(&error) => {
             Err(Error::Full { what: format!("a copy of {} in {}", path.display(), scratch.display()) })
@@ -62,13 +85,13 @@ impl From<std::io::Error> for Stopped {
 }
 
 /// All pages at once, under the read lock that `from` holds; `None` where another process would not let us. Two connections read
-/// the copy.
+/// the copy, and so may whoever looks at its pages.
 ///
 /// The copy has no name any more before the first page is in it: whoever dies from then on leaves nothing behind.
-fn pages(from: &Connection, path: &Path, bytes: u64, scratch: &Path) -> Result<Option<[Connection; 2]>, Stopped> {
+fn pages(from: &Connection, path: &Path, bytes: u64, scratch: &Path) -> Result<Option<([Connection; 2], File)>, Stopped> {
     let folder = Private::new(scratch)?;
     let copy = folder.path().join(NAME);
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&copy)?;
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&copy)?;
     let mut to = connect(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let readers = [connect(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?, connect(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?];
     drop(folder);
@@ -79,11 +102,11 @@ fn pages(from: &Connection, path: &Path, bytes: u64, scratch: &Path) -> Result<O
             return Ok(None);
         }
     }
-    drop((to, file));
+    drop(to);
     for reader in &readers {
         begin(reader, Duration::ZERO)?;
     }
-    Ok(Some(readers))
+    Ok(Some((readers, file)))
 }
 
 /// Copies the file as it is, which takes a third of what SQLite takes for it page by page; false where that did not work out.
@@ -134,7 +157,7 @@ pub fn recovered(path: &Path, wait: Duration, scratch: &Path, why: &rusqlite::Er
     let connection = connect(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let begun = connection.and_then(|connection| begin(&connection, wait).map(|()| connection));
     let connection = begun.map_err(|error| said(path, wait, &error))?;
-    Ok(Some(Opened { connection, another: None, copy: Some(folder), trace: None }))
+    Ok(Some(Opened { connection, another: None, pages: None, copy: Some(folder), trace: None }))
 }
 
 /// Size and modification time.

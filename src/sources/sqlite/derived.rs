@@ -1,5 +1,7 @@
 //! Virtual tables: which of them hold records of their own, and which are made from others.
 
+use super::words::{Word, words};
+
 /// What a virtual table is to a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Virtual {
@@ -79,66 +81,6 @@ fn option(words: &[Word], name: &str) -> Option<String> {
     })?;
     let value = words.get(at + 3)?;
     Some(if !value.quoted && matches!(value.text.as_str(), "," | ")") { String::new() } else { value.text.clone() })
-}
-
-struct Word {
-    text: String,
-    quoted: bool,
-}
-
-impl Word {
-    fn is(&self, sign: &str) -> bool {
-        !self.quoted && self.text == sign
-    }
-}
-
-/// Words, quoted words without their quotes, and signs; comments are passed over.
-fn words(sql: &str) -> Vec<Word> {
-    let mut words = Vec::new();
-    let mut rest = sql.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let taken = match first {
-            '"' | '\'' | '`' | '[' => {
-                let (text, length) = unquote(rest, if first == '[' { ']' } else { first });
-                words.push(Word { text, quoted: true });
-                length
-            }
-            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            _ if is_word(first) => {
-                let length = rest.find(|character| !is_word(character)).unwrap_or(rest.len());
-                words.push(Word { text: rest[..length].into(), quoted: false });
-                length
-            }
-            _ => {
-                words.push(Word { text: first.into(), quoted: false });
-                first.len_utf8()
-            }
-        };
-        rest = rest[taken..].trim_start();
-    }
-    words
-}
-
-fn is_word(character: char) -> bool {
-    character.is_alphanumeric() || character == '_' || character == '$' || !character.is_ascii()
-}
-
-/// The text of a quoted word, and how many bytes it takes with its quotes.
-fn unquote(sql: &str, close: char) -> (String, usize) {
-    let mut text = String::new();
-    let mut characters = sql.char_indices().skip(1).peekable();
-    while let Some((at, character)) = characters.next() {
-        if character != close {
-            text.push(character);
-        } else if close != ']' && characters.peek().is_some_and(|(_, next)| *next == close) {
-            text.push(close);
-            characters.next();
-        } else {
-            return (text, at + 1);
-        }
-    }
-    (text, sql.len())
 }
 
 #[cfg(test)]

@@ -10,13 +10,17 @@ mod creator;
 mod derived;
 mod encoding;
 mod functions;
+mod leaves;
 mod open;
+mod pieced;
 mod plan;
 mod reader;
+mod rivals;
 mod salvage;
 mod schema;
 mod seen;
 mod values;
+mod words;
 mod writer;
 
 use std::path::{Path, PathBuf};

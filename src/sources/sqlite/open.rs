@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use super::copy;
+use super::copy::{self, Copied};
 use crate::sources::private::Private;
 use crate::sources::{Error, Result};
 
@@ -33,6 +33,8 @@ pub struct Opened {
     pub connection: Connection,
     /// A second connection that reads the same moment, where there is one.
     pub another: Option<Connection>,
+    /// The pages themselves, where nobody else can write to them.
+    pub pages: Option<Copied>,
     /// Holds the copy that a hot journal was rolled back in.
     pub copy: Option<Private>,
     /// Dropped after the connections.
@@ -199,7 +201,7 @@ pub fn read_only(path: &Path, wait: Duration, scratch: &Path) -> Result<Opened> 
         let trace = Trace::new(path);
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
         match connection.and_then(|connection| begin(&connection, wait).map(|()| connection)) {
-            Ok(connection) => return Ok(Opened { connection, another: None, copy: None, trace }),
+            Ok(connection) => return Ok(Opened { connection, another: None, pages: None, copy: None, trace }),
             Err(error) if is_hot(&error) => {
                 if let Some(opened) = copy::recovered(path, wait, scratch, &error)? {
                     return Ok(opened);

@@ -51,6 +51,15 @@ impl Plan {
     }
 }
 
+/// The rows of a table whose rowid is the key, from one to another.
+#[must_use]
+pub fn between(table: &Table, encoding: Encoding) -> Option<String> {
+    let (relation, from) = (&table.relation, unindexed(table));
+    let key = quoted(&relation.columns[*relation.key_columns().first().filter(|_| table.rowid_is_key)?].name);
+    let columns = encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
+    Some(format!("SELECT {columns} FROM {from} WHERE {key} BETWEEN ? AND ? ORDER BY {key}"))
+}
+
 /// A table by its rows and not by an index that covers it. (Without rowids, the rows stand in the primary key's.)
 fn unindexed(table: &Table) -> String {
     let name = quoted(&table.relation.name);

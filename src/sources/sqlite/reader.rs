@@ -3,63 +3,69 @@
 //! SQLite's own order is used where it provably is ours: rowids, and BINARY or RTRIM text in a UTF-8 database. Everything
 //! else is sorted by a function that computes our key. The order is checked row by row either way.
 
-use std::cell::Cell as Slot;
+use std::cell::{Cell as Slot, RefCell};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, Params, Statement, params_from_iter};
 
-use super::copy;
+use super::copy::{self, Copied};
 use super::encoding::Encoding;
 use super::functions;
 use super::open::{self, Opened, Trace};
 use super::plan::Plan;
+use super::rivals::{Ask, Judge, Judges};
 use super::salvage::{self, Readable};
 use super::schema::{Schema, Table, UniqueIndex};
-use super::seen::Seen;
-use super::values::{Bound, equals, quoted, quoted_list, read, read_into};
-use crate::rows::{Batch, Digest, Fold, Relation, Row, RowDigest, Value};
+use super::seen::{Seen, second};
+use super::values::{Reading, cells, quoted, quoted_list, read_into};
+use crate::rows::{Batch, Digest, Fold, Piece, Relation, Row, RowDigest};
 use crate::sources::private::Private;
-use crate::sources::{Content, Definition, Error, Identity, Reference, Result, SchemaObject, Snapshot, Unique, Unread};
+use crate::sources::{
+    Content, Definition, Error, Identity, Looking, Pieced, Reference, Result, Rival, SchemaObject, Snapshot, Unique, Unread,
+};
 
 /// A SQLite database as it was when it was opened.
 pub struct SqliteSnapshot {
     path: PathBuf,
     wait: Duration,
     // Before the copy, so that it is closed before its files are removed.
-    connection: Connection,
+    pub(super) connection: Connection,
     another: Slot<Option<Connection>>,
+    /// The pages that the rows lie in, where nobody else can write to them. Behind the connections: it lets go last.
+    pub(super) pages: Option<Copied>,
     _copy: Option<Private>,
     _trace: Option<Trace>,
     /// What fixed the moment: of the database itself, wherever its pages are read.
     consistency: serde_json::Value,
-    schema: Schema,
+    pub(super) schema: Schema,
     relations: Vec<Relation>,
     uniques: Vec<Unique>,
+    judges: RefCell<Judges>,
 }
 
 /// Why a pass over a table ended early.
-enum Stopped {
+pub(super) enum Stopped {
     Damage(String),
     Failed(Error),
 }
 
 /// One pass: where it stands, so that a second one goes on behind it.
-struct Pass<'p> {
+pub(super) struct Pass<'p> {
     table: &'p Table,
     content: &'p dyn Content,
     give: &'p mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
-    batch: Batch,
+    pub(super) batch: Batch,
     /// Whether a row with a large value is given at once: who holds such values back holds those of one row only.
     one_by_one: bool,
     /// The last key, of a row that was given or stands in the batch; none is empty.
     last: Vec<u8>,
-    unread: Vec<Unread>,
-    broken_off: bool,
+    pub(super) unread: Vec<Unread>,
+    pub(super) broken_off: bool,
     /// Rows that the statements gave.
-    seen: u64,
+    pub(super) seen: u64,
     /// True for the second pass, which sees again what the first one gave.
     again: bool,
 }
@@ -117,16 +123,29 @@ impl SqliteSnapshot {
             wait,
             connection,
             another: Slot::new(opened.another),
+            pages: opened.pages,
             _copy: opened.copy,
             _trace: opened.trace,
             consistency,
             schema,
             relations,
             uniques,
+            judges: RefCell::default(),
         })
     }
 
-    fn table(&self, model: &str) -> Result<&Table> {
+    /// Asks the judge of a model, which is made where nobody asked before.
+    fn judged<T>(&self, model: &str, ask: impl FnOnce(&Table, Option<&Judge>) -> Result<T>) -> Result<T> {
+        let table = self.table(model)?;
+        let mut judges = self.judges.borrow_mut();
+        if !judges.contains_key(model) {
+            let judge = Judge::of(&self.connection, table, self.schema.encoding).map_err(|error| self.said(model, &error))?;
+            judges.insert(model.to_owned(), judge);
+        }
+        ask(table, judges.get(model).and_then(Option::as_ref))
+    }
+
+    pub(super) fn table(&self, model: &str) -> Result<&Table> {
         let found = self.schema.tables.iter().find(|table| table.relation.name == model);
         found.ok_or_else(|| Error::Unfit { model: model.into(), why: "the database has no such table".into() })
     }
@@ -157,7 +176,8 @@ impl SqliteSnapshot {
         let plan = Plan::new(pass.table, self.schema.encoding, from, index.as_ref().map(|(index, _)| *index));
         for sql in plan.unkeyed.iter().chain(&plan.keyed) {
             if !pass.broken_off {
-                self.rows(sql, pass)?;
+                let mut statement = self.connection.prepare(sql).map_err(|error| self.stopped(&pass.table.relation.name, &error))?;
+                self.rows(&mut statement, [], pass)?;
             }
         }
         if let Some((index, rows)) = index.filter(|(_, rows)| !pass.broken_off && pass.seen != *rows) {
@@ -188,17 +208,17 @@ impl SqliteSnapshot {
         Ok(None)
     }
 
-    fn stopped(&self, model: &str, error: &rusqlite::Error) -> Stopped {
+    pub(super) fn stopped(&self, model: &str, error: &rusqlite::Error) -> Stopped {
         if salvage::is_damage(error) { Stopped::Damage(error.to_string()) } else { Stopped::Failed(self.said(model, error)) }
     }
 
-    fn rows(&self, sql: &str, pass: &mut Pass<'_>) -> Result<(), Stopped> {
+    /// The rows that a statement gives.
+    pub(super) fn rows(&self, statement: &mut Statement<'_>, parameters: impl Params, pass: &mut Pass<'_>) -> Result<(), Stopped> {
         let (table, content) = (pass.table, pass.content);
         let model = &table.relation.name;
         let stopped = |error: rusqlite::Error| self.stopped(model, &error);
-        let mut statement = self.connection.prepare(sql).map_err(stopped)?;
         let width = table.relation.columns.len();
-        let mut rows = statement.query([]).map_err(stopped)?;
+        let mut rows = statement.query(parameters).map_err(stopped)?;
         // Rows without a usable key are counted where they are equal.
         let mut before: Option<(RowDigest, u32)> = None;
         while let Some(row) = rows.next().map_err(stopped)? {
@@ -256,7 +276,12 @@ impl SqliteSnapshot {
 }
 
 impl<'p> Pass<'p> {
-    fn new(table: &'p Table, content: &'p dyn Content, one_by_one: bool, give: &'p mut dyn FnMut(&mut Batch) -> ControlFlow<()>) -> Self {
+    pub(super) fn new(
+        table: &'p Table,
+        content: &'p dyn Content,
+        one_by_one: bool,
+        give: &'p mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
+    ) -> Self {
         let (batch, last, unread) = (Batch::default(), Vec::new(), Vec::new());
         Self { table, content, give, batch, one_by_one, last, unread, broken_off: false, seen: 0, again: false }
     }
@@ -305,15 +330,6 @@ fn pragma(connection: &Connection, name: &str) -> serde_json::Value {
     connection.query_row(&format!("PRAGMA main.{name}"), [], |row| row.get::<_, i64>(0)).map_or(serde_json::Value::Null, Into::into)
 }
 
-/// A second connection to a database in WAL mode. It sees the same moment as one that began before where the file looks as it did
-/// then, and the log is empty: no transaction was written in between, and none waits in the log to be seen.
-fn second(path: &Path, seen: &Seen) -> Option<Connection> {
-    let path = open::real(path).ok()?;
-    let connection = open::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
-    open::begin(&connection, Duration::ZERO).ok()?;
-    (Seen::of(&path).as_ref() == Some(seen)).then_some(connection)
-}
-
 /// What fixes the moment. The change counter is read through `sqlite_dbpage` where the library has it; in WAL mode it does not move.
 fn consistency(connection: &Connection, seen: Option<&Seen>) -> serde_json::Value {
     let first_page = "SELECT substr(data, 25, 4) FROM sqlite_dbpage('main') WHERE pgno = 1";
@@ -325,17 +341,6 @@ fn consistency(connection: &Connection, seen: Option<&Seen>) -> serde_json::Valu
         "freelist_count": pragma(connection, "freelist_count"),
         "seen": seen.map(Seen::json),
     })
-}
-
-/// What reading a cell met.
-pub(super) enum Cell {
-    Sqlite(rusqlite::Error),
-    Content(std::io::Error),
-}
-
-/// The first `width` cells of a row.
-pub(super) fn cells(row: &rusqlite::Row<'_>, width: usize, content: &dyn Content) -> Result<Vec<Value>, Cell> {
-    (0..width).map(|index| read(row.get_ref(index).map_err(Cell::Sqlite)?, content).map_err(Cell::Content)).collect()
 }
 
 impl Snapshot for SqliteSnapshot {
@@ -375,7 +380,8 @@ impl Snapshot for SqliteSnapshot {
     }
 
     fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
-        let opened = Opened { connection: self.another.take()?, another: None, copy: None, trace: None };
+        let (connection, pages) = (self.another.take()?, self.pages.clone());
+        let opened = Opened { connection, another: None, pages, copy: None, trace: None };
         let another = Self::of(&self.path, self.wait, opened, self.consistency.clone()).ok()?;
         Some(Box::new(another))
     }
@@ -398,38 +404,45 @@ impl Snapshot for SqliteSnapshot {
         self.passes(Pass::new(self.table(&relation.name)?, content, false, give))
     }
 
-    fn holds(&self, model: &str, columns: &[String], values: &[Value], content: &dyn Content) -> Result<Option<Row>> {
-        let table = self.table(model)?;
-        if values.iter().any(Value::is_null) {
-            return Ok(None);
-        }
-        if columns.is_empty() || columns.len() != values.len() {
-            return Err(Error::Unfit { model: model.into(), why: "as many values as columns are looked up, and at least one".into() });
-        }
-        let encoding = self.schema.encoding;
-        let read = encoding.reads_all(table.relation.columns.iter().map(|column| column.name.as_str()));
-        let condition = condition(table, columns, values, encoding);
-        let sql = format!("SELECT {read} FROM {} WHERE {condition} LIMIT 1", quoted(model));
-        let said = |error: rusqlite::Error| self.said(model, &error);
-        let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
-        let found = statement.query_row(params_from_iter(values.iter().map(|value| Bound::inline(value.cell(), encoding))), |row| {
-            Ok(cells(row, table.relation.columns.len(), content))
-        });
-        match found.optional().map_err(said)? {
-            None => Ok(None),
-            Some(Ok(values)) => Ok(Some(Row::new(&table.relation, values, 0))),
-            Some(Err(Cell::Sqlite(error))) => Err(said(error)),
-            Some(Err(Cell::Content(source))) => Err(Error::Io { what: model.into(), source }),
-        }
+    fn pieces(&self, relation: &Relation) -> Option<Digest> {
+        self.layout(relation).map(|layout| layout.digest)
     }
-}
 
-/// Compares as the unique index over these columns does, else as the columns themselves do.
-fn condition(table: &Table, columns: &[String], values: &[Value], encoding: Encoding) -> String {
-    let index: Option<&UniqueIndex> = table.unique.iter().find(|index| index.columns == columns);
-    let parts = columns.iter().zip(values).enumerate().map(|(place, (column, value))| {
-        let collation = index.and_then(|index| index.collations.get(place)).map(|collation| quoted(collation));
-        equals(column, value, collation.as_deref(), encoding)
-    });
-    parts.collect::<Vec<_>>().join(" AND ")
+    fn scan_pieces(
+        &self,
+        relation: &Relation,
+        content: &dyn Content,
+        known: &mut dyn FnMut(&Piece) -> bool,
+        give: &mut dyn FnMut(Pieced<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<()>> {
+        self.pieced(relation, content, known, give)
+    }
+
+    fn judges(&self, relation: &Relation) -> Result<bool> {
+        self.judged(&relation.name, |_, judge| Ok(judge.is_some()))
+    }
+
+    fn rivals(&self, relation: &Relation, rows: &[Row]) -> Result<Vec<Rival>> {
+        let said = |error: rusqlite::Error| self.said(&relation.name, &error);
+        let read = self.schema.encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
+        self.judged(&relation.name, |table, judge| {
+            let (Some(judge), mut found) = (judge, Vec::new()) else { return Ok(Vec::new()) };
+            for (given, row) in rows.iter().enumerate() {
+                // What cannot be computed for this row is told when it is written.
+                for Ask { columns, condition, values } in judge.asks(table, row).unwrap_or_default() {
+                    let sql = format!("SELECT {read} FROM main.{} WHERE {condition}", quoted(&relation.name));
+                    let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
+                    let mut holders = statement.query(params_from_iter(values)).map_err(said)?;
+                    while let Some(holder) = holders.next().map_err(said)? {
+                        let values = cells(holder, relation.columns.len(), &Looking).map_err(|error| match error {
+                            Reading::Sqlite(error) => said(error),
+                            Reading::Content(source) => Error::Io { what: relation.name.clone(), source },
+                        })?;
+                        found.push(Rival { given, holder: Row::new(&table.relation, values, 0), columns: columns.to_vec() });
+                    }
+                }
+            }
+            Ok(found)
+        })
+    }
 }

@@ -10,8 +10,11 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
-use super::open::beside;
+use rusqlite::{Connection, OpenFlags};
+
+use super::open::{begin, beside, connect, real};
 
 /// Times further back than this are believed: the kernel's steps are of 10 ms at most.
 const SETTLED_NANOSECONDS: i128 = 250_000_000;
@@ -70,6 +73,15 @@ impl Seen {
         let Self { device, inode, size, modified, changed } = self;
         serde_json::json!([device, inode, size, modified.0, modified.1, changed.0, changed.1])
     }
+}
+
+/// A second connection to a database in WAL mode. It sees the same moment as one that began before where the file looks as it did
+/// then, and the log is empty: no transaction was written in between, and none waits in the log to be seen.
+pub fn second(path: &Path, seen: &Seen) -> Option<Connection> {
+    let path = real(path).ok()?;
+    let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    begin(&connection, Duration::ZERO).ok()?;
+    (Seen::of(&path).as_ref() == Some(seen)).then_some(connection)
 }
 
 #[cfg(test)]

@@ -50,6 +50,19 @@ pub fn read(cell: ValueRef<'_>, content: &dyn Content) -> std::io::Result<Value>
     })
 }
 
+/// What reading a cell met.
+pub enum Reading {
+    /// SQLite's words.
+    Sqlite(rusqlite::Error),
+    /// What keeping a large one met.
+    Content(std::io::Error),
+}
+
+/// The first `width` cells of a row.
+pub fn cells(row: &rusqlite::Row<'_>, width: usize, content: &dyn Content) -> Result<Vec<Value>, Reading> {
+    (0..width).map(|index| read(row.get_ref(index).map_err(Reading::Sqlite)?, content).map_err(Reading::Content)).collect()
+}
+
 /// Adds a cell to the row that is being added to a batch.
 pub fn read_into(batch: &mut Batch, cell: ValueRef<'_>, content: &dyn Content) -> std::io::Result<()> {
     let cell = match cell {

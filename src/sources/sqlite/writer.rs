@@ -15,9 +15,8 @@ use super::aside;
 use super::encoding::Encoding;
 use super::functions;
 use super::open;
-use super::reader::{Cell, cells};
 use super::schema::{Schema, Table};
-use super::values::{Bound, all_of, collation, equals, quoted, quoted_list};
+use super::values::{Bound, Reading, all_of, cells, collation, equals, quoted, quoted_list};
 use crate::rows::{Column, KeyKind, Relation, Row, RowDigest, Value, row::compared_digest};
 use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
 
@@ -103,8 +102,8 @@ impl SqliteWriter {
         match found.optional().map_err(said)? {
             None => Ok(None),
             Some(Ok(values)) => Ok(Some(Row::new(relation, values, 0))),
-            Some(Err(Cell::Sqlite(error))) => Err(said(error)),
-            Some(Err(Cell::Content(source))) => Err(Error::Io { what: relation.name.clone(), source }),
+            Some(Err(Reading::Sqlite(error))) => Err(said(error)),
+            Some(Err(Reading::Content(source))) => Err(Error::Io { what: relation.name.clone(), source }),
         }
     }
 
@@ -331,8 +330,8 @@ impl Writer for SqliteWriter {
         let mut rows = statement.query(()).map_err(said)?;
         while let Some(row) = rows.next().map_err(said)? {
             let values = cells(row, relation.columns.len(), &Looking).map_err(|error| match error {
-                Cell::Sqlite(error) => said(error),
-                Cell::Content(source) => Error::Io { what: relation.name.clone(), source },
+                Reading::Sqlite(error) => said(error),
+                Reading::Content(source) => Error::Io { what: relation.name.clone(), source },
             })?;
             if let Some(count) = found.get_mut(&compared_digest(relation, &values)) {
                 *count += 1;

@@ -50,6 +50,14 @@ impl Address {
         Ok(Self { settings })
     }
 
+    /// The address of another database of the same server.
+    #[must_use]
+    pub fn of_database(&self, name: &str) -> Self {
+        let mut settings = self.settings.clone();
+        settings.put("dbname", name);
+        Self { settings }
+    }
+
     /// A connection, and what cancels its queries.
     ///
     /// # Errors

@@ -1,0 +1,136 @@
+//! Ranges of keys that are made of whole numbers: a source counts what it has in each, and the digest cache what it had.
+
+use crate::engine::error::Result;
+use crate::rows::{Key, key};
+use crate::sources::{Asking, Tally};
+
+/// So many ranges for each block of the cache: of some 2400 keys of which one in a thousand is gone, most ranges then miss one at most.
+const IN_A_BLOCK: usize = 8;
+/// At most about so many ranges: what is held of them is bounded whatever the table's size.
+const MOST: usize = 1 << 16;
+/// A range holds the keys of at most so many blocks: they are gathered before it is known which of them are gone.
+const MOST_BLOCKS: usize = 16;
+/// Keys that are asked for at once where one range after the other needs to be asked about.
+const ASKED_AT_ONCE: u64 = 1 << 15;
+
+/// Where ranges begin, by the first numbers of keys: what lies before the first bound is a range too. `outline` has the first key of each
+/// block, and the last key. `None` where ranges would hold too much, since first numbers are much the same, or keys are not made of
+/// whole numbers.
+pub(super) fn bounds(outline: &[Key], columns: usize) -> Option<Vec<i64>> {
+    let mut numbers = vec![0; columns];
+    let first = outline.iter().map(|key| key::integers(key.as_bytes(), &mut numbers).then(|| numbers.first().copied()).flatten());
+    let firsts = first.collect::<Option<Vec<i64>>>()?;
+    let (apart, parts) = (firsts.len().div_ceil(MOST).max(1), (MOST / firsts.len().max(1)).clamp(1, IN_A_BLOCK));
+    if apart > MOST_BLOCKS || firsts.windows(MOST_BLOCKS + 1).any(|firsts| firsts.first() == firsts.last()) {
+        return None;
+    }
+    let ends: Vec<i64> = firsts.iter().copied().step_by(apart).chain(firsts.last().copied()).collect();
+    let mut bounds = Vec::with_capacity(ends.len() * parts);
+    for pair in ends.windows(2) {
+        let (from, to) = (i128::from(pair[0]), i128::from(pair[1]));
+        let between = (0..parts as i128).filter_map(|part| i64::try_from(from + (to - from) * part / parts as i128).ok());
+        bounds.extend(between);
+    }
+    bounds.dedup();
+    bounds.is_sorted().then_some(bounds)
+}
+
+/// What the source counts in each range.
+pub(super) struct Ranges<'a> {
+    pub(super) bounds: Vec<i64>,
+    pub(super) tallies: Vec<Tally>,
+    pub(super) asking: Box<dyn Asking + 'a>,
+    /// Keys that were asked for, of the ranges before `until`.
+    asked: std::vec::IntoIter<Key>,
+    until: usize,
+    at_once: usize,
+}
+
+impl<'a> Ranges<'a> {
+    pub(super) fn new(bounds: Vec<i64>, tallies: Vec<Tally>, asking: Box<dyn Asking + 'a>) -> Self {
+        Self { bounds, tallies, asking, asked: Vec::new().into_iter(), until: 0, at_once: 1 }
+    }
+
+    /// The range of keys whose first number is this; ranges are gone through in their order, and `from` is not behind it.
+    pub(super) fn of(&self, first: i64, from: usize) -> usize {
+        let mut range = from;
+        while self.bounds.get(range).is_some_and(|bound| *bound <= first) {
+            range += 1;
+        }
+        range
+    }
+
+    /// The keys in a range of rows that are as they were. Where the range before was asked about as well, those of more ranges come at once.
+    pub(super) fn same_in(&mut self, range: usize) -> Result<Vec<Key>> {
+        if range >= self.until {
+            let is_near = self.until > 0 && range < self.until + 4;
+            self.at_once = if is_near { self.at_once * 2 } else { 1 };
+            let mut rows = 0;
+            let most = self.tallies.iter().skip(range).take(self.at_once).take_while(|tally| {
+                rows += tally.rows;
+                rows <= ASKED_AT_ONCE
+            });
+            self.until = range + most.count().max(1);
+            self.asked = self.asking.same_between(self.begin(range), self.begin(self.until))?.into_iter();
+        }
+        let (begin, end) = (self.begin(range), self.begin(range + 1));
+        let first = |key: &Key| {
+            let mut numbers = vec![0; self.tallies.first().map_or(0, |tally| tally.sums.len())];
+            key::integers(key.as_bytes(), &mut numbers).then(|| numbers.first().copied()).flatten()
+        };
+        let mut found = Vec::new();
+        while let Some(next) = self.asked.as_slice().first() {
+            let number = first(next);
+            if end.is_some() && number >= end {
+                break;
+            }
+            let Some(key) = self.asked.next() else { break };
+            if begin.is_none() || number >= begin {
+                found.push(key);
+            }
+        }
+        Ok(found)
+    }
+
+    fn begin(&self, range: usize) -> Option<i64> {
+        range.checked_sub(1).and_then(|bound| self.bounds.get(bound)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{Fold, Value};
+
+    fn key(numbers: &[i64]) -> Key {
+        let parts: Vec<Value> = numbers.iter().copied().map(Value::Integer).collect();
+        Key::of(parts.iter().map(|part| (part, Fold::Binary))).unwrap()
+    }
+
+    #[test]
+    fn ranges_are_as_even_as_the_keys_of_the_backup() {
+        let outline = [0, 800, 1600, 1_000_000].map(|first| key(&[first]));
+        let bounds = bounds(&outline, 1).unwrap();
+        assert_eq!(bounds[..9], [0, 100, 200, 300, 400, 500, 600, 700, 800]);
+        assert_eq!(bounds.len(), 25);
+        assert_eq!(bounds[16..18], [1600, 126_400], "what lies far away widens no other range");
+    }
+
+    #[test]
+    fn the_least_and_the_greatest_keys_have_their_ranges() {
+        let outline = [i64::MIN, i64::MAX].map(|first| key(&[first, 1]));
+        let bounds = bounds(&outline, 2).unwrap();
+        assert_eq!((bounds.len(), bounds[0], bounds[4], bounds[8]), (9, i64::MIN, -1, i64::MAX));
+        assert_eq!(super::bounds(&[], 1), Some(Vec::new()));
+        assert_eq!(super::bounds(&[key(&[5]), key(&[5])], 1), Some(vec![5]));
+    }
+
+    #[test]
+    fn their_number_and_what_they_hold_is_bounded() {
+        let many: Vec<Key> = (0..200_000).map(|first| key(&[first * 3])).collect();
+        assert!(bounds(&many, 1).is_some_and(|bounds| bounds.len() <= MOST && bounds.len() > MOST / 4));
+        let alike = |blocks: i64| bounds(&(0..blocks).map(|second| key(&[4, second])).collect::<Vec<_>>(), 2);
+        assert!(alike(16).is_some() && alike(17).is_none(), "keys that begin alike");
+        assert!(bounds(&[key(&[1, 2])], 1).is_none());
+    }
+}

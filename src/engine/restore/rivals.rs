@@ -1,0 +1,99 @@
+//! Collisions that only the database can tell: what it takes for the same though it is written otherwise, what an index over an
+//! expression or over a part of the rows, or an exclusion, makes one. It is asked about each record that would be written.
+
+use super::draft::Draft;
+use super::record::Record;
+use super::scratch::COLLISION;
+use super::strategy::Effect;
+use super::{Error, Progress, Result, Step, checks};
+use crate::engine::restore::plan::OnCollision;
+use crate::engine::tenants::Whose;
+use crate::rows::{Key, RelationKind, Row};
+use crate::sources::Rival;
+
+/// Records that the database is asked about at once.
+const AT_ONCE: usize = 200;
+/// Collisions that are kept in mind; of more the database tells when they are written.
+const MOST: usize = 100_000;
+
+/// A record and the live row in its way.
+struct Clash {
+    key: Key,
+    rival: Rival,
+}
+
+impl Draft<'_> {
+    /// Lets the database dispute the records; true where a holder was taken into the plan.
+    pub(super) fn ask(&mut self, progress: &mut Progress<'_>) -> Result<bool> {
+        let mut grown = false;
+        for model in 0..self.relations.len() {
+            let relation = &self.relations[model];
+            if relation.kind != RelationKind::Table || !self.live(model).judges(relation)? {
+                continue;
+            }
+            for clash in self.clashes(model, progress)? {
+                grown |= self.settle_clash(model, clash)?;
+            }
+        }
+        Ok(grown)
+    }
+
+    fn clashes(&self, model: usize, progress: &mut Progress<'_>) -> Result<Vec<Clash>> {
+        let (mut found, mut waiting, mut seen) = (Vec::new(), Vec::new(), 0);
+        self.scratch.each(model, &mut |record| {
+            let written = matches!(record.effect, Effect::Create | Effect::Update(_));
+            waiting.extend(record.result().filter(|_| written).map(|row| (record.key, row)));
+            if waiting.len() == AT_ONCE {
+                seen += AT_ONCE as u64;
+                if !progress(Step { phase: "check", model: &self.relations[model].name, records: seen, compared: None }) {
+                    return Err(Error::Cancelled);
+                }
+                self.rivals(model, &mut waiting, &mut found)?;
+            }
+            Ok(())
+        })?;
+        self.rivals(model, &mut waiting, &mut found)?;
+        Ok(found)
+    }
+
+    fn rivals(&self, model: usize, waiting: &mut Vec<(Key, Row)>, found: &mut Vec<Clash>) -> Result<()> {
+        let (keys, rows): (Vec<Key>, Vec<Row>) = waiting.drain(..).unzip();
+        if rows.is_empty() || found.len() >= MOST {
+            return Ok(());
+        }
+        for rival in self.live(model).rivals(&self.relations[model], &rows)? {
+            if let Some(key) = keys.get(rival.given).filter(|key| **key != rival.holder.key) {
+                found.push(Clash { key: key.clone(), rival });
+            }
+        }
+        Ok(())
+    }
+
+    /// A record that waits for another to go or to change is done with it, or not at all.
+    fn settle_clash(&mut self, model: usize, Clash { key, rival }: Clash) -> Result<bool> {
+        let Rival { holder, columns, .. } = rival;
+        if self.scratch.get(model, &holder.key)?.is_some_and(|record| gives_up(&record, &columns)) {
+            self.scratch.lean((model, &key), (model, &holder.key), COLLISION)?;
+            return Ok(false);
+        }
+        self.scratch.flag(model, &key, COLLISION)?;
+        let anothers = self.tenancy.as_ref().is_some_and(|tenancy| tenancy.whose(model, &holder) == Whose::Another);
+        if self.request.collisions != OnCollision::Holder || anothers || !self.scratch.give_way(model, &holder.key)? {
+            return Ok(false);
+        }
+        self.add(model, &checks::removal(holder))?;
+        Ok(true)
+    }
+}
+
+/// Whether a record of the plan takes what is in these columns away from the live row. Whether that is enough, the database says in the end.
+fn gives_up(record: &Record, columns: &[usize]) -> bool {
+    match record.effect {
+        Effect::Delete => true,
+        Effect::Update(_) => record
+            .result()
+            .zip(record.live.as_ref())
+            .is_some_and(|(after, before)| columns.iter().any(|&column| !after.values[column].same(&before.values[column]))),
+        Effect::Create | Effect::Skip => false,
+    }
+}

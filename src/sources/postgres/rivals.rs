@@ -1,0 +1,155 @@
+//! Who holds what the database takes for the same: letters without case, 1.0 and 1.00, what an index over an expression, over a
+//! part of the rows, or an exclusion makes one. Only the database can tell, so it is asked, in the snapshot that is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalog::Table;
+use super::session::Session;
+use super::sql::{ident, idents, qualified, value};
+use super::text::Decoder;
+use crate::rows::Row;
+use crate::sources::{Error, Looking, Result, Rival};
+
+/// What must differ between any two rows of a table, where the bytes of columns do not decide it.
+#[derive(Clone, Debug)]
+pub struct Constraint {
+    /// The columns that it looks at, by their places in the model.
+    columns: Vec<usize>,
+    terms: Vec<Term>,
+    /// Which rows it is about; empty for all.
+    condition: String,
+    /// Whether NULL is a value like any other.
+    nulls_too: bool,
+}
+
+impl Constraint {
+    /// Whether it reads the same in every encoding.
+    pub fn is_ascii(&self) -> bool {
+        self.condition.is_ascii() && self.terms.iter().all(|term| term.expression.is_ascii())
+    }
+}
+
+/// What is compared, and how: SQL.
+#[derive(Clone, Debug)]
+struct Term {
+    expression: String,
+    collation: String,
+    operator: String,
+}
+
+/// The parts of unique indexes and exclusions: what is compared, by which operator, in which collation; the index's condition, the
+/// columns that its expressions name.
+const TERMS: &str = "SELECT i.indrelid, i.indexrelid, pg_catalog.pg_get_indexdef(i.indexrelid, k.n, true), w.nspname, o.oprname, v.nspname, l.collname,
+      coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid, true), ''),
+      pg_catalog.concat_ws(',', (SELECT string_agg(a.attname, E'\\n') FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid AND (a.attnum = ANY (i.indkey)
+        OR EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
+          AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum)))),
+      coalesce(pg_catalog.to_jsonb(i)->>'indnullsnotdistinct', 'false'),
+      i.indpred IS NOT NULL OR i.indexprs IS NOT NULL OR x.oid IS NOT NULL OR NOT coalesce(l.collisdeterministic, true)
+    FROM pg_catalog.pg_index i CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) AS k(n)
+    JOIN pg_catalog.pg_opclass c ON c.oid = i.indclass[k.n - 1]
+    LEFT JOIN pg_catalog.pg_constraint x ON x.conindid = i.indexrelid AND x.conexclop IS NOT NULL
+    LEFT JOIN pg_catalog.pg_amop p ON x.oid IS NULL AND p.amopfamily = c.opcfamily AND p.amopmethod = 403 AND p.amopstrategy = 3
+      AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
+    JOIN pg_catalog.pg_operator o ON o.oid = coalesce(x.conexclop[k.n], p.amopopr) JOIN pg_catalog.pg_namespace w ON w.oid = o.oprnamespace
+    LEFT JOIN pg_catalog.pg_collation l ON l.oid = i.indcollation[k.n - 1] LEFT JOIN pg_catalog.pg_namespace v ON v.oid = l.collnamespace
+    WHERE i.indisvalid AND (i.indisunique OR x.oid IS NOT NULL) AND i.indrelid IN (%) ORDER BY i.indrelid, i.indexrelid, k.n";
+
+/// The constraints that only the database can judge, by model. Those over columns that it computes are left to it when rows are written.
+///
+/// # Errors
+/// What the server says.
+pub fn load(session: &mut Session, tables: &[Table]) -> Result<BTreeMap<String, Vec<Constraint>>> {
+    let oids: Vec<&str> = tables.iter().map(|table| table.oid.as_str()).collect();
+    if oids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut found: BTreeMap<(String, String), (Constraint, BTreeSet<String>, bool)> = BTreeMap::new();
+    for row in session.rows(&TERMS.replace('%', &oids.join(", ")))? {
+        let mut values = row.into_iter().map(Option::unwrap_or_default);
+        let mut next = || values.next().unwrap_or_default();
+        let (table, index, expression) = (next(), next(), next());
+        let operator = format!("OPERATOR({}.{})", ident(&next()), next());
+        let (schema, collation) = (next(), next());
+        let collation = if schema.is_empty() { String::new() } else { format!(" COLLATE {}", qualified(&schema, &collation)) };
+        let (condition, names, nulls_too, only_told) = (next(), next(), next() == "true", next() == "t");
+        let constraint = Constraint { columns: Vec::new(), terms: Vec::new(), condition, nulls_too };
+        let (constraint, columns, told) = found.entry((table, index)).or_insert((constraint, BTreeSet::new(), nulls_too));
+        constraint.terms.push(Term { expression, collation, operator });
+        columns.extend(names.split('\n').map(str::to_owned));
+        *told |= only_told;
+    }
+    let mut constraints: BTreeMap<String, Vec<Constraint>> = BTreeMap::new();
+    for ((oid, _), (mut constraint, names, told)) in found {
+        let Some(table) = tables.iter().find(|table| table.oid == oid) else { continue };
+        let Some(columns) = names.iter().map(|name| table.relation.column(name)).collect::<Option<Vec<_>>>() else { continue };
+        if told || columns.iter().any(|column| !table.plain.contains(column)) {
+            constraint.columns = columns;
+            constraints.entry(table.relation.name.clone()).or_default().push(constraint);
+        }
+    }
+    Ok(constraints)
+}
+
+/// The rows of the table that stand in the way of `rows`, themselves among them where they are there.
+///
+/// # Errors
+/// What the server says; an expression may not bear the values.
+pub fn of(session: &mut Session, table: &Table, constraint: &Constraint, rows: &[Row]) -> Result<Vec<Rival>> {
+    let Some(sql) = statement(table, constraint, rows) else { return Ok(Vec::new()) };
+    let (mut found, mut decoder) = (Vec::new(), Decoder::default());
+    let model = &table.relation.name;
+    let broken = || Error::Database { what: model.clone(), why: "COPY gave what it should not".into() };
+    session.copy_all(model, &sql, &mut |line| {
+        let end = memchr::memchr(b'\t', line).ok_or_else(broken)?;
+        let given = std::str::from_utf8(&line[..end]).ok().and_then(|text| text.parse().ok()).ok_or_else(broken)?;
+        let values = decoder.row(&line[end + 1..], &table.kinds, &Looking).map_err(|source| super::reader::unreadable(table, source))?;
+        found.push(Rival { given, holder: Row::new(&table.relation, values, 0), columns: constraint.columns.clone() });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// None where no row has values that can be written down.
+fn statement(table: &Table, constraint: &Constraint, rows: &[Row]) -> Option<String> {
+    let mut stem = "given".to_owned();
+    while table.relation.columns.iter().any(|column| column.name.starts_with(&stem)) {
+        stem.push('_');
+    }
+    let name = |number: usize| format!("{stem}{number}");
+    let cast = |row: &Row, &column: &usize| {
+        let of = &table.types[column];
+        Some(format!("CAST({} AS {}){}", value(&row.values[column])?, of.name, of.collation))
+    };
+    let line = |(place, row): (usize, &Row)| {
+        let values: Vec<String> = constraint.columns.iter().map(|column| cast(row, column)).collect::<Option<_>>()?;
+        Some(format!("({place}, {})", values.join(", ")))
+    };
+    let lines: Vec<String> = rows.iter().enumerate().filter_map(line).collect();
+    if lines.is_empty() {
+        return None;
+    }
+    let columns = idents(constraint.columns.iter().map(|&column| table.relation.columns[column].name.as_str()));
+    let made = constraint.terms.iter().enumerate().map(|(number, term)| format!(", ({}) AS {}", term.expression, name(number + 1)));
+    let condition = if constraint.condition.is_empty() { "true" } else { &constraint.condition };
+    let given = format!(
+        "SELECT {first}{made} FROM (VALUES {lines}) AS {stem}({first}, {columns}) WHERE {condition}",
+        first = name(0),
+        made = made.collect::<String>(),
+        lines = lines.join(", ")
+    );
+    let equal = constraint.terms.iter().enumerate().map(|(number, Term { expression, collation, operator })| {
+        let given = format!("{stem}.{}", name(number + 1));
+        let equal = format!("(({expression}){collation} {operator} {given})");
+        let nulls = format!(" OR (({expression}) IS NULL AND {given} IS NULL)");
+        format!("({equal}{})", if constraint.nulls_too { nulls } else { String::new() })
+    });
+    let equal: Vec<String> = equal.collect();
+    Some(format!(
+        "COPY (SELECT {stem}.{first}, {all} FROM {source}, ({given} OFFSET 0) AS {stem} WHERE {condition} AND {equal}) TO STDOUT",
+        first = name(0),
+        all = table.columns(),
+        source = table.source(),
+        equal = equal.join(" AND ")
+    ))
+}

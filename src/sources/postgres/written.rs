@@ -1,0 +1,192 @@
+//! Asks the server for what was written since a horizon ([`super::since`]), and for what is known of the rest: keys, or how many of them
+//! there are and what they sum up to.
+//!
+//! Sums cost the server a fifth of what keys cost it in their order, and us nothing: of a million rows a few thousand counts are sent.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::catalog::Table;
+use super::reader::{Order, unreadable};
+use super::session::Session;
+use super::sql::ident;
+use super::text::{Decoder, Kind};
+use crate::rows::{Fold, Key, KeyKind, Row, Value};
+use crate::sources::{Asking, Content, Error, Result, Since, Tally};
+
+/// Gives the rows of a table in the order of their keys; of those that no transaction wrote from `horizon` on, the key.
+///
+/// # Errors
+/// What the server says, and values that are not what they should be.
+pub fn scan(
+    session: &mut Session,
+    table: &Table,
+    horizon: u32,
+    content: &dyn Content,
+    each: &mut dyn FnMut(Since) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>> {
+    let (relation, mut decoder) = (&table.relation, Decoder::default());
+    let age = age(session, horizon)?;
+    let mut order = Order::new(&relation.name);
+    session.copy_out(&relation.name, &statement(table, &age), &mut |line| {
+        let told = line.split_first_chunk::<2>().and_then(|(flag, line)| Some((is_same(flag)?, line)));
+        let (same, line) =
+            told.ok_or_else(|| Error::Database { what: relation.name.clone(), why: "COPY gave what it should not".into() })?;
+        let values = decoder.row(line, &table.kinds, content).map_err(|source| unreadable(table, source))?;
+        let Row { key, values } = Row::new(relation, values, 0);
+        order.follows(&key)?;
+        Ok(each(if same { Since::Same(key) } else { Since::Row(Row { key, values }) }))
+    })
+}
+
+fn is_same(flag: &[u8; 2]) -> Option<bool> {
+    match flag {
+        b"t\t" => Some(true),
+        b"f\t" => Some(false),
+        _ => None,
+    }
+}
+
+/// Ages count from one number for the whole transaction.
+fn age(session: &mut Session, horizon: u32) -> Result<String> {
+    Ok(session.one(&format!("SELECT pg_catalog.age('{horizon}'::pg_catalog.xid)"))?.unwrap_or_default())
+}
+
+/// A number that is none of a transaction (of a row that was repaired by hand) has the greatest age there is: such a row is read.
+fn is_old(age: &str) -> String {
+    format!("pg_catalog.age(xmin) > {age} AND pg_catalog.age(xmin) < 2147483647")
+}
+
+/// What [`is_old`] denies: of most rows one look at the age says it.
+fn is_written(age: &str) -> String {
+    format!("(pg_catalog.age(xmin) <= {age} OR pg_catalog.age(xmin) = 2147483647)")
+}
+
+/// Ages are looked at once for a row: `OFFSET` keeps the server from doing it again for each column.
+fn statement(table: &Table, age: &str) -> String {
+    let mut same = "same".to_owned();
+    while table.relation.column(&same).is_some() {
+        same.push('_');
+    }
+    let same = ident(&same);
+    let key = table.relation.key_columns();
+    let columns = table.relation.columns.iter().enumerate().map(|(place, column)| {
+        let name = ident(&column.name);
+        if key.contains(&place) { name } else { format!("CASE WHEN {same} THEN NULL ELSE {name} END") }
+    });
+    let columns: Vec<String> = columns.collect();
+    let ages = is_old(age);
+    let (all, source, order) = (table.columns(), table.source(), table.order.join(", "));
+    let told = format!("SELECT {ages} AS {same}, {all} FROM {source} ORDER BY {order} OFFSET 0");
+    format!("COPY (SELECT {same}, {} FROM ({told}) told) TO STDOUT", columns.join(", "))
+}
+
+/// The columns of a key that is made of whole numbers.
+pub fn numbers(table: &Table) -> Option<&[usize]> {
+    let KeyKind::Columns(columns) = &table.relation.key else { return None };
+    columns.iter().all(|&column| table.kinds.get(column) == Some(&Kind::Integer)).then_some(columns.as_slice())
+}
+
+/// Counts the rows between `bounds`; none where keys are not made of whole numbers.
+///
+/// # Errors
+/// What the server says.
+pub fn tally(session: &mut Session, table: &Table, bounds: &[i64]) -> Result<Option<Vec<Tally>>> {
+    let Some(key) = numbers(table) else { return Ok(None) };
+    let columns: Vec<String> = key.iter().map(|&column| whole(table, column)).collect();
+    let Some(first) = columns.first() else { return Ok(None) };
+    let sums = columns.iter().map(|column| format!(", pg_catalog.sum({column})")).collect::<String>();
+    let list = bounds.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    // The planner takes every row for a range of its own, and would sort them, compile the statement, or fetch rows by an index.
+    let settings = ["jit", "enable_sort", "enable_indexscan", "enable_indexonlyscan"];
+    let off = settings.map(|setting| format!("SET {setting} = off;")).concat();
+    let back = settings.map(|setting| format!("RESET {setting};")).concat();
+    let counted = format!(
+        "{off} SELECT pg_catalog.width_bucket({first}, '{{{list}}}'::pg_catalog.int8[]), count(*){sums} FROM {} GROUP BY 1; {back}",
+        table.source()
+    );
+    let mut tallies = vec![Tally { rows: 0, sums: vec![0; columns.len()] }; bounds.len() + 1];
+    for row in session.rows(&counted)? {
+        let (range, tally) = counted_in(&row, columns.len()).ok_or_else(|| odd(table))?;
+        *tallies.get_mut(range).ok_or_else(|| odd(table))? = tally;
+    }
+    Ok(Some(tallies))
+}
+
+/// A range and its tally.
+fn counted_in(row: &[Option<String>], columns: usize) -> Option<(usize, Tally)> {
+    let [range, rows, sums @ ..] = row else { return None };
+    let sums: Vec<i128> = sums.iter().map(|sum| sum.as_ref()?.parse().ok()).collect::<Option<_>>()?;
+    let tally = Tally { rows: rows.as_ref()?.parse().ok()?, sums };
+    (tally.sums.len() == columns).then_some((range.as_ref()?.parse().ok()?, tally))
+}
+
+/// A column as a number of 64 bits: one of the type oid has no sum of its own.
+fn whole(table: &Table, column: usize) -> String {
+    let name = table.relation.columns.get(column).map(|column| ident(&column.name)).unwrap_or_default();
+    format!("{name}::pg_catalog.int8")
+}
+
+fn odd(table: &Table) -> Error {
+    Error::Database { what: table.relation.name.clone(), why: "counting its rows gave what it should not".into() }
+}
+
+/// Gives the rows of a table that transactions from `horizon` on wrote, in the order of their keys.
+///
+/// # Errors
+/// What the server says, and values that are not what they should be.
+pub fn scan_written(
+    session: &mut Session,
+    table: &Table,
+    horizon: u32,
+    content: &dyn Content,
+    each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>> {
+    let (relation, mut decoder) = (&table.relation, Decoder::default());
+    let (all, source, order) = (table.columns(), table.source(), table.order.join(", "));
+    let written = is_written(&age(session, horizon)?);
+    // Rows are passed over where they lie, and the few that are left are sorted: without OFFSET they may be fetched in the order of the key.
+    let sql = format!("COPY (SELECT {all} FROM (SELECT {all} FROM {source} WHERE {written} OFFSET 0) written ORDER BY {order}) TO STDOUT");
+    let mut order = Order::new(&relation.name);
+    session.copy_out(&relation.name, &sql, &mut |line| {
+        let values = decoder.row(line, &table.kinds, content).map_err(|source| unreadable(table, source))?;
+        let row = Row::new(relation, values, 0);
+        order.follows(&row.key)?;
+        Ok(each(row))
+    })
+}
+
+/// Asks for keys on the connection that holds the snapshot: it has nothing else to do while rows are read on another.
+pub struct Asker<'t> {
+    holder: Arc<Mutex<Session>>,
+    table: &'t Table,
+    horizon: u32,
+}
+
+impl<'t> Asker<'t> {
+    /// One that asks for keys of rows older than `horizon`.
+    pub fn new(holder: Arc<Mutex<Session>>, table: &'t Table, horizon: u32) -> Self {
+        Self { holder, table, horizon }
+    }
+}
+
+impl Asking for Asker<'_> {
+    fn same_between(&mut self, from: Option<i64>, to: Option<i64>) -> Result<Vec<Key>> {
+        let table = self.table;
+        let columns = numbers(table).unwrap_or_default();
+        let names: Vec<String> = columns.iter().filter_map(|&column| Some(ident(&table.relation.columns.get(column)?.name))).collect();
+        let first = names.first().ok_or_else(|| odd(table))?;
+        let mut session = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conditions = vec![is_old(&age(&mut session, self.horizon)?)];
+        conditions.extend(from.map(|from| format!("{first} >= '{from}'::pg_catalog.int8")));
+        conditions.extend(to.map(|to| format!("{first} < '{to}'::pg_catalog.int8")));
+        let (names, source, order) = (names.join(", "), table.source(), table.order.join(", "));
+        let rows = session.rows(&format!("SELECT {names} FROM {source} WHERE {} ORDER BY {order}", conditions.join(" AND ")))?;
+        let key = |row: Vec<Option<String>>| {
+            let parts =
+                row.into_iter().map(|part| Some((Value::Integer(part?.parse().ok()?), Fold::Binary))).collect::<Option<Vec<_>>>()?;
+            Key::of(parts.iter().map(|(value, fold)| (value, *fold)))
+        };
+        rows.into_iter().map(|row| key(row).ok_or_else(|| odd(table))).collect()
+    }
+}

@@ -1,0 +1,60 @@
+//! Unique indexes over expressions and over a part of the rows: the preview says who is in the way, and the holder gives way where asked.
+
+use crate::compare::sqlite3;
+use crate::hostile::{back_up, change, protected};
+
+/// A table, its index, what the backup has, and what was done since.
+const EACH: [(&str, &str, &str, &str); 4] = [
+    (
+        "(id INTEGER PRIMARY KEY, name TEXT)",
+        "(lower(name), id * 0)",
+        "(1, 'Ann'), (2, 'b')",
+        "UPDATE t SET id = 7, name = 'ANN' WHERE id = 1",
+    ),
+    (
+        "(id INTEGER PRIMARY KEY, seat TEXT COLLATE NOCASE, gone INT)",
+        "(seat) WHERE gone = '0' /* not (yet) */",
+        "(1, 'A5', 0), (2, 'a5', 1)",
+        "UPDATE t SET gone = 1 WHERE id = 1; INSERT INTO t VALUES (7, 'a5', 0)",
+    ),
+    (
+        "(id TEXT PRIMARY KEY, n REAL, twice AS (n * 2) STORED) WITHOUT ROWID",
+        "(twice COLLATE BINARY desc) WHERE n IS NOT NULL",
+        "('one', 1), ('two', 2), ('none', NULL)",
+        "UPDATE t SET id = 'other' WHERE n = 1",
+    ),
+    (
+        "(a TEXT, b BLOB)",
+        "(length(b), hex(b)) WHERE a IN ('x', 'y')",
+        "('x', x'00ff'), ('z', x'00ff')",
+        "UPDATE t SET a = 'y' WHERE a = 'x'",
+    ),
+];
+
+#[test]
+fn an_index_over_expressions_or_a_part_of_the_rows_makes_a_collision_in_the_preview() {
+    for (columns, index, rows, changed) in EACH {
+        let insert = if columns.contains("twice") { "INSERT INTO t(id, n)" } else { "INSERT INTO t" };
+        let made = format!("CREATE TABLE t{columns}; CREATE UNIQUE INDEX \"i (\" ON t{index}; {insert} VALUES {rows}");
+        let (place, database) = protected(&[&made]);
+        let backup = back_up(&place, "full");
+        let all = || sqlite3(&database, "SELECT * FROM t ORDER BY 1, 2");
+        let good = all();
+        change(&database, &[changed]);
+        let spoiled = all();
+        let preview = ["restore", "preview", &backup, "--model", "t", "--strategy", "replace"];
+        let plan = place.json(&preview);
+        assert_eq!(
+            (plan["models"][0]["collisions"].as_u64(), plan["safe_to_restore"].as_bool()),
+            (Some(1), Some(false)),
+            "{index}: {plan}"
+        );
+        let plan = place.json(&[&preview[..], &["--collisions", "holder"]].concat());
+        assert_eq!(plan["safe_to_restore"], true, "{index}: {plan}");
+        let restore =
+            place.json(&["restore", "run", "--plan", plan["plan"].as_str().unwrap(), "--reason", "a test", "--confirm", "app", "--yes"]);
+        assert_eq!(all(), good, "{index}");
+        place.expect(0, &["restore", "undo", restore["restore"].as_str().unwrap(), "--reason", "a test", "--yes"]);
+        assert_eq!(all(), spoiled, "{index}");
+    }
+}
