@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use backstop::error::Explain;
 use backstop::rows::{Digest, Row, Value};
+use backstop::sources::Looking;
 use backstop::sources::database::Database as Source;
 use backstop::sources::postgres::Address;
-use backstop::sources::{Looking, Snapshot};
 
 use crate::certificates::Certificates;
 use crate::common::postgres::{Cluster, Plan, bin};
