@@ -120,3 +120,31 @@ fn records_that_give_their_values_to_each_other_are_no_collision() {
     place.undo(&restore).unwrap();
     assert_eq!(rows(&database, "t"), "1,b,1 2,A,9 3,c,3");
 }
+
+#[test]
+fn a_row_that_an_expression_does_not_bear_hides_no_collision_of_others() {
+    let cluster = Cluster::start();
+    let database = cluster.database("unborne");
+    database.psql("CREATE TABLE t (id int PRIMARY KEY, n int, d int); INSERT INTO t VALUES (1, 10, 0), (2, 6, 3)");
+    let place = Place::backed_up(&database);
+    // What the backup has for 1 cannot be put into the index that there is now; 2 is in the way of what the backup has for 2.
+    database.psql("DELETE FROM t; CREATE UNIQUE INDEX ON t ((n / d)); INSERT INTO t VALUES (7, 4, 2)");
+    let plan = place.engine.preview(&asked("t", OnCollision::default()), &mut going).unwrap();
+    assert_eq!((plan.models[0].total, plan.models[0].collisions), (2, 1), "{:#?}", plan.findings);
+}
+
+#[test]
+fn where_null_is_a_value_like_any_other_two_of_them_are_a_collision() {
+    let cluster = Cluster::start();
+    let database = cluster.database("nulls");
+    if database.psql("SHOW server_version_num").parse::<u32>().unwrap() < 150_000 {
+        return;
+    }
+    database.psql("CREATE TABLE t (id int PRIMARY KEY, n int UNIQUE NULLS NOT DISTINCT); INSERT INTO t VALUES (1, NULL), (2, 5)");
+    let place = Place::backed_up(&database);
+    database.psql("UPDATE t SET id = 7 WHERE id = 1");
+    let plan = place.engine.preview(&asked("t", OnCollision::Holder), &mut going).unwrap();
+    assert_eq!((plan.models[0].delete, plan.safe_to_restore), (1, true), "{:#?}", plan.findings);
+    place.engine.restore(&plan.plan, Some("a test"), &mut going).unwrap();
+    assert_eq!(rows(&database, "t"), "1, 2,5");
+}

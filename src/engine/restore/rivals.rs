@@ -2,11 +2,11 @@
 //! expression or over a part of the rows, or an exclusion, makes one. It is asked about each record that would be written.
 
 use super::draft::Draft;
+use super::plan::OnCollision;
 use super::record::Record;
 use super::scratch::COLLISION;
 use super::strategy::Effect;
 use super::{Error, Progress, Result, Step, checks};
-use crate::engine::restore::plan::OnCollision;
 use crate::engine::tenants::Whose;
 use crate::rows::{Key, RelationKind, Row};
 use crate::sources::Rival;
@@ -15,11 +15,17 @@ use crate::sources::Rival;
 const AT_ONCE: usize = 200;
 /// Collisions that are kept in mind; of more the database tells when they are written.
 const MOST: usize = 100_000;
+/// Holders that are taken into the plan in one round: they are kept whole.
+const HOLDERS: usize = 10_000;
 
 /// A record and the live row in its way.
 struct Clash {
     key: Key,
-    rival: Rival,
+    holder: Key,
+    /// The columns that decide it.
+    columns: Vec<usize>,
+    /// The live row, where it may give way.
+    row: Option<Row>,
 }
 
 impl Draft<'_> {
@@ -61,28 +67,32 @@ impl Draft<'_> {
         if rows.is_empty() || found.len() >= MOST {
             return Ok(());
         }
-        for rival in self.live(model).rivals(&self.relations[model], &rows)? {
-            if let Some(key) = keys.get(rival.given).filter(|key| **key != rival.holder.key) {
-                found.push(Clash { key: key.clone(), rival });
-            }
+        let mut kept = found.iter().filter(|clash| clash.row.is_some()).count();
+        for Rival { given, holder, columns } in self.live(model).rivals(&self.relations[model], &rows)? {
+            let Some(key) = keys.get(given).filter(|key| **key != holder.key) else { continue };
+            // Another tenant's record gives way to nobody.
+            let yields = self.tenancy.as_ref().is_none_or(|tenancy| tenancy.whose(model, &holder) != Whose::Another);
+            let taken = yields && self.request.collisions == OnCollision::Holder && kept < HOLDERS;
+            kept += usize::from(taken);
+            found.push(Clash { key: key.clone(), holder: holder.key.clone(), columns, row: taken.then_some(holder) });
         }
         Ok(())
     }
 
     /// A record that waits for another to go or to change is done with it, or not at all.
-    fn settle_clash(&mut self, model: usize, Clash { key, rival }: Clash) -> Result<bool> {
-        let Rival { holder, columns, .. } = rival;
-        if self.scratch.get(model, &holder.key)?.is_some_and(|record| gives_up(&record, &columns)) {
-            self.scratch.lean((model, &key), (model, &holder.key), COLLISION)?;
+    fn settle_clash(&mut self, model: usize, Clash { key, holder, columns, row }: Clash) -> Result<bool> {
+        if self.scratch.get(model, &holder)?.is_some_and(|record| gives_up(&record, &columns)) {
+            self.scratch.lean((model, &key), (model, &holder), COLLISION)?;
             return Ok(false);
         }
         self.scratch.flag(model, &key, COLLISION)?;
-        let anothers = self.tenancy.as_ref().is_some_and(|tenancy| tenancy.whose(model, &holder) == Whose::Another);
-        if self.request.collisions != OnCollision::Holder || anothers || !self.scratch.give_way(model, &holder.key)? {
-            return Ok(false);
+        match row {
+            Some(row) if self.scratch.give_way(model, &holder)? => {
+                self.add(model, &checks::removal(row))?;
+                Ok(true)
+            }
+            _ => Ok(false),
         }
-        self.add(model, &checks::removal(holder))?;
-        Ok(true)
     }
 }
 

@@ -365,14 +365,20 @@ impl Snapshot for PostgresSnapshot {
     }
 
     fn rivals(&self, relation: &Relation, rows: &[Row]) -> Result<Vec<Rival>> {
+        let table = self.catalog.table(&relation.name)?;
         let mut found = Vec::new();
         for constraint in self.constraints(&relation.name)? {
-            let table = self.catalog.table(&relation.name)?;
-            match self.reading(|session| Ok((rivals::of(session, table, constraint, rows)?, ControlFlow::Continue(())))) {
-                Ok(rivals) => found.extend(rivals),
-                // An expression does not bear these values: the database says so of the row when it is written.
-                Err(Error::Database { .. }) => {}
-                Err(error) => return Err(error),
+            let ask = |rows: &[Row]| self.reading(|session| Ok((rivals::of(session, table, constraint, rows)?, ControlFlow::Continue(()))));
+            if let Ok(rivals) = ask(rows) {
+                found.extend(rivals);
+                continue;
+            }
+            // An expression does not bear the values of one of them: the database says so of that row when it is written.
+            for (given, row) in rows.iter().enumerate() {
+                match ask(std::slice::from_ref(row)) {
+                    Ok(rivals) => found.extend(rivals.into_iter().map(|rival| Rival { given, ..rival })),
+                    Err(_) => self.holder().run("SELECT 1")?,
+                }
             }
         }
         Ok(found)
