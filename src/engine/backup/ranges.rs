@@ -8,7 +8,8 @@ use crate::sources::{Asking, Tally};
 const IN_A_BLOCK: usize = 8;
 /// At most about so many ranges: what is held of them is bounded whatever the table's size.
 const MOST: usize = 1 << 16;
-/// A range holds the keys of at most so many blocks: they are gathered before it is known which of them are gone.
+/// A range holds the keys of at most so many blocks, or where keys lie evenly twice as many: they are gathered before it is known which of
+/// them are gone.
 const MOST_BLOCKS: usize = 16;
 /// Keys that are asked for at once where one range after the other needs to be asked about.
 const ASKED_AT_ONCE: u64 = 1 << 15;
@@ -25,6 +26,9 @@ pub(super) fn bounds((outline, blocks): (&[Key], usize), columns: usize) -> Opti
     if apart > most || firsts.windows(most + 1).any(|firsts| firsts.first() == firsts.last()) {
         return None;
     }
+    if let Some(even) = even(&firsts, parts) {
+        return Some(even);
+    }
     let ends: Vec<i64> = firsts.iter().copied().step_by(apart).chain(firsts.last().copied()).collect();
     let mut bounds = Vec::with_capacity(ends.len() * parts);
     for pair in ends.windows(2) {
@@ -34,6 +38,21 @@ pub(super) fn bounds((outline, blocks): (&[Key], usize), columns: usize) -> Opti
     }
     bounds.dedup();
     bounds.is_sorted().then_some(bounds)
+}
+
+/// Bounds that are multiples of a power of two, one after the other, about `parts` of them from each of `firsts` to the next: a source
+/// finds the range of a number by a shift. `None` where keys do not lie that evenly: a range shall not reach from one of `firsts` over the
+/// next to one behind it. (The last block may have few keys.)
+fn even(firsts: &[i64], parts: usize) -> Option<Vec<i64>> {
+    let (first, last) = (*firsts.first()?, *firsts.last()?);
+    let between = (firsts.len() - 1) as i128 * parts as i128;
+    let wanted = (i128::from(last) - i128::from(first)) * 3 / 2 / between.max(1);
+    let shift = wanted.checked_ilog2().unwrap_or(0);
+    let whole = firsts.len().saturating_sub(2);
+    let is_even = firsts[..whole].windows(2).all(|pair| i128::from(pair[1]) - i128::from(pair[0]) >= 1 << shift);
+    // What comes behind the last key is a range of its own.
+    let (from, to) = (first >> shift, (last >> shift) + i64::from(last >> shift < i64::MAX >> shift));
+    (is_even && whole > 1).then(|| (from..=to).map(|bound| bound << shift).collect())
 }
 
 /// What the source counts in each range.
@@ -117,6 +136,24 @@ mod tests {
         assert_eq!(bounds[16..18], [1600, 126_400], "what lies far away widens no other range");
         let apart = super::bounds((&outline, 4), 1).unwrap();
         assert_eq!((apart.len(), &apart[..3]), (97, &[0, 25, 50][..]), "of four blocks one was looked at");
+    }
+
+    #[test]
+    fn where_keys_lie_evenly_bounds_are_multiples_of_a_power_of_two() {
+        let even = |firsts: &[i64], blocks| {
+            let outline: Vec<Key> = firsts.iter().map(|first| key(&[*first])).collect();
+            super::bounds((&outline, blocks), 1).unwrap()
+        };
+        let bounds = even(&[1, 2341, 4681, 7021, 7500], 1);
+        assert_eq!((bounds.len(), bounds[0], bounds[1], bounds[30]), (31, 0, 256, 7680), "half as many as there are keys for, or more");
+        let apart = even(&[1, 18_721, 37_441, 56_161, 56_300], 8);
+        assert_eq!((apart[1], apart.len()), (256, 221), "of eight blocks one was looked at");
+        let negative = even(&[-7000, -4700, -2400, -100, 1], 1);
+        assert_eq!((negative[0], negative[1], *negative.last().unwrap()), (-7168, -6912, 256));
+        let (least, greatest) = (i64::MIN, i64::MAX);
+        let all = even(&[least, least / 2, 0, greatest / 2, greatest], 1);
+        assert_eq!((all.len(), all[0], all[31]), (32, least, greatest - ((1 << 59) - 1)));
+        assert_eq!(even(&[0, 800, 1600, 1601, 1602, 4000], 1)[..2], [0, 100], "where some lie closely, all ranges are as wide as it takes");
     }
 
     #[test]
