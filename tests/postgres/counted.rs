@@ -136,7 +136,7 @@ fn whatever_happens_to_keys_of_any_whole_type_an_increment_is_what_a_full_backup
         write!(sql, "UPDATE domained SET n = n + 10000 WHERE n = {};", news % 300).unwrap();
         write!(sql, "UPDATE alike SET b = b + 10000 WHERE b = {};", news % 3000).unwrap();
         // Beyond what a real tells apart, and further than all that the backup before has.
-        for far in ["9007199254740992", "-9007199254740992", "9223372036854775800", "-9223372036854775800"] {
+        for far in ["9007199254740992", "-9007199254740992", "9223372036854775790", "-9223372036854775790"] {
             write!(
                 sql,
                 "INSERT INTO exact SELECT {far} + i, 'new' FROM generate_series({round}, {round} + 7, 3) i ON CONFLICT DO NOTHING;"

@@ -8,9 +8,10 @@ use crate::sources::{Asking, Tally};
 const IN_A_BLOCK: usize = 8;
 /// At most about so many ranges: what is held of them is bounded whatever the table's size.
 const MOST: usize = 1 << 16;
-/// A range holds the keys of at most so many blocks, or where keys lie evenly twice as many: they are gathered before it is known which of
-/// them are gone.
+/// A range holds the keys of about so many blocks at most: they are gathered before it is known which of them are gone.
 const MOST_BLOCKS: usize = 16;
+/// So many times as many ranges may be made where that makes them even: those where keys are rare have none, and cost little.
+const MOST_EMPTY: usize = 4;
 /// Keys that are asked for at once where one range after the other needs to be asked about.
 const ASKED_AT_ONCE: u64 = 1 << 15;
 
@@ -40,19 +41,18 @@ pub(super) fn bounds((outline, blocks): (&[Key], usize), columns: usize) -> Opti
     bounds.is_sorted().then_some(bounds)
 }
 
-/// Bounds that are multiples of a power of two, one after the other, about `parts` of them from each of `firsts` to the next: a source
-/// finds the range of a number by a shift. `None` where keys do not lie that evenly: a range shall not reach from one of `firsts` over the
-/// next to one behind it. (The last block may have few keys.)
+/// Bounds that are multiples of a power of two, one after the other, so that where keys lie closest there are about `parts` of them from one
+/// of `firsts` to the next: a source finds the range of a number by a shift. `None` where that would be far more bounds than elsewhere are
+/// made. (From the last block's first key to the last key there may be few.)
 fn even(firsts: &[i64], parts: usize) -> Option<Vec<i64>> {
     let (first, last) = (*firsts.first()?, *firsts.last()?);
-    let between = (firsts.len() - 1) as i128 * parts as i128;
-    let wanted = (i128::from(last) - i128::from(first)) * 3 / 2 / between.max(1);
-    let shift = wanted.checked_ilog2().unwrap_or(0);
-    let whole = firsts.len().saturating_sub(2);
-    let is_even = firsts[..whole].windows(2).all(|pair| i128::from(pair[1]) - i128::from(pair[0]) >= 1 << shift);
+    let whole = firsts.get(..firsts.len().checked_sub(2)?)?;
+    let closest = whole.windows(2).map(|pair| i128::from(pair[1]) - i128::from(pair[0])).min()?;
+    let shift = (closest * 3 / 2 / parts as i128).checked_ilog2()?;
     // What comes behind the last key is a range of its own.
-    let (from, to) = (first >> shift, (last >> shift) + i64::from(last >> shift < i64::MAX >> shift));
-    (is_even && whole > 1).then(|| (from..=to).map(|bound| bound << shift).collect())
+    let (from, to) = (first >> shift, (last >> shift).saturating_add(1).min(i64::MAX >> shift));
+    let most = (MOST_EMPTY * parts * (firsts.len() - 1)).min(MOST);
+    (i128::from(to) - i128::from(from) < most as i128).then(|| (from..=to).map(|bound| bound << shift).collect())
 }
 
 /// What the source counts in each range.
@@ -145,7 +145,7 @@ mod tests {
             super::bounds((&outline, blocks), 1).unwrap()
         };
         let bounds = even(&[1, 2341, 4681, 7021, 7500], 1);
-        assert_eq!((bounds.len(), bounds[0], bounds[1], bounds[30]), (31, 0, 256, 7680), "half as many as there are keys for, or more");
+        assert_eq!((bounds.len(), bounds[0], bounds[1], bounds[30]), (31, 0, 256, 7680));
         let apart = even(&[1, 18_721, 37_441, 56_161, 56_300], 8);
         assert_eq!((apart[1], apart.len()), (256, 221), "of eight blocks one was looked at");
         let negative = even(&[-7000, -4700, -2400, -100, 1], 1);
@@ -153,7 +153,9 @@ mod tests {
         let (least, greatest) = (i64::MIN, i64::MAX);
         let all = even(&[least, least / 2, 0, greatest / 2, greatest], 1);
         assert_eq!((all.len(), all[0], all[31]), (32, least, greatest - ((1 << 59) - 1)));
-        assert_eq!(even(&[0, 800, 1600, 1601, 1602, 4000], 1)[..2], [0, 100], "where some lie closely, all ranges are as wide as it takes");
+        let rare = even(&[0, 2400, 4800, 20_000, 20_100, 20_200], 1);
+        assert_eq!((rare[1], rare.len()), (256, 80), "ranges are as many as it takes where keys lie closest");
+        assert_eq!(even(&[0, 2400, 4800, 200_000, 200_100, 200_200], 1)[..2], [0, 300], "up to some number");
     }
 
     #[test]
