@@ -24,7 +24,99 @@ pub struct Block {
     keys: Vec<u8>,
     /// Where each key ends.
     ends: Vec<usize>,
-    digests: Vec<RowDigest>,
+    digests: Vec<[u8; 16]>,
+}
+
+/// Entries where they lie, one behind the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stretch<'b> {
+    keys: &'b [u8],
+    /// Where the first key begins, and where each ends.
+    begin: usize,
+    ends: &'b [usize],
+    digests: &'b [[u8; 16]],
+}
+
+impl<'b> Stretch<'b> {
+    /// The entries with these `digests`: the first key begins in `keys` at `begin`, and each ends where `ends` says.
+    #[must_use]
+    pub fn new(keys: &'b [u8], begin: usize, ends: &'b [usize], digests: &'b [[u8; 16]]) -> Self {
+        Self { keys, begin, ends, digests }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True where there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The bytes of all keys.
+    #[must_use]
+    pub fn bytes(&self) -> &'b [u8] {
+        &self.keys[self.begin..self.ends.last().copied().unwrap_or(self.begin)]
+    }
+
+    /// Where each key ends in [`Stretch::bytes`].
+    pub fn ends(&self) -> impl Iterator<Item = usize> + use<'b> {
+        let begin = self.begin;
+        self.ends.iter().map(move |end| end - begin)
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> impl Iterator<Item = &'b [u8]> + use<'b> {
+        let (keys, mut begin) = (self.keys, self.begin);
+        self.ends.iter().map(move |&end| &keys[std::mem::replace(&mut begin, end)..end])
+    }
+
+    /// The digests.
+    #[must_use]
+    pub fn digests(&self) -> &'b [[u8; 16]] {
+        self.digests
+    }
+
+    /// The key and digest at `place`.
+    #[must_use]
+    pub fn get(&self, place: usize) -> Option<(&'b [u8], RowDigest)> {
+        let begin = place.checked_sub(1).map_or(self.begin, |before| self.ends[before]);
+        Some((&self.keys[begin..*self.ends.get(place)?], RowDigest(*self.digests.get(place)?)))
+    }
+
+    /// Those from one place to before another, as far as there are any.
+    #[must_use]
+    pub fn part(&self, from: usize, to: usize) -> Self {
+        let to = to.min(self.len());
+        let from = from.min(to);
+        let begin = from.checked_sub(1).map_or(self.begin, |before| self.ends[before]);
+        Self { keys: self.keys, begin, ends: &self.ends[from..to], digests: &self.digests[from..to] }
+    }
+
+    /// How many of their keys are less than `end`; they ascend.
+    #[must_use]
+    pub fn below(&self, end: &[u8]) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.get(middle).is_some_and(|(key, _)| key < end) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+}
+
+/// Keys and digests in key order, many at a time.
+pub trait Stretches: Known {
+    /// Those that come next, the one that it stands at first; none where no more come, and before the first step.
+    fn stretch(&self) -> Stretch<'_>;
+    /// Passes over so many of those, all of them at most; and goes to the first where it was not begun.
+    ///
+    /// # Errors
+    /// What reading the next met.
+    fn pass(&mut self, count: usize) -> Result<(), Self::Error>;
 }
 
 impl Block {
@@ -71,7 +163,7 @@ impl Block {
             }
             weight += entry_weight(key.len());
             self.ends.push(key.end);
-            self.digests.push(RowDigest(cursor.array()?));
+            self.digests.push(cursor.array()?);
             before = key;
         }
         cursor.finish()
@@ -92,8 +184,13 @@ impl Block {
     /// The key and digest at `place`.
     #[must_use]
     pub fn get(&self, place: usize) -> Option<(&[u8], RowDigest)> {
-        let begin = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some((&self.keys[begin..*self.ends.get(place)?], *self.digests.get(place)?))
+        self.all().get(place)
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Stretch<'_> {
+        Stretch::new(&self.keys, 0, &self.ends, &self.digests)
     }
 }
 
@@ -171,8 +268,22 @@ where
     }
 
     fn advance(&mut self) -> Result<(), E> {
+        self.pass(1)
+    }
+}
+
+impl<B, E> Stretches for Entries<B>
+where
+    B: Iterator<Item = Result<Vec<u8>, E>>,
+    E: From<Damage>,
+{
+    fn stretch(&self) -> Stretch<'_> {
+        if self.begun { self.block.all().part(self.at, self.block.len()) } else { Stretch::default() }
+    }
+
+    fn pass(&mut self, count: usize) -> Result<(), E> {
         if self.begun {
-            self.at += 1;
+            self.at = self.block.len().min(self.at + count);
         }
         self.begun = true;
         while self.at >= self.block.len() {

@@ -131,6 +131,16 @@ impl RelationDigest {
         }
     }
 
+    /// Takes the digests of the next rows.
+    pub fn push_all(&mut self, digests: &[[u8; 16]]) {
+        self.waiting.extend_from_slice(digests.as_flattened());
+        self.rows += digests.len() as u64;
+        if self.waiting.len() >= AT_ONCE {
+            self.hasher.update(&self.waiting);
+            self.waiting.clear();
+        }
+    }
+
     /// The rows taken and their digest.
     #[must_use]
     pub fn finish(&self) -> (u64, Digest) {
