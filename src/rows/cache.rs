@@ -148,23 +148,32 @@ impl Block {
         self.digests.clear();
         let mut cursor = Cursor::open(bytes, "digest cache", MAGIC, VERSION)?;
         let count = cursor.items(ENTRY_MIN)?;
-        let (mut before, mut weight) = (0..0, 0);
+        let (mut before, mut weight) = (Short::of(&[]), 0);
         for entry in 0..count {
             if weight >= BLOCK_WEIGHT {
                 return Err(Damage::Limit { what: "block of the digest cache", found: weight as u64, limit: BLOCK_WEIGHT as u64 });
             }
-            let shared = cursor.count(before.len())?;
             let begin = self.keys.len();
-            self.keys.extend_from_within(before.start..before.start + shared);
-            self.keys.extend_from_slice(cursor.string()?);
-            let key = begin..self.keys.len();
-            if entry > 0 && self.keys[before] >= self.keys[key.clone()] {
+            let short = cursor.peek().zip(before).and_then(|(next, before)| before.next(next));
+            let ascends = if let Some((key, taken)) = short {
+                cursor.take(taken)?;
+                self.keys.extend_from_slice(&key.bytes.to_be_bytes());
+                self.keys.truncate(begin + key.length);
+                before.replace(key).is_some_and(|before| before < key)
+            } else {
+                let from = self.ends.len().checked_sub(2).map_or(0, |before| self.ends[before]);
+                let shared = cursor.count(begin - from.min(begin))?;
+                self.keys.extend_from_within(from..from + shared);
+                self.keys.extend_from_slice(cursor.string()?);
+                before = Short::of(&self.keys[begin..]);
+                self.keys[from..begin] < self.keys[begin..]
+            };
+            if entry > 0 && !ascends {
                 return Err(Damage::Form { what: "order of the digest cache" });
             }
-            weight += entry_weight(key.len());
-            self.ends.push(key.end);
+            weight += entry_weight(self.keys.len() - begin);
+            self.ends.push(self.keys.len());
             self.digests.push(cursor.array()?);
-            before = key;
         }
         cursor.finish()
     }
@@ -192,6 +201,40 @@ impl Block {
     pub fn all(&self) -> Stretch<'_> {
         Stretch::new(&self.keys, 0, &self.ends, &self.digests)
     }
+}
+
+/// A key of up to sixteen bytes as a number, with zeros behind it: most are, and so they are put together and compared at once. Of two with
+/// the same number the one that is longer is the greater one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Short {
+    bytes: u128,
+    length: usize,
+}
+
+impl Short {
+    fn of(key: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 16];
+        bytes.get_mut(..key.len())?.copy_from_slice(key);
+        Some(Self { bytes: u128::from_be_bytes(bytes), length: key.len() })
+    }
+
+    /// The key that follows this one, and the bytes that it takes, where it is short as well; an entry has as many bytes as are looked at.
+    #[inline]
+    fn next(self, &[shared, suffix, ref bytes @ ..]: &[u8; ENTRY_MIN]) -> Option<(Self, usize)> {
+        let (shared, suffix) = (usize::from(shared), usize::from(suffix));
+        let length = shared + suffix;
+        if shared > self.length || length > 16 {
+            return None;
+        }
+        let bytes = (self.bytes & first_bytes(shared)) | (u128::from_be_bytes(*bytes).checked_shr(8 * shared as u32).unwrap_or(0));
+        Some((Self { bytes: bytes & first_bytes(length), length }, 2 + suffix))
+    }
+}
+
+/// The bits of so many bytes of sixteen.
+#[inline]
+fn first_bytes(count: usize) -> u128 {
+    u128::MAX.checked_shl(128 - 8 * count as u32).unwrap_or(0)
 }
 
 fn entry_weight(key: usize) -> usize {

@@ -84,6 +84,7 @@ pub(super) fn whole_row(key: &[u8]) -> Option<(RowDigest, u32)> {
 
 /// The whole numbers that the bytes of a key stand for, one for each place in `numbers`; false where it is made of anything else.
 #[must_use]
+#[inline]
 pub fn integers(key: &[u8], numbers: &mut [i64]) -> bool {
     let mut left = key;
     for number in numbers {
@@ -97,6 +98,7 @@ pub fn integers(key: &[u8], numbers: &mut [i64]) -> bool {
 /// Whole numbers below are reals as they are: 2^53.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
+#[inline]
 fn integer(part: &[u8; 11]) -> Option<i64> {
     let [NUMBER, a, b, c, d, e, f, g, h, rest @ ..] = *part else { return None };
     let ordered = u64::from_be_bytes([a, b, c, d, e, f, g, h]);

@@ -38,6 +38,9 @@ use changed::Upon;
 const LOOKED_AT: u64 = 32;
 const MOST_APART: u64 = 8;
 
+/// Sealed blocks are hardly larger.
+const BLOCK_USUAL: usize = 96 << 10;
+
 /// The largest head that is read.
 const HEAD_MAX: u64 = 64 << 10;
 
@@ -284,12 +287,12 @@ impl<'v> Cached<'v> {
     }
 }
 
-/// Nothing is allocated for a length that lies.
+/// Not much is allocated for a length that lies.
 fn block(file: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     file.read_exact(&mut length)?;
     let length = u32::from_le_bytes(length);
-    let mut sealed = Vec::new();
+    let mut sealed = Vec::with_capacity((length as usize).min(BLOCK_USUAL));
     file.take(u64::from(length)).read_to_end(&mut sealed)?;
     if sealed.len() as u64 == u64::from(length) { Ok(sealed) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }

@@ -55,6 +55,29 @@ proptest! {
     }
 
     #[test]
+    fn keys_of_any_length_come_back_from_a_cache_and_only_in_their_order(
+        keys in proptest::collection::btree_set(proptest::collection::vec(0..2_u8, 0..40), 1..40),
+        swapped: proptest::sample::Index,
+    ) {
+        let mut keys: Vec<Vec<u8>> = keys.into_iter().collect();
+        let block = |keys: &[Vec<u8>]| {
+            let mut blocks = cache::Blocks::default();
+            assert!(keys.iter().all(|key| blocks.push(key, RowDigest([7; 16])).is_none()));
+            cache::Block::decode(&blocks.finish().unwrap())
+        };
+        let decoded = block(&keys).unwrap();
+        prop_assert!(decoded.all().keys().eq(keys.iter()));
+        prop_assert!(keys.iter().enumerate().all(|(place, key)| decoded.all().below(key) == place));
+        if keys.len() > 1 {
+            let at = swapped.index(keys.len() - 1);
+            keys.swap(at, at + 1);
+            prop_assert!(block(&keys).is_err());
+            keys[at + 1] = keys[at].clone();
+            prop_assert!(block(&keys).is_err(), "the same twice");
+        }
+    }
+
+    #[test]
     fn cached_digests_come_back(keys in proptest::collection::btree_map(proptest::collection::vec(0..3_u8, 0..8), any::<[u8; 16]>(), 0..60), damaged: proptest::sample::Index) {
         let mut blocks = cache::Blocks::default();
         prop_assert!(keys.iter().all(|(key, digest)| blocks.push(key, RowDigest(*digest)).is_none()));
