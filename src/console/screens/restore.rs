@@ -1,15 +1,17 @@
 //! The restore walkthrough: one step a view, with all steps in a breadcrumb.
 
 use super::{differing, listing};
+use crate::console::commands;
 use crate::console::model::Model;
 use crate::console::model::list::scroll;
-use crate::console::model::plan::{PlanField, PlanModel};
+use crate::console::model::plan::{Finding, PlanField, PlanModel};
 use crate::console::model::records::ListKind;
 use crate::console::model::walk::{STRATEGIES, Step, Walk};
 use crate::console::theme::Role;
 use crate::console::widgets::canvas::{Canvas, Sign};
 use crate::console::widgets::table::{self, Cell, Column, Room, RowLook};
 use crate::console::widgets::{format, gauge, text};
+use crate::engine::restore::findings::who;
 
 const STEPS: [(&str, Step); 7] = [
     ("What", Step::What),
@@ -31,7 +33,7 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         Step::What => listing::draw(model, ListKind::Backups, &mut body),
         Step::Scope => scope(walk, &mut body),
         Step::Strategy => strategy(walk, &mut body),
-        Step::Preview | Step::Confirm => preview(walk, &mut body),
+        Step::Preview | Step::Confirm => preview(model, &mut body),
         Step::Records => differing::records(model, &mut body),
         Step::Record => differing::record(walk, &mut body),
         Step::Progress => progress(walk, &mut body),
@@ -77,6 +79,7 @@ fn breadcrumb(model: &Model, canvas: &mut Canvas<'_>) {
     }
     if here > Step::Strategy {
         of += &format!("   {}", walk.strategy_name());
+        of.extend(walk.resolved().map(|words| format!("   {words}")));
     }
     canvas.put(3, 1, &of, Role::Dim);
 }
@@ -169,11 +172,12 @@ fn plan_cells(it: &PlanModel, strong: bool, unicode: bool) -> Vec<Cell> {
     ]
 }
 
-fn preview(walk: &Walk, canvas: &mut Canvas<'_>) {
+fn preview(model: &Model, canvas: &mut Canvas<'_>) {
+    let walk = &model.walk;
     verdict(walk, canvas);
     let (width, height, unicode) = (canvas.width(), canvas.height(), canvas.unicode);
     let models = walk.shown_models();
-    let lines = under(walk, usize::from(width.saturating_sub(4)));
+    let lines = under(model, usize::from(width.saturating_sub(4)));
     // The table keeps most of the room; what does not fit under it is told from the gravest on.
     let kept = u16::try_from(lines.len()).unwrap_or(u16::MAX).min((height / 3).max(3));
     let room = height.saturating_sub(4 + kept);
@@ -195,7 +199,8 @@ fn preview(walk: &Walk, canvas: &mut Canvas<'_>) {
 }
 
 /// What stands under the table: the findings, gravest first, then the fields of the selected model.
-fn under(walk: &Walk, width: usize) -> Vec<(&'static str, Role, String)> {
+fn under(model: &Model, width: usize) -> Vec<(&'static str, Role, String)> {
+    let walk = &model.walk;
     let Some(plan) = &walk.plan else { return Vec::new() };
     let mut lines = Vec::new();
     let grave = |level: &str| match level {
@@ -210,8 +215,11 @@ fn under(walk: &Walk, width: usize) -> Vec<(&'static str, Role, String)> {
     }
     for finding in findings {
         let (sign, role) = gauge::state(&finding.level);
-        let model = finding.model.as_ref().filter(|model| !model.is_empty()).map(|model| format!("{model}: ")).unwrap_or_default();
-        let pieces = text::wrap(&text::sanitise(&format!("{}  {model}{}", finding.level, finding.message)), width);
+        let of = finding.model.as_ref().filter(|model| !model.is_empty()).map(|model| format!("{model}: ")).unwrap_or_default();
+        let who = who(finding.count, &finding.keys, &finding.holders);
+        let who = if who.is_empty() { who } else { format!(": {who}") };
+        let todo = if finding.level == "blocking" { format!(". {}", remedy(model, finding)) } else { String::new() };
+        let pieces = text::wrap(&text::sanitise(&format!("{}  {of}{}{who}{todo}", finding.level, finding.message)), width);
         for (at, piece) in pieces.into_iter().enumerate() {
             lines.push((if at == 0 { sign.text(true) } else { " " }, role, piece));
         }
@@ -226,6 +234,24 @@ fn under(walk: &Walk, width: usize) -> Vec<(&'static str, Role, String)> {
         lines.extend(text::wrap(&text::sanitise(&fields.join("   ")), width).into_iter().map(|piece| (" ", Role::Text, piece)));
     }
     lines
+}
+
+/// What to do about a finding that blocks: by the console's keys where it has some for it, else as the engine says it.
+fn remedy(model: &Model, finding: &Finding) -> String {
+    let key = |id| commands::named(id).and_then(|command| model.setup.keymap.keys(command)).unwrap_or_default();
+    match finding.option.as_str() {
+        "collisions" => format!("{} leaves them out, or deletes the record that holds the value.", key("preview-collisions")),
+        "blocked" => format!("{} leaves them out, or takes the parents too.", key("preview-parents")),
+        "row" => {
+            let [open, live, backup] = ["open", "record-live", "record-backup"].map(key);
+            format!("{open} shows them; there {live} leaves one as it is, {backup} takes it all the same.")
+        }
+        "tenants" => {
+            let [tenants, open, live] = ["scope-tenants", "open", "record-live"].map(key);
+            format!("{tenants} in the scope takes that tenant too; or {open} shows them, and {live} leaves one as it is.")
+        }
+        _ => finding.remedy.clone(),
+    }
 }
 
 fn verdict(walk: &Walk, canvas: &mut Canvas<'_>) {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::plan::{ModelPlan, Request};
+use super::record::plain;
 use super::strategy::Strategy;
 use crate::rows::{KeyKind, Relation};
 use crate::sources::{self, Snapshot};
@@ -33,6 +34,12 @@ pub struct Finding {
     pub count: u64,
     /// Some of their keys.
     pub keys: Vec<Json>,
+    /// Of a collision, for each of `keys`: the key of the live record that holds the value; null where no live record does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<Json>,
+    /// The option of a preview that decides it; empty where none does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub option: String,
     /// What to do about it.
     pub remedy: String,
 }
@@ -41,7 +48,16 @@ impl Finding {
     /// A finding about a model.
     #[must_use]
     pub fn new(level: Level, model: &str, message: String, remedy: &str) -> Self {
-        Self { level, model: model.into(), message, count: 0, keys: Vec::new(), remedy: remedy.into() }
+        Self {
+            level,
+            model: model.into(),
+            message,
+            count: 0,
+            keys: Vec::new(),
+            holders: Vec::new(),
+            option: String::new(),
+            remedy: remedy.into(),
+        }
     }
 
     /// The same about `count` records, of which `keys` are some.
@@ -49,6 +65,27 @@ impl Finding {
     pub fn about(self, count: u64, keys: Vec<Json>) -> Self {
         Self { count, keys, ..self }
     }
+
+    /// The same, decided by this option of a preview.
+    #[must_use]
+    pub fn decided(self, option: &str) -> Self {
+        Self { option: option.into(), ..self }
+    }
+}
+
+/// Which records a finding about `count` of them names: `id 1 (id 7 holds it), id 2, and 3 more`; empty where it names none.
+#[must_use]
+pub fn who(count: u64, keys: &[Json], holders: &[Json]) -> String {
+    let mut named = Vec::new();
+    for (at, key) in keys.iter().enumerate() {
+        let holder = holders.get(at).filter(|holder| !holder.is_null()).map(|holder| format!(" ({} holds it)", plain(holder)));
+        named.push(format!("{}{}", plain(key), holder.unwrap_or_default()));
+    }
+    let more = count.saturating_sub(keys.len() as u64);
+    if more > 0 && !named.is_empty() {
+        named.push(format!("and {more} more"));
+    }
+    named.join(", ")
 }
 
 /// `1 record`, `2 records`.

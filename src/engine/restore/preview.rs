@@ -344,7 +344,8 @@ fn take(
     let moved = said == Said::Moved || (effect == Effect::Delete && anothers()?);
     let moved = moved && choices.records.get(&key) != Some(&Side::Live);
     let effect = if said == Said::Usual && !moved { effect } else { Effect::Skip };
-    draft.add(model, &Record { key, state, effect, collision: false, blocked: false, moved, exchange: false, fields, backup, live })
+    let (collision, holder, blocked, exchange) = (false, None, false, false);
+    draft.add(model, &Record { key, state, effect, collision, holder, blocked, moved, exchange, fields, backup, live })
 }
 
 /// Entries that the backup has and that are not spoken of.

@@ -93,7 +93,7 @@ fn take_back(
     if edited > 0 {
         let message = format!("{} changed since the restore", records(edited));
         let remedy = "Choose for each: --row MODEL:KEY=backup takes it back all the same, =live leaves it.";
-        draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, remedy).about(edited, keys));
+        draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, remedy).about(edited, keys).decided("row"));
     }
     Ok(())
 }
@@ -129,6 +129,7 @@ fn way_back(compared: &[usize], image: Image, now: Option<Row>, back: bool) -> O
         state,
         effect,
         collision: false,
+        holder: None,
         blocked: false,
         moved: false,
         exchange: false,
