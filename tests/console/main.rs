@@ -153,6 +153,14 @@ fn a_collision_is_shown_with_who_holds_the_value_and_is_decided_where_it_stands(
 }
 
 #[test]
+fn one_is_told_from_several() {
+    let mut console = Driven::new(Memory { models: 1, ..Memory::new() }, setup(), 80, 24);
+    assert!(console.keys("5 Enter").screen().contains("The one model, 1,204 records."));
+    assert!(console.keys("Space").screen().contains("1 of 1 model, 1,204 records."));
+    assert!(console.keys("Enter").screen().contains("   1 model"));
+}
+
+#[test]
 fn going_back_keeps_the_choices_and_never_quits() {
     let mut console = console(80, 24);
     console.keys("5 Enter Space Enter j Enter Esc Esc");

@@ -49,6 +49,8 @@ pub struct Memory {
     pub app: &'static str,
     /// How many records differ in the model that has conflicts; every seventh hundredth is one.
     pub differing: usize,
+    /// How many models a backup holds, of two.
+    pub models: usize,
     /// Whether a record takes the unique value of another one, until something is chosen for that.
     pub collides: bool,
     /// What was done.
@@ -68,6 +70,7 @@ impl Memory {
             stored: 250,
             app: "school",
             differing: 21,
+            models: 2,
             collides: false,
             done: Mutex::default(),
         }
@@ -306,7 +309,7 @@ fn collided(plan: &mut PlanSummary, preview: &Preview) {
         keys: vec![serde_json::json!({"id": 3})],
         holders: vec![serde_json::json!({"id": 12})],
         option: "collisions".into(),
-        remedy: "--collisions skip leaves them out, holder deletes the record that holds the value.".into(),
+        remedy: "--collisions skip leaves out what collides, holder deletes the record that holds the value.".into(),
     };
     plan.findings.extend((plan.models[1].collisions > 0).then_some(collision));
 }
@@ -411,7 +414,7 @@ impl Backend for Memory {
                 steps: vec!["Is the server up?".into()],
                 ..Detail::default()
             }),
-            Query::Models { .. } => Answer::Models(scope()),
+            Query::Models { .. } => Answer::Models(scope().into_iter().take(self.models).collect()),
             Query::Rows { from, conflict, limit, .. } => {
                 let row = |at: usize| rows().get(at).cloned().unwrap_or_else(|| further(at));
                 let found = conflict.and_then(|place| (place..self.differing).find(|at| row(*at).state == "conflict"));

@@ -70,8 +70,7 @@ fn breadcrumb(model: &Model, canvas: &mut Canvas<'_>) {
     if here > Step::Scope {
         of += &match walk.included.len() {
             0 => "   all models".to_owned(),
-            1 => "   one model".to_owned(),
-            some => format!("   {some} models"),
+            some => format!("   {}", format::counted(some as u64, "model")),
         };
         if !walk.tenants.is_empty() {
             of += &format!("   tenants {}", walk.tenants.join(", "));
@@ -93,9 +92,11 @@ fn scope(walk: &Walk, canvas: &mut Canvas<'_>) {
     } else {
         chosen.map(|scope| scope.records).sum()
     };
+    let (models, records) = (format::counted(walk.models.len() as u64, "model"), format::counted(records, "record"));
     let said = match walk.included.len() {
-        0 => format!("All {} models, {} records.", walk.models.len(), format::count(records)),
-        some => format!("{some} of {} models, {} records.", walk.models.len(), format::count(records)),
+        0 if walk.models.len() == 1 => format!("The one model, {records}."),
+        0 => format!("All {models}, {records}."),
+        some => format!("{some} of {models}, {records}."),
     };
     let said = if walk.tenants.is_empty() { said } else { format!("{said} Only the tenants {}.", walk.tenants.join(", ")) };
     canvas.line(1, 0, &[(Role::Strong, &said), (Role::Dim, "   Space narrows to some; Enter goes on.")]);
@@ -240,8 +241,8 @@ fn under(model: &Model, width: usize) -> Vec<(&'static str, Role, String)> {
 fn remedy(model: &Model, finding: &Finding) -> String {
     let key = |id| commands::named(id).and_then(|command| model.setup.keymap.keys(command)).unwrap_or_default();
     match finding.option.as_str() {
-        "collisions" => format!("{} leaves them out, or deletes the record that holds the value.", key("preview-collisions")),
-        "blocked" => format!("{} leaves them out, or takes the parents too.", key("preview-parents")),
+        "collisions" => format!("{} leaves out what collides, or deletes the record that holds the value.", key("preview-collisions")),
+        "blocked" => format!("{} leaves out what lacks its parent, or takes the parents too.", key("preview-parents")),
         "row" => {
             let [open, live, backup] = ["open", "record-live", "record-backup"].map(key);
             format!("{open} shows them; there {live} leaves one as it is, {backup} takes it all the same.")
@@ -259,9 +260,10 @@ fn verdict(walk: &Walk, canvas: &mut Canvas<'_>) {
     let (sign, role, text) = match (&walk.plan, &walk.problem, walk.comparing) {
         (_, _, Some(_)) => {
             let all = if walk.included.is_empty() { walk.models.len() } else { walk.included.len() };
-            let of = if all == 0 { String::new() } else { format!(" of {all}") };
+            let done = walk.arrived.len() as u64;
+            let of = if all == 0 { format::counted(done, "model") } else { format!("{done} of {}", format::counted(all as u64, "model")) };
             let at = walk.progress.phase.strip_prefix("compare ").map(|model| format!("   now {model}")).unwrap_or_default();
-            (Sign::Running, Role::Running, format!("Comparing: {}{of} models done. X stops; nothing is touched.{at}", walk.arrived.len()))
+            (Sign::Running, Role::Running, format!("Comparing: {of} done. X stops; nothing is touched.{at}"))
         }
         (_, Some(problem), _) => (Sign::Critical, Role::Critical, problem.clone()),
         (Some(_), _, _) if walk.stale => {
@@ -273,8 +275,8 @@ fn verdict(walk: &Walk, canvas: &mut Canvas<'_>) {
             if !plan.safe_to_restore {
                 (Sign::Critical, Role::Critical, format!("Cannot {can} like this: see the findings. Nothing has been touched."))
             } else if warnings > 0 {
-                let word = if warnings == 1 { "warning" } else { "warnings" };
-                (Sign::Warning, Role::Warning, format!("Can {can}, with {warnings} {word}. Nothing has been touched."))
+                let warnings = format::counted(warnings as u64, "warning");
+                (Sign::Warning, Role::Warning, format!("Can {can}, with {warnings}. Nothing has been touched."))
             } else {
                 (Sign::Good, Role::Good, format!("Can {can}. Nothing has been touched."))
             }
@@ -292,7 +294,7 @@ fn progress(walk: &Walk, canvas: &mut Canvas<'_>) {
         gauge::draw(canvas, 1, 3, width, walk.progress.done, walk.progress.total);
         canvas.put(width + 3, 3, &gauge::percent(walk.progress.done, walk.progress.total), Role::Text);
     } else {
-        canvas.put(3, 3, &format!("{} records", format::count(walk.progress.done)), Role::Dim);
+        canvas.put(3, 3, &format::counted(walk.progress.done, "record"), Role::Dim);
     }
 }
 

@@ -15,6 +15,7 @@ use super::strategy::State;
 use super::tenants::must_be_theirs;
 use super::{Error, Progress, Result, Step};
 use crate::engine::tenants::{Tenancy, Whose};
+use crate::numbers::counted;
 use crate::rows::difference::FieldKind;
 use crate::rows::{Key, Relation, RelationKind};
 use crate::sources::{Content, Glancing, Looking, Reference, Snapshot, Unique};
@@ -254,22 +255,22 @@ fn refused(model: &ModelPlan, named: &mut BTreeMap<&str, Named>, request: &Reque
     let mut say = |name: &str, count: u64, blocks: bool, what: &str, (option, remedy): (&str, &str)| {
         if count > 0 {
             // An undo has no such options: it puts back what was there, or leaves it.
-            let (option, remedy) = if undo { ("row", "Leave them as they are: --row MODEL:KEY=live.") } else { (option, remedy) };
+            let (option, remedy) = if undo { ("row", "Leave each as it is: --row MODEL:KEY=live.") } else { (option, remedy) };
             let level = if blocks { Level::Blocking } else { Level::Warning };
-            let message = format!("{} {what}", findings::records(count));
+            let message = format!("{} {what}", counted(count, "record"));
             let Named { keys, holders } = named.remove(name).unwrap_or_default();
             let holders = if name == "collision" { holders } else { Vec::new() };
             found.push(Finding { holders, ..Finding::new(level, &model.model, message, remedy).about(count, keys).decided(option) });
         }
     };
     let what = "would take a unique value that another live record holds";
-    let remedy = ("collisions", "--collisions skip leaves them out, holder deletes the record that holds the value.");
+    let remedy = ("collisions", "--collisions skip leaves out what collides, holder deletes the record that holds the value.");
     say("collision", model.collisions, request.collisions != OnCollision::Skip, what, remedy);
-    let what = "belong to another tenant now, or did when the backup was made; nothing of others is touched";
+    let what = "of another tenant now, or when the backup was made; nothing of others is touched";
     let remedy = ("tenants", "Take that tenant too (--tenant), or leave them out: --row MODEL:KEY=live.");
     say("moved", model.moved, true, what, remedy);
     let what = "would leave a reference without what it refers to";
-    let remedy = ("blocked", "--blocked parents takes the parents too, skip leaves them out.");
+    let remedy = ("blocked", "--blocked parents takes the parents too, skip leaves out what lacks its parent.");
     say("blocked", model.blocked, request.blocked != OnBlocked::Skip, what, remedy);
     found
 }

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use super::plan::{ModelPlan, Request};
 use super::record::plain;
 use super::strategy::Strategy;
+use crate::numbers::counted;
 use crate::rows::{KeyKind, Relation};
 use crate::sources::{self, Snapshot};
 
@@ -88,12 +89,6 @@ pub fn who(count: u64, keys: &[Json], holders: &[Json]) -> String {
     named.join(", ")
 }
 
-/// `1 record`, `2 records`.
-#[must_use]
-pub fn records(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "record" } else { "records" })
-}
-
 /// Names of fields that only record the time of a change.
 const TIMES_OF_CHANGE: [&str; 7] = ["updated_at", "last_login", "modified", "modified_at", "updated", "last_modified", "changed_at"];
 
@@ -109,11 +104,11 @@ pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Ve
     if model.strategy == Strategy::Replace && model.update > 0 {
         let blank: u64 = model.fields.iter().map(|field| field.blank).sum();
         let change: u64 = model.fields.iter().map(|field| field.change).sum();
-        warn(Level::Warning, blank, format!("{blank} live values would be erased: the backup has none"), "Merge keeps them.");
+        warn(Level::Warning, blank, format!("{} would be erased: the backup has none", counted(blank, "live value")), "Merge keeps them.");
         warn(
             Level::Warning,
             change,
-            format!("{change} live values that differ would be overwritten"),
+            format!("{} would be overwritten with the backup's", counted(change, "live value")),
             "Merge keeps them; or choose per record.",
         );
     }
@@ -121,11 +116,11 @@ pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Ve
         warn(
             Level::Warning,
             model.delete,
-            format!("{} would be deleted: the backup does not have them", records(model.delete)),
-            "Leave --exact out.",
+            format!("{} would be deleted: the backup does not have them", counted(model.delete, "record")),
+            if request.exact { "Leave --exact out." } else { "Leave --collisions holder out." },
         );
     } else {
-        let message = format!("{} in the live data only; they stay", records(model.live_only));
+        let message = format!("{} in the live data only: left as is", counted(model.live_only, "record"));
         warn(Level::Info, model.live_only, message, "Replace with --exact deletes them.");
     }
     if relation.key == KeyKind::WholeRow {
@@ -135,7 +130,8 @@ pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Ve
     for field in &model.fields {
         let ignored = request.ignore.get(&model.model).is_some_and(|names| names.contains(&field.field));
         if !ignored && TIMES_OF_CHANGE.contains(&field.field.to_ascii_lowercase().as_str()) {
-            let message = format!("{} only records the time of a change, and differs in {}", field.field, records(field.conflicts));
+            let message =
+                format!("{} only records the time of a change, and differs in {}", field.field, counted(field.conflicts, "record"));
             warn(Level::Info, field.conflicts, message, &format!("--ignore {}:{} leaves it out.", model.model, field.field));
         }
     }
@@ -148,9 +144,9 @@ pub fn of_undone(model: &ModelPlan) -> Vec<Finding> {
     let filled: u64 = model.fields.iter().map(|field| field.blank).sum();
     let changed: u64 = model.fields.iter().map(|field| field.change + field.fill).sum();
     let told = [
-        (filled, format!("{filled} values that the restore filled are emptied again")),
-        (changed, format!("{changed} values become again what they were before the restore")),
-        (model.delete, format!("{} that the restore created would be deleted", records(model.delete))),
+        (filled, format!("{} that the restore filled: emptied again", counted(filled, "value"))),
+        (changed, format!("{} that the restore changed: put back as before it", counted(changed, "value"))),
+        (model.delete, format!("{} that the restore created would be deleted", counted(model.delete, "record"))),
     ];
     let touched = told.into_iter().filter(|(count, _)| *count > 0);
     touched
@@ -167,7 +163,7 @@ pub fn of_triggers(live: &dyn Snapshot, models: &[ModelPlan]) -> Result<Vec<Find
         |table: &str| models.iter().find(|model| model.model == table).map_or(0, |model| model.create + model.update + model.delete);
     let findings = live.triggers()?.into_iter().filter_map(|trigger| {
         let count = written(&trigger.table);
-        let message = format!("the {} {} will not fire for {}", trigger.kind, trigger.name, records(count));
+        let message = format!("the {} {} will not fire for {}", trigger.kind, trigger.name, counted(count, "record"));
         let remedy = "Do by hand what it would have done, where that matters.";
         (count > 0).then(|| Finding::new(Level::Warning, &trigger.table, message, remedy).about(count, Vec::new()))
     });
