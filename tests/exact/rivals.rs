@@ -49,6 +49,8 @@ fn an_index_over_expressions_or_a_part_of_the_rows_makes_a_collision_in_the_prev
             (Some(1), Some(false)),
             "{index}: {plan}"
         );
+        let row = &plan["findings"].as_array().unwrap().iter().find(|finding| finding["option"] == "collisions").unwrap();
+        assert_eq!((row["keys"][0].is_object(), row["holders"][0].is_object()), (true, true), "{index}: {plan}");
         let plan = place.json(&[&preview[..], &["--collisions", "holder"]].concat());
         assert_eq!(plan["safe_to_restore"], true, "{index}: {plan}");
         let restore =

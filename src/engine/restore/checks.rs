@@ -3,7 +3,7 @@
 //! Each record that is written claims values ([`Claims::add`]); then the live rows of the models concerned are read once
 //! more and each says whose claims it disputes ([`Claims::meet`]).
 
-use super::record::Record;
+use super::record::{Record, key_json};
 use super::scratch::{BLOCKED, COLLISION, Claim, Mark, Scratch};
 use super::strategy::{Effect, State};
 use super::{Error, Result};
@@ -111,17 +111,18 @@ impl Claims {
         Ok(false)
     }
 
-    /// Lets a live row dispute the claims; true where it holds a unique value that a record would take.
+    /// Lets a live row of a relation dispute the claims; true where it holds a unique value that a record would take.
     ///
     /// # Errors
     /// What the scratch space met.
-    pub fn meet(&self, scratch: &Scratch, model: usize, row: &Row) -> Result<bool> {
+    pub fn meet(&self, scratch: &Scratch, (model, relation): (usize, &Relation), row: &Row) -> Result<bool> {
         let key = &row.key;
         let makes = |claim, id, mark: &Mark| scratch.makes(claim, id, mark, model, key);
         let mut holds = false;
         for (id, tuple) in self.uniques.iter().enumerate().filter(|(_, tuple)| tuple.model == model) {
             let Some(mark) = mark(row, &tuple.part) else { continue };
             for (place, taker) in scratch.claimants(Claim::Take, id, &mark)?.into_iter().filter(|(_, taker)| taker != key) {
+                scratch.held(place, &taker, &key_json(relation, Some(row), key).to_string())?;
                 if makes(Claim::Leave, id, &mark)? {
                     scratch.lean((place, &taker), (model, key), COLLISION)?;
                 } else {
@@ -182,6 +183,7 @@ pub fn removal(row: Row) -> Record {
         state: State::LiveOnly,
         effect: Effect::Delete,
         collision: false,
+        holder: None,
         blocked: false,
         moved: false,
         exchange: false,

@@ -60,6 +60,7 @@ const TABLES: &str = "
     CREATE TABLE claim(kind INTEGER, id INTEGER, mark BLOB, model INTEGER, key BLOB, PRIMARY KEY(kind, id, mark, model, key)) WITHOUT ROWID;
     CREATE INDEX claim_of ON claim(model, key, kind);
     CREATE TABLE lean(model INTEGER, key BLOB, on_model INTEGER, on_key BLOB, flag INTEGER, PRIMARY KEY(model, key, on_model, on_key, flag)) WITHOUT ROWID;
+    CREATE TABLE holder(model INTEGER, key BLOB, shown TEXT, PRIMARY KEY(model, key)) WITHOUT ROWID;
     BEGIN;";
 
 /// A record leans on another that is not done, or needs what nobody gives.
@@ -183,6 +184,16 @@ impl Scratch {
         Ok(())
     }
 
+    /// Notes which live record holds a unique value that a record takes: its key as JSON. The first one is kept.
+    ///
+    /// # Errors
+    /// What writing met.
+    pub fn held(&self, model: usize, key: &Key, holder: &str) -> Result<()> {
+        let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO holder VALUES (?1, ?2, ?3)")?;
+        insert.execute(params![place(model), key.as_bytes(), holder])?;
+        Ok(())
+    }
+
     /// Takes a record out for a reason.
     ///
     /// # Errors
@@ -198,7 +209,9 @@ impl Scratch {
     /// # Errors
     /// What writing met.
     pub fn reset(&self) -> Result<()> {
-        Ok(self.db.execute_batch("UPDATE record SET flags = 0 WHERE flags <> 0; DELETE FROM lean; DELETE FROM claim WHERE kind = 6;")?)
+        Ok(self.db.execute_batch(
+            "UPDATE record SET flags = 0 WHERE flags <> 0; DELETE FROM lean; DELETE FROM holder; DELETE FROM claim WHERE kind = 6;",
+        )?)
     }
 
     /// Takes out what depends on what was taken out, until nothing changes.
@@ -251,14 +264,17 @@ impl Scratch {
     pub fn each(&self, model: usize, each: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
         let sql =
             "SELECT payload, flags, effect = 1 AND EXISTS (SELECT 1 FROM lean l JOIN record o ON o.model = l.on_model AND o.key = l.on_key
-                AND o.effect = 1 WHERE l.model = record.model AND l.key = record.key AND l.flag = 1)
+                AND o.effect = 1 WHERE l.model = record.model AND l.key = record.key AND l.flag = 1),
+                CASE WHEN flags & 1 THEN (SELECT shown FROM holder h WHERE h.model = record.model AND h.key = record.key) END
             FROM record WHERE model = ?1 ORDER BY key";
         let mut find = self.db.prepare_cached(sql)?;
         let mut rows = find.query([place(model)])?;
         while let Some(row) = rows.next()? {
             let (payload, flags, exchange): (Vec<u8>, i64, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let holder: Option<String> = row.get(3)?;
             let mut record = record::decode(&mut &payload[..]).ok_or_else(broken)?;
             record.collision = flags & COLLISION != 0;
+            record.holder = holder.map(|shown| serde_json::from_str(&shown).map_err(|_| broken())).transpose()?;
             record.blocked = flags & BLOCKED != 0;
             if flags != 0 {
                 record.effect = Effect::Skip;
