@@ -88,7 +88,12 @@ const MIXED: &str = "CREATE DOMAIN number AS integer;
     INSERT INTO wide VALUES (-2147483648, -32768, 'least'), (2147483647, 32767, 'greatest');
     INSERT INTO object SELECT (i::bigint * 2097151)::oid, 'o' FROM generate_series(0, 2000) i; INSERT INTO object VALUES (4294967295, 'greatest');
     INSERT INTO domained SELECT i / 3, i % 3 - 1, 'd' FROM generate_series(-900, 900) i ON CONFLICT DO NOTHING;
-    INSERT INTO alike SELECT 1, i, 'a' FROM generate_series(1, 3000) i";
+    INSERT INTO alike SELECT 1, i, 'a' FROM generate_series(1, 3000) i;
+    CREATE TABLE even (id bigint PRIMARY KEY, t text);
+    INSERT INTO even SELECT i, 'e' FROM generate_series(-7000, 6999) i;
+    CREATE TABLE exact (id bigint PRIMARY KEY, t text);
+    INSERT INTO exact SELECT i, 'n' FROM generate_series(9007199254739892, 9007199254740992) i;
+    INSERT INTO exact SELECT -i, 'n' FROM generate_series(9007199254739892, 9007199254740991) i";
 
 /// What a wish for a chance is answered with: the same every time.
 struct Chance(u64);
@@ -109,6 +114,8 @@ fn whatever_happens_to_keys_of_any_whole_type_an_increment_is_what_a_full_backup
         ("object", "(o::bigint)::text"),
         ("domained", "(n + b)::text"),
         ("alike", "(a + b)::text"),
+        ("even", "(id)::text"),
+        ("exact", "(id)::text"),
     ]);
     let mut chance = Chance(7);
     for round in 0..6 {
@@ -128,11 +135,21 @@ fn whatever_happens_to_keys_of_any_whole_type_an_increment_is_what_a_full_backup
         write!(sql, "INSERT INTO wide SELECT i * {news} - 77, i, 'new' FROM generate_series(-9, 9) i ON CONFLICT DO NOTHING;").unwrap();
         write!(sql, "UPDATE domained SET n = n + 10000 WHERE n = {};", news % 300).unwrap();
         write!(sql, "UPDATE alike SET b = b + 10000 WHERE b = {};", news % 3000).unwrap();
+        // Beyond what a real tells apart, and further than all that the backup before has.
+        for far in ["9007199254740992", "-9007199254740992", "9223372036854775790", "-9223372036854775790"] {
+            write!(
+                sql,
+                "INSERT INTO exact SELECT {far} + i, 'new' FROM generate_series({round}, {round} + 7, 3) i ON CONFLICT DO NOTHING;"
+            )
+            .unwrap();
+            write!(sql, "INSERT INTO even SELECT {far} + i, 'new' FROM generate_series({round}, {round} + 7, 3) i ON CONFLICT DO NOTHING;")
+                .unwrap();
+        }
         let models = journey.after(&sql);
         let asked = models.keys().map(String::as_str).collect::<Vec<_>>();
         // Where nearly all went, a new base is made.
         if round < 5 {
-            assert_eq!(asked, ["alike", "big", "domained", "object", "wide"], "round {round}");
+            assert_eq!(asked, ["alike", "big", "domained", "even", "exact", "object", "wide"], "round {round}");
         }
         let [incremental, full] = [BackupType::Incremental, BackupType::Full].map(|kind| digests(&journey, kind));
         assert_eq!(incremental, full, "round {round}: what reading everything gives");

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address::Address;
 use super::catalog::{Catalog, LARGE_OBJECTS, Table};
+use super::counting;
 use super::dump;
 use super::large_objects;
 use super::pass::{self, Many, Single};
@@ -339,7 +340,7 @@ impl Snapshot for PostgresSnapshot {
             return Ok(None);
         }
         let table = self.catalog.table(&relation.name)?;
-        self.reading(|session| Ok((written::tally(session, table, bounds)?, ControlFlow::Continue(()))))
+        self.reading(|session| Ok((counting::tally(session, table, bounds)?, ControlFlow::Continue(()))))
     }
 
     fn scan_written(
