@@ -321,6 +321,30 @@ pub trait Snapshot {
         Ok(Vec::new())
     }
 
+    /// Whether only the source can tell which values of these columns of `relation` are equal, and not their bytes.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn compares(&self, _relation: &Relation, _columns: &[usize]) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The rows that have the same in these columns as `rows`, of which nothing else is looked at.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn holders(&self, _relation: &Relation, _columns: &[usize], _rows: &[Row]) -> Result<Vec<Rival>> {
+        Ok(Vec::new())
+    }
+
+    /// A number for each of `rows`: the same for those that have the same in these columns.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn alike(&self, _relation: &Relation, _columns: &[usize], rows: &[&Row]) -> Result<Vec<usize>> {
+        Ok((0..rows.len()).collect())
+    }
+
     /// Whether a row like this one would be read: false for an entry of a tree that a glob leaves out.
     fn covers(&self, _row: &Row) -> bool {
         true
