@@ -52,12 +52,20 @@ impl<'b> Cursor<'b> {
         Ok(Self { left, what })
     }
 
+    /// The next bytes, which are not taken; `None` where so many are not left.
+    #[inline]
+    pub(super) fn peek<const N: usize>(&self) -> Option<&'b [u8; N]> {
+        self.left.first_chunk()
+    }
+
+    #[inline]
     pub(super) fn take(&mut self, length: usize) -> Result<&'b [u8], Damage> {
         let (taken, left) = self.left.split_at_checked(length).ok_or(Damage::Short { what: self.what })?;
         self.left = left;
         Ok(taken)
     }
 
+    #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
         let (taken, left) = self.left.split_first_chunk::<N>().ok_or(Damage::Short { what: self.what })?;
         self.left = left;

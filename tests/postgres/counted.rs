@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use backstop::catalog::BackupType;
 use backstop::rows::Digest;
@@ -56,23 +57,69 @@ fn what_came_back_or_went_elsewhere_is_read() {
     assert_eq!(journey.increment(), told([("long", 1)]));
 }
 
+/// The digest cache of the only model, and what changed upon it.
+fn caches(journey: &Journey) -> (PathBuf, PathBuf) {
+    let app = std::fs::read_dir(journey.place.engine.home().cache()).unwrap().next().unwrap().unwrap().path();
+    let files: Vec<PathBuf> = std::fs::read_dir(app).unwrap().map(|file| file.unwrap().path()).collect();
+    let cache = files.iter().find(|file| file.extension().is_none()).unwrap().clone();
+    let changes = cache.with_extension("changes");
+    assert!(files.iter().all(|file| *file == cache || *file == changes), "nothing unfinished stays: {files:?}");
+    (cache, changes)
+}
+
 #[test]
 fn a_cache_that_is_torn_is_not_believed() {
     let mut journey = Journey::of(LONG);
-    assert_eq!(journey.after("DELETE FROM long WHERE id IN (7, 9)"), told([("long", 5999)]));
-    let mut caches = Vec::new();
-    for app in std::fs::read_dir(journey.place.engine.home().cache()).unwrap() {
-        caches.extend(std::fs::read_dir(app.unwrap().path()).unwrap().map(|file| file.unwrap().path()));
-    }
-    assert_eq!(caches.len(), 1);
-    for part in [10, 50, 90] {
-        let mut bytes = std::fs::read(&caches[0]).unwrap();
+    let (cache, changes) = caches(&journey);
+    for (place, file) in [&cache, &cache, &cache, &changes, &changes, &changes].into_iter().enumerate() {
+        let (id, part) = (100 * place + 7, [10, 50, 90][place % 3]);
+        let left = 6000 - 3 * place as u64;
+        assert_eq!(journey.after(&format!("DELETE FROM long WHERE id = {id}")), told([("long", left)]));
+        let mut bytes = std::fs::read(file).unwrap();
         let at = bytes.len() * part / 100;
         bytes[at] ^= 1;
-        std::fs::write(&caches[0], bytes).unwrap();
-        assert_eq!(journey.after(&format!("DELETE FROM long WHERE id IN ({part}, 2{part})")), told([]), "torn at {part} %");
+        std::fs::write(file, bytes).unwrap();
+        let deleted = format!("DELETE FROM long WHERE id IN ({}, {})", id + 1, id + 20);
+        assert_eq!(journey.after(&deleted), told([]), "{} torn at {part} %", file.display());
         assert!(!journey.increment().is_empty());
+        assert!(cache.exists() && !changes.exists(), "what was compared whole is a cache anew");
     }
+}
+
+#[test]
+fn what_changed_is_written_beside_the_cache_until_it_is_much() {
+    let mut journey = Journey::of(LONG);
+    let (cache, changes) = caches(&journey);
+    let whole = std::fs::read(&cache).unwrap();
+    assert!(!changes.exists());
+    for (sql, same) in [
+        ("DELETE FROM long WHERE id IN (5, 3000); UPDATE long SET t = 'x' WHERE id = 6", 5998),
+        ("INSERT INTO long VALUES (5, 'again'), (7000, 'new'); UPDATE long SET t = 'row 6' WHERE id = 6", 5998),
+        ("DELETE FROM long WHERE id IN (5, 7000)", 5999),
+        (
+            "UPDATE long SET t = 'y' WHERE id % 10 = 3; DELETE FROM long WHERE id % 700 = 1; INSERT INTO long VALUES (3000, 'row 3000')",
+            5991,
+        ),
+    ] {
+        assert_eq!(journey.after(sql), told([("long", same)]), "{sql}");
+        assert_eq!(std::fs::read(&cache).unwrap(), whole, "the cache stays as it is");
+        assert!(changes.exists());
+    }
+    let behind = std::fs::read(&changes).unwrap();
+    assert_eq!(journey.after("UPDATE long SET t = 'z' WHERE id % 10 = 4"), told([("long", 5391)]));
+    let (last, upon) = (std::fs::read(&changes).unwrap(), std::fs::read(&cache).unwrap());
+    assert_eq!(upon, whole);
+    assert_eq!(journey.after("UPDATE long SET t = 'z' WHERE id = 8"), told([("long", 5990)]));
+    assert!(!changes.exists() && std::fs::read(&cache).unwrap() != whole, "of 6000 rows 1200 differ: it is written anew");
+
+    // Changes of another moment, and such as are upon another cache.
+    assert_eq!(journey.after("UPDATE long SET t = 'z' WHERE id = 9"), told([("long", 5990)]));
+    std::fs::write(&changes, behind).unwrap();
+    assert_eq!(journey.after("DELETE FROM long WHERE id = 9"), told([]));
+    std::fs::write(&changes, last).unwrap();
+    assert_eq!(journey.after("DELETE FROM long WHERE id = 10"), told([("long", 5989)]), "the cache is right without them");
+    std::fs::remove_file(&changes).unwrap();
+    assert_eq!(journey.after("DELETE FROM long WHERE id = 12"), told([]), "and is behind without those that belong to it");
 }
 
 /// Keys of every whole type, alone and together, the least and the greatest among them.

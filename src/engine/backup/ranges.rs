@@ -27,7 +27,7 @@ pub(super) fn bounds((outline, blocks): (&[Key], usize), columns: usize) -> Opti
     if apart > most || firsts.windows(most + 1).any(|firsts| firsts.first() == firsts.last()) {
         return None;
     }
-    if let Some(even) = even(&firsts, parts) {
+    if let Some(even) = even(&firsts, parts, most) {
         return Some(even);
     }
     let ends: Vec<i64> = firsts.iter().copied().step_by(apart).chain(firsts.last().copied()).collect();
@@ -41,18 +41,24 @@ pub(super) fn bounds((outline, blocks): (&[Key], usize), columns: usize) -> Opti
     bounds.is_sorted().then_some(bounds)
 }
 
-/// Bounds that are multiples of a power of two, one after the other, so that where keys lie closest there are about `parts` of them from one
-/// of `firsts` to the next: a source finds the range of a number by a shift. `None` where that would be far more bounds than elsewhere are
-/// made. (From the last block's first key to the last key there may be few.)
-fn even(firsts: &[i64], parts: usize) -> Option<Vec<i64>> {
+/// Bounds that are multiples of a power of two, one after the other, so that there are about `parts` of them from one of `firsts` to the next
+/// where keys lie closely: a source finds the range of a number by a shift. `None` where that would be far
+/// more bounds than elsewhere are made, or a range would hold what lies between more than `most` of `firsts`, and the last two.
+fn even(firsts: &[i64], parts: usize, most: usize) -> Option<Vec<i64>> {
     let (first, last) = (*firsts.first()?, *firsts.last()?);
-    let whole = firsts.get(..firsts.len().checked_sub(2)?)?;
-    let closest = whole.windows(2).map(|pair| i128::from(pair[1]) - i128::from(pair[0])).min()?;
-    let shift = (closest * 3 / 2 / parts as i128).checked_ilog2()?;
+    let wide = |pair: &[i64]| i128::from(pair[pair.len() - 1]) - i128::from(pair[0]);
+    let mut gaps: Vec<i128> = firsts.windows(2).map(wide).collect();
+    gaps.sort_unstable();
+    // From the last one that was looked at to the last block, and on to the last key, there may be few.
+    let close = gaps.get((2 + gaps.len() / 16).min(gaps.len() / 2))?;
+    let shift = (close * 3 / 2 / parts as i128).checked_ilog2()?;
+    if firsts.windows(most + 3).any(|firsts| wide(firsts) < 1 << shift) {
+        return None;
+    }
     // What comes behind the last key is a range of its own.
     let (from, to) = (first >> shift, (last >> shift).saturating_add(1).min(i64::MAX >> shift));
-    let most = (MOST_EMPTY * parts * (firsts.len() - 1)).min(MOST);
-    (i128::from(to) - i128::from(from) < most as i128).then(|| (from..=to).map(|bound| bound << shift).collect())
+    let bounds = (MOST_EMPTY * parts * gaps.len()).min(MOST);
+    (i128::from(to) - i128::from(from) < bounds as i128).then(|| (from..=to).map(|bound| bound << shift).collect())
 }
 
 /// What the source counts in each range.
@@ -155,6 +161,8 @@ mod tests {
         assert_eq!((all.len(), all[0], all[31]), (32, least, greatest - ((1 << 59) - 1)));
         let rare = even(&[0, 2400, 4800, 20_000, 20_100, 20_200], 1);
         assert_eq!((rare[1], rare.len()), (256, 80), "ranges are as many as it takes where keys lie closest");
+        let near: Vec<i64> = (0..40).map(|block| block * 2400).chain((0..20).map(|block| 96_000 + block)).collect();
+        assert_eq!(even(&near, 1)[..2], [0, 300], "no range holds many blocks");
         assert_eq!(even(&[0, 2400, 4800, 200_000, 200_100, 200_200], 1)[..2], [0, 300], "up to some number");
     }
 
@@ -162,7 +170,7 @@ mod tests {
     fn the_least_and_the_greatest_keys_have_their_ranges() {
         let outline = [i64::MIN, i64::MAX].map(|first| key(&[first, 1]));
         let bounds = bounds((&outline, 1), 2).unwrap();
-        assert_eq!((bounds.len(), bounds[0], bounds[4], bounds[8]), (9, i64::MIN, -1, i64::MAX));
+        assert_eq!((bounds.len(), bounds[0], bounds[4], bounds[7]), (8, i64::MIN, 0, 3 << 61));
         assert_eq!(super::bounds((&[], 1), 1), Some(Vec::new()));
         assert_eq!(super::bounds((&[key(&[5]), key(&[5])], 1), 1), Some(vec![5]));
     }
