@@ -310,7 +310,7 @@ const REMOVING: &str = "FROM pg_stat_activity WHERE query LIKE 'DROP DATABASE%' 
 #[test]
 fn a_program_that_is_killed_once_the_database_has_its_place_leaves_it_whole_and_the_empty_one_is_named_or_gone() {
     for is_asked_for in [false, true] {
-        let gated = Gated::new(INDEX);
+        let gated = Gated::new(ROWS);
         let (server, original) = (gated.server(), gated.cluster.existing("original"));
         let before = number(&gated.copy);
         let mut child = gated.at_the_gate();
