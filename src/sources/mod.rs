@@ -482,6 +482,10 @@ pub trait Creator {
     fn another(&mut self) -> Option<Box<dyn Creator + Send>> {
         None
     }
+    /// How the place is filled, where there are several ways: the one that was taken, and why not the faster one. In words.
+    fn way(&self) -> Option<String> {
+        None
+    }
     /// Makes indexes, views and triggers, sets counters and pragmas, flushes; answers what could not be made, by name.
     ///
     /// # Errors
