@@ -12,7 +12,7 @@
 //!       rows/                    values, keys, rows, segments, runs, merge, difference: pure, no I/O
 //! ```
 //!
-//! [`clock`] and [`error`] stand under all of them: the injected time and the form of an error.
+//! [`clock`], [`error`] and [`numbers`] stand under all of them: the injected time, the form of an error, numbers in words.
 
 pub mod catalog;
 pub mod cli;
@@ -20,6 +20,7 @@ pub mod clock;
 pub mod console;
 pub mod engine;
 pub mod error;
+pub mod numbers;
 pub mod rows;
 pub mod sources;
 pub mod vault;

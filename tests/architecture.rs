@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each part of `src` with the parts that it may use, itself aside. `clock` and `error` stand below all.
+/// Each part of `src` with the parts that it may use, itself aside. `clock`, `error` and `numbers` stand below all.
 const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("error", &[]),
-    ("rows", &["clock", "error"]),
-    ("sources", &["clock", "error", "rows"]),
-    ("vault", &["clock", "error", "rows"]),
-    ("catalog", &["clock", "error", "rows"]),
-    ("engine", &["clock", "error", "rows", "sources", "vault", "catalog"]),
-    ("console", &["clock", "error", "rows", "sources", "vault", "catalog", "engine"]),
-    ("cli", &["clock", "error", "rows", "sources", "vault", "catalog", "engine"]),
+    ("numbers", &[]),
+    ("rows", &["clock", "error", "numbers"]),
+    ("sources", &["clock", "error", "numbers", "rows"]),
+    ("vault", &["clock", "error", "numbers", "rows"]),
+    ("catalog", &["clock", "error", "numbers", "rows"]),
+    ("engine", &["clock", "error", "numbers", "rows", "sources", "vault", "catalog"]),
+    ("console", &["clock", "error", "numbers", "rows", "sources", "vault", "catalog", "engine"]),
+    ("cli", &["clock", "error", "numbers", "rows", "sources", "vault", "catalog", "engine"]),
 ];
 
 /// Where the terminal itself is spoken to; every other screen file draws and maps keys without knowing which terminal.

@@ -18,6 +18,7 @@ use backstop::console::model::filter::Filter;
 use backstop::console::model::records::{ListKind, Record};
 use backstop::engine::apps::AppRequest;
 use backstop::engine::backup::BackupRequest;
+use backstop::engine::restore::plan::{OnBlocked, OnCollision};
 use backstop::engine::selection::Selection;
 use backstop::engine::vaults::VaultRequest;
 use backstop::engine::{Engine, Home};
@@ -370,6 +371,8 @@ fn a_preview_left_behind_is_found_by_the_next_console_with_its_choices() {
         strategy: "replace".into(),
         models: vec!["Genre".into()],
         rows: vec![("Genre".into(), key, Side::Live)],
+        collisions: OnCollision::Holder,
+        blocked: OnBlocked::Parents,
         ..Preview::default()
     };
     let Outcome::Planned(first) = shop.act(&Action::Preview(Box::new(preview.clone()))).unwrap() else { panic!() };

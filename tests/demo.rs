@@ -34,6 +34,22 @@ impl Demo {
     }
 }
 
+/// The times of what was done, of every table of the catalog, that are still to come.
+fn in_the_future(demo: &Demo) -> Vec<String> {
+    let catalog = rusqlite::Connection::open(std::path::Path::new(demo.text("home")).join("catalog.db")).unwrap();
+    let done = "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table'
+        AND (c.name IN ('time', 'created_at', 'started_at', 'finished_at', 'taken_at', 'verified_at', 'first_at', 'last_at', 'last_run_at', 'changed_at', 'checked_at'))";
+    let mut find = catalog.prepare(done).unwrap();
+    let columns: Vec<(String, String)> = find.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+    assert!(columns.len() > 15, "{columns:?}");
+    let now = jiff::Timestamp::now().to_string();
+    let late = |(table, column): &(String, String)| {
+        let sql = format!("SELECT count(*) FROM {table} WHERE {column} > ?1");
+        catalog.query_row(&sql, [&now], |row| row.get::<_, i64>(0)).unwrap() > 0
+    };
+    columns.iter().filter(|at| late(at)).map(|(table, column)| format!("{table}.{column}")).collect()
+}
+
 fn with<'v>(list: &'v Value, field: &str, value: &str) -> Vec<&'v Value> {
     list.as_array().unwrap().iter().filter(|item| item[field] == value).collect()
 }
@@ -54,6 +70,10 @@ fn a_month_of_real_backups_a_failure_and_a_mishap() {
     assert_eq!(with(&jobs, "status", "failed").len(), 2, "of the canteen's last two nights");
     assert_eq!(with(&demo.json(&["alerts", "list"]), "status", "active").len(), 1);
     demo.expect(1, &["health"]);
+
+    // Nothing of it lies in the future, nor was anything due meanwhile.
+    assert_eq!(in_the_future(&demo), Vec::<String>::new());
+    assert!(demo.json(&["schedule"])["runs"].as_array().unwrap().iter().all(|run| run["due"] == false));
 
     // Both locations hold all of it.
     demo.expect(0, &["vault", "verify", "--level", "3"]);

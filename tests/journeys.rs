@@ -116,13 +116,7 @@ fn spoiled_records_come_back_and_the_restore_can_be_taken_back(#[case] columns: 
     assert_eq!(shop.rows(), spoiled, "a preview touches nothing");
     console.keys("c").wait("reason").keys("a wrong update\r").wait("type").keys("shop\r").wait("created");
     assert_eq!(shop.rows(), whole);
-    console
-        .keys("u")
-        .wait("7 values that the restore filled are emptied again")
-        .keys("c")
-        .wait("reason")
-        .keys("it was meant\r")
-        .wait("type");
+    console.keys("u").wait("7 values that the restore filled: emptied again").keys("c").wait("reason").keys("it was meant\r").wait("type");
     console.keys("shop\r").wait("1  deleted");
     assert_eq!(shop.rows(), spoiled);
     ended(&mut console);

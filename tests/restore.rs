@@ -22,6 +22,7 @@ use backstop::sources::sqlite::Sqlite;
 use backstop::sources::{Content, Definition, Identity, Looking, Reference, Resolve, Snapshot, Unique, Unread};
 use proptest::prelude::*;
 use rusqlite::Connection;
+use serde_json::json;
 
 /// What is stored, in memory: rows by model and key, large values by their digest.
 #[derive(Default)]
@@ -322,6 +323,8 @@ fn a_collision_blocks_until_it_is_skipped_or_its_holder_replaced() {
     database.run("UPDATE customer SET email = 'a@x' WHERE id = 5; DELETE FROM orders WHERE id = 13");
     let blocked = plan(&database, &stored, request(Strategy::Merge)).plan;
     assert_eq!((blocked.models[0].collisions, blocked.is_safe()), (1, false));
+    let finding = blocked.findings.iter().find(|finding| finding.option == "collisions").unwrap();
+    assert_eq!((&finding.keys, &finding.holders), (&vec![json!({"id": 1})], &vec![json!({"id": 5})]));
     let orders = blocked.models.iter().find(|model| model.model == "orders").unwrap();
     assert_eq!(orders.blocked, 1, "its order cannot be put back without it");
     let skip = Request { collisions: OnCollision::Skip, blocked: OnBlocked::Skip, ..request(Strategy::Merge) };

@@ -7,6 +7,7 @@ use super::session::{Ended, Session};
 use super::table::{Align, Table};
 use crate::catalog::AuditFilter;
 use crate::error::Status;
+use crate::numbers::counted;
 
 /// `backstop audit`.
 #[derive(Clone, Debug, Args)]
@@ -25,7 +26,7 @@ impl Session<'_> {
         if given.verify {
             let check = self.engine.catalog().verify_audit()?;
             self.output.result(&check, |check| match &check.broken {
-                None => vec![format!("whole: {} entries", check.entries)],
+                None => vec![format!("whole: {}", counted(check.entries, "entry"))],
                 Some(broken) => vec![format!("BROKEN at entry {}: {}", broken.seq, super::text::clean(&broken.problem))],
             })?;
             return Ok(if check.broken.is_none() { Status::Done } else { Status::Failed });

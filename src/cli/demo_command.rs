@@ -13,7 +13,7 @@ use super::demo::Spoiled;
 use super::demo::history::{FromFile, Place, build};
 use super::output::{Failure, Output};
 use super::units;
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::engine::Engine;
 use crate::error::Status;
 
@@ -98,7 +98,7 @@ impl Demo {
                 let _ = write!(stderr, "\r{step}\u{1b}[K").and_then(|()| stderr.flush());
             }
         };
-        let built = build(place, &mut say);
+        let built = build(place, SystemClock.now(), &mut say);
         say("");
         built
     }

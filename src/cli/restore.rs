@@ -229,7 +229,9 @@ impl Session<'_> {
         self.output.result(&copied, |copied| {
             let what =
                 format!("{} and {} written and checked", units::counted(copied.records, "record"), units::counted(copied.files, "file"));
-            std::iter::once(what).chain(copied.warnings.iter().map(|warning| format!("warning: {}", clean(warning)))).collect()
+            let ways = copied.ways.iter().map(|way| clean(way).into_owned());
+            let warnings = copied.warnings.iter().map(|warning| format!("warning: {}", clean(warning)));
+            std::iter::once(what).chain(ways).chain(warnings).collect()
         })?;
         Ok(if copied.warnings.is_empty() { Status::Done } else { Status::Warnings })
     }

@@ -50,26 +50,7 @@ pub fn parse_size(text: &str) -> Result<u64, Unreadable> {
     if bytes.is_finite() && (0.0..9.0e18).contains(&bytes) { Ok(bytes as u64) } else { Err(fail()) }
 }
 
-/// A count with its thousands apart: `60,214`.
-#[must_use]
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut apart = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            apart.push(',');
-        }
-        apart.push(digit);
-    }
-    apart
-}
-
-/// A count with its noun: `1 record`, `2,400 records`.
-#[must_use]
-pub fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", count(number))
-}
+pub use crate::numbers::{count, counted};
 
 /// How long something took: `0.4s`, `12s`, `2m 10s`, `3h 12m`, `9d 4h`.
 #[must_use]
@@ -197,12 +178,6 @@ mod tests {
         for wrong in ["", "M", "-1", "10X", "1e99T"] {
             assert!(parse_size(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn counts_have_their_thousands_apart() {
-        assert_eq!([0, 999, 1000, 60_214, 1_234_567].map(count), ["0", "999", "1,000", "60,214", "1,234,567"]);
-        assert_eq!((counted(1, "record"), counted(0, "record")), ("1 record".into(), "0 records".into()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::model::detail::{Detail, ScopeModel, Summary};
 use super::model::filter::Filter;
 use super::model::plan::{PlanModel, PlanRow, PlanSummary, RestoreResult};
 use super::model::records::{Backup, ListKind, Record};
+use crate::engine::restore::plan::{OnBlocked, OnCollision};
 
 /// What `update` asks for; run elsewhere, answered with messages.
 #[derive(Clone, Debug, PartialEq)]
@@ -200,6 +201,10 @@ pub struct Preview {
     pub tenants: Vec<String>,
     /// Models with a strategy of their own.
     pub strategies: Vec<(String, String)>,
+    /// What becomes of records whose unique value another one holds.
+    pub collisions: OnCollision,
+    /// What becomes of records whose parent is missing.
+    pub blocked: OnBlocked,
     /// Records decided one by one: model, key, side.
     pub rows: Vec<(String, Value, Side)>,
     /// Fields decided one by one: model, key, field, side.

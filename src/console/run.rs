@@ -17,6 +17,7 @@ use super::terminal::signals::{self, Signal};
 use super::update;
 use super::widgets::canvas::Canvas;
 use crate::clock::SharedClock;
+use crate::numbers::counted;
 
 /// How long a lone escape is held back: over a bad line the rest of a sequence may follow.
 const ESCAPE: Duration = Duration::from_millis(25);
@@ -130,9 +131,9 @@ impl Console {
     fn say_what_is_awaited(&self) {
         let jobs = self.backend.jobs_here();
         if jobs > 0 {
-            let word = if jobs == 1 { "job" } else { "jobs" };
+            let jobs = counted(jobs as u64, "job");
             // Whoever does not hear it sees the shell come back all the same.
-            let _ = writeln!(io::stderr(), "backstop: waiting for {jobs} {word} to end; Ctrl-C cancels");
+            let _ = writeln!(io::stderr(), "backstop: waiting for {jobs} to end; Ctrl-C cancels");
         }
     }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::catalog::{App, AuditOutcome, BackupModel, CopyState, FilesRoot, Kind, NewApp, NewBackup, Role, Status, Time};
+use crate::numbers::counted;
 use crate::rows::RelationKind;
 use crate::sources::{Identity, files};
 use crate::vault::{BackupId, Manifest, Outcome, Unlock, Vault, must_differ};
@@ -162,7 +163,7 @@ impl Engine {
             }
             found.apps.push(name);
         }
-        self.audit("vault read", name, None, AuditOutcome::Done, Some(&format!("{} backups", found.backups)))?;
+        self.audit("vault read", name, None, AuditOutcome::Done, Some(&counted(found.backups, "backup")))?;
         Ok(found)
     }
 

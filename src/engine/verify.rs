@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 
 use crate::catalog::{self, AlertType, AuditOutcome, Backup, JobKind, Kind, Level, RaiseAlert, Role, Severity, Status};
+use crate::numbers::counted;
 use crate::vault::{BackupId, Vault, VerifyEvent};
 
 use super::Engine;
@@ -131,7 +132,7 @@ impl Verdict {
     #[must_use]
     pub fn in_words(&self) -> String {
         let Some(first) = self.findings.iter().find(|finding| !finding.healed) else {
-            return format!("{} objects are sound", self.objects);
+            return format!("{}, all sound", counted(self.objects, "object"));
         };
         let lost: Vec<&str> = self.findings.iter().flat_map(|finding| finding.lost.iter().map(String::as_str)).take(5).collect();
         let lost = if lost.is_empty() { String::new() } else { format!("; lost: {}", lost.join(", ")) };
@@ -218,7 +219,7 @@ impl Engine {
         let why = match &state.error {
             Some(why) => format!("it cannot be used: {why}"),
             None if state.backlog_objects > 0 => {
-                format!("it lacks {} objects ({} bytes) that another location has", state.backlog_objects, state.backlog_bytes)
+                format!("it lacks {} ({} bytes) that another location has", counted(state.backlog_objects, "object"), state.backlog_bytes)
             }
             None => return Ok(self.catalog().end_condition(kind, &state.name, None, "it holds all again").map(drop)?),
         };

@@ -8,6 +8,7 @@ use super::manifest::{Manifest, RelationRecord};
 use super::names::BackupName;
 use super::pack::ChunkKind;
 use super::reader::has_lists;
+use crate::numbers::counted;
 use crate::rows::run::{Run, RunReader, Segments};
 use crate::rows::{Change, Digest, Large, RelationKind, Row, Value};
 
@@ -87,14 +88,14 @@ impl Vault {
         let mut contents = Vec::new();
         for run in &record.runs {
             if run.index.iter().any(|chunk| lost.contains(chunk)) {
-                found.push(("index".into(), format!("up to {} records", run.rows)));
+                found.push(("index".into(), format!("up to {}", counted(run.rows, "record"))));
                 continue;
             }
             rows += self.lost_rows(run, lost);
             contents.extend(self.lost_contents(record, run, lost));
         }
         if rows > 0 {
-            found.push(("rows".into(), format!("{rows} records")));
+            found.push(("rows".into(), counted(rows, "record")));
         }
         contents.sort();
         contents.dedup();

@@ -11,6 +11,7 @@ use super::names::BackupName;
 use super::record::RecordKind;
 use super::sites::Presence;
 use super::{manifest::Manifest, pack, setup};
+use crate::numbers::counted;
 use crate::rows::Digest;
 
 /// In the order in which they are copied: what is referred to comes before what refers to it.
@@ -145,7 +146,10 @@ impl Vault {
             if let Some(why) = self.sites.unusable(site) {
                 behind.insert(site, why);
             } else if packs + parts > 0 {
-                behind.insert(site, format!("{} lacks {} objects that another location has", location.name(), packs + parts));
+                behind.insert(
+                    site,
+                    format!("{} lacks {} that another location has", location.name(), counted((packs + parts) as u64, "object")),
+                );
             }
         }
         Ok(behind)

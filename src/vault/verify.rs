@@ -12,6 +12,7 @@ use super::manifest::{Manifest, RelationRecord};
 use super::names::{BackupId, BackupName};
 use super::pack::{self, ChunkKind};
 use super::replicate::limit_of;
+use crate::numbers::counted;
 use crate::rows::row::RelationDigest;
 use crate::rows::{Digest, merge};
 
@@ -288,7 +289,7 @@ impl Check<'_, '_> {
         }
         let (rows, found) = digest.finish();
         if rows != record.rows {
-            return Some(format!("{rows} records instead of {}", record.rows));
+            return Some(format!("{} instead of {}", counted(rows, "record"), record.rows));
         }
         (found != record.digest).then(|| format!("its {rows} records are not those that were backed up"))
     }

@@ -106,6 +106,13 @@ fn a_holder_is_deleted_only_with_the_apps_name() {
     sql(&place, "DELETE FROM hr_pupil; DELETE FROM hr_class; INSERT INTO hr_class VALUES (7, 'a')");
     let preview = place.json(&["restore", "preview", &backup]);
     assert_eq!((&preview["safe_to_restore"], &model(&preview, "hr_class")["collisions"]), (&false.into(), &1.into()));
+    let said = place.expect(0, &["restore", "preview", &backup]);
+    assert!(said.contains("holds: id 1 (id 7 holds it). --collisions skip"), "{said}");
+    let row = &place.json(&["restore", "preview", &backup, "--rows", "hr_class"])["rows"][0];
+    assert_eq!(
+        (&row["key"], &row["collision"], &row["holder"]),
+        (&serde_json::json!({"id": 1}), &true.into(), &serde_json::json!({"id": 7}))
+    );
     told(&place, 4, &["restore", "run", &backup, "--yes"]);
     let left_out = place.json(&["restore", "preview", &backup, "--collisions", "skip", "--blocked", "skip"]);
     assert_eq!(left_out["safe_to_restore"], true);

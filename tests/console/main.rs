@@ -13,6 +13,7 @@ use backstop::console::model::walk::Step;
 use backstop::console::terminal::input::{Code, Input, Key};
 use backstop::console::update;
 use backstop::console::widgets::text;
+use backstop::engine::restore::plan::OnCollision;
 use memory::{Driven, Memory, setup};
 use proptest::prelude::*;
 
@@ -124,6 +125,39 @@ fn a_choice_between_the_sides_is_compared_again_before_it_can_be_confirmed() {
     console.keys("Enter c c Enter Space");
     assert_eq!(console.model.walk.step, Step::Record);
     assert_eq!(console.model.walk.field_choices.len(), 1);
+}
+
+#[test]
+fn a_collision_is_shown_with_who_holds_the_value_and_is_decided_where_it_stands() {
+    let collides = || Memory { collides: true, ..Memory::new() };
+    for (width, height) in [(80, 24), (120, 40)] {
+        let mut console = Driven::new(collides(), setup(), width, height);
+        insta::assert_snapshot!(format!("restore_collision_{width}x{height}"), console.keys("5 Enter Enter Enter").screen());
+    }
+    let mut console = Driven::new(collides(), setup(), 120, 40);
+    console.keys("5 Enter Enter Enter Right");
+    assert_eq!(console.model.walk.step, Step::Preview, "it blocks");
+    console.keys("u u");
+    let chosen = |action: &Action| match action {
+        Action::Preview(preview) => preview.collisions,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(console.done().iter().map(chosen).collect::<Vec<_>>(), [OnCollision::Block, OnCollision::Skip, OnCollision::Holder]);
+    let screen = console.screen();
+    assert!(screen.contains("collisions: holder deleted") && !screen.contains("holds it"), "{screen}");
+    console.keys("y");
+    assert!(matches!(console.left.last(), Some(Effect::Copy(line)) if line.ends_with(" --collisions holder")), "{:?}", console.left);
+    console.keys("u");
+    assert!(console.screen().contains("id 3 (id 12 holds it)"), "what was chosen is taken back");
+    assert!(console.keys("p").screen().contains("no record lacks what it refers to"));
+}
+
+#[test]
+fn one_is_told_from_several() {
+    let mut console = Driven::new(Memory { models: 1, ..Memory::new() }, setup(), 80, 24);
+    assert!(console.keys("5 Enter").screen().contains("The one model, 1,204 records."));
+    assert!(console.keys("Space").screen().contains("1 of 1 model, 1,204 records."));
+    assert!(console.keys("Enter").screen().contains("   1 model"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use backstop::console::terminal::caps::{Caps, Depth};
 use backstop::console::terminal::input::{Input, Key};
 use backstop::console::widgets::canvas::Canvas;
 use backstop::console::{screens, update};
+use backstop::engine::restore::plan::OnCollision;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -48,6 +49,10 @@ pub struct Memory {
     pub app: &'static str,
     /// How many records differ in the model that has conflicts; every seventh hundredth is one.
     pub differing: usize,
+    /// How many models a backup holds, of two.
+    pub models: usize,
+    /// Whether a record takes the unique value of another one, until something is chosen for that.
+    pub collides: bool,
     /// What was done.
     pub done: Mutex<Vec<Action>>,
 }
@@ -65,6 +70,8 @@ impl Memory {
             stored: 250,
             app: "school",
             differing: 21,
+            models: 2,
+            collides: false,
             done: Mutex::default(),
         }
     }
@@ -282,9 +289,29 @@ fn plan() -> PlanSummary {
             level: "warning".into(),
             model: Some("hr_employee".into()),
             message: "9 records were changed after this backup".into(),
+            ..Finding::default()
         }],
         models: vec![department, employee],
     }
+}
+
+/// A plan in which a live record holds what one of the backup takes, and what was chosen for that.
+fn collided(plan: &mut PlanSummary, preview: &Preview) {
+    let blocks = preview.collisions == OnCollision::Block;
+    plan.models[1].collisions = u64::from(preview.collisions != OnCollision::Holder);
+    plan.models[1].delete = u64::from(preview.collisions == OnCollision::Holder);
+    plan.safe_to_restore = !blocks;
+    let collision = Finding {
+        level: if blocks { "blocking" } else { "warning" }.into(),
+        model: Some("hr_employee".into()),
+        message: "1 record would take a unique value that another live record holds".into(),
+        count: 1,
+        keys: vec![serde_json::json!({"id": 3})],
+        holders: vec![serde_json::json!({"id": 12})],
+        option: "collisions".into(),
+        remedy: "--collisions skip leaves out what collides, holder deletes the record that holds the value.".into(),
+    };
+    plan.findings.extend((plan.models[1].collisions > 0).then_some(collision));
 }
 
 fn rows() -> Vec<PlanRow> {
@@ -387,7 +414,7 @@ impl Backend for Memory {
                 steps: vec!["Is the server up?".into()],
                 ..Detail::default()
             }),
-            Query::Models { .. } => Answer::Models(scope()),
+            Query::Models { .. } => Answer::Models(scope().into_iter().take(self.models).collect()),
             Query::Rows { from, conflict, limit, .. } => {
                 let row = |at: usize| rows().get(at).cloned().unwrap_or_else(|| further(at));
                 let found = conflict.and_then(|place| (place..self.differing).find(|at| row(*at).state == "conflict"));
@@ -418,8 +445,11 @@ impl Backend for Memory {
             Action::CreateConfiguration(_) | Action::EditConfiguration { .. } if self.refuses => {
                 return Err(Problem::new("there is one of that name"));
             }
-            Action::Preview(_) => {
+            Action::Preview(preview) => {
                 let mut plan = plan();
+                if self.collides {
+                    collided(&mut plan, preview);
+                }
                 plan.models[1].new = self.differing as u64 - 18;
                 Outcome::Planned(Box::new(plan))
             }

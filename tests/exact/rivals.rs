@@ -1,5 +1,7 @@
 //! Unique indexes over expressions and over a part of the rows: the preview says who is in the way, and the holder gives way where asked.
 
+use serde_json::json;
+
 use crate::compare::sqlite3;
 use crate::hostile::{back_up, change, protected};
 
@@ -49,6 +51,8 @@ fn an_index_over_expressions_or_a_part_of_the_rows_makes_a_collision_in_the_prev
             (Some(1), Some(false)),
             "{index}: {plan}"
         );
+        let row = &plan["findings"].as_array().unwrap().iter().find(|finding| finding["option"] == "collisions").unwrap();
+        assert_eq!((row["keys"][0].is_object(), row["holders"][0].is_object()), (true, true), "{index}: {plan}");
         let plan = place.json(&[&preview[..], &["--collisions", "holder"]].concat());
         assert_eq!(plan["safe_to_restore"], true, "{index}: {plan}");
         let restore =
@@ -57,4 +61,31 @@ fn an_index_over_expressions_or_a_part_of_the_rows_makes_a_collision_in_the_prev
         place.expect(0, &["restore", "undo", restore["restore"].as_str().unwrap(), "--reason", "a test", "--yes"]);
         assert_eq!(all(), spoiled, "{index}");
     }
+}
+
+/// A unique index over an expression and a part of the rows, and one that is not unique.
+const PEOPLE: &str = "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, gone INT);
+    CREATE UNIQUE INDEX i ON t(lower(name)) WHERE gone = 0; CREATE INDEX j ON t(upper(name) || '');
+    INSERT INTO t VALUES (1, 'Ann', 0), (2, 'Bob', 0), (3, 'Cid', 1), (4, 'Dan', 0), (5, 'Eve', 0), (6, NULL, 0), (7, 'Fay', 0)";
+
+/// Two names are exchanged; all others are gone, and others of their names have come, of whom only the last is in anybody's way.
+const OTHERS: &str =
+    "UPDATE t SET name = NULL WHERE id = 1; UPDATE t SET name = 'Ann' WHERE id = 2; UPDATE t SET name = 'Bob' WHERE id = 1;
+    DELETE FROM t WHERE id > 2; INSERT INTO t VALUES (13, 'CID', 0), (14, 'dan', 1), (16, NULL, 0), (17, 'fAY', 0)";
+
+#[test]
+fn only_who_is_in_the_way_is_a_collision_among_many_rows() {
+    let (place, database) = protected(&[PEOPLE]);
+    let backup = back_up(&place, "full");
+    change(&database, &[OTHERS]);
+    let preview = ["restore", "preview", &backup, "--model", "t", "--strategy", "replace"];
+    let plan = place.json(&preview);
+    let finding = plan["findings"].as_array().unwrap().iter().find(|finding| finding["option"] == "collisions").unwrap();
+    assert_eq!(plan["models"][0]["collisions"], 1, "{plan}");
+    assert_eq!((&finding["keys"], &finding["holders"]), (&json!([{"id": 7}]), &json!([{"id": 17}])), "{plan}");
+    let plan = place.json(&[&preview[..], &["--collisions", "skip"]].concat());
+    place.json(&["restore", "run", "--plan", plan["plan"].as_str().unwrap(), "--reason", "a test", "--confirm", "app", "--yes"]);
+    let all = "1 Ann 0, 2 Bob 0, 3 Cid 1, 4 Dan 0, 5 Eve 0, 6  0, 13 CID 0, 14 dan 1, 16  0, 17 fAY 0";
+    let found = "SELECT group_concat(id || ' ' || ifnull(name, '') || ' ' || gone, ', ') FROM (SELECT * FROM t ORDER BY id)";
+    assert_eq!(sqlite3(&database, found), [all]);
 }

@@ -48,7 +48,9 @@ fn every_sample_comes_back_in_the_database_and_beside_it() {
             let copy = cluster.database(&format!("{name} {way}"));
             let (before, all) = (number(&copy), databases(&cluster));
             place.many_rows(many);
-            assert_eq!(place.restore_to(copy.url()).unwrap().warnings, [""; 0]);
+            let done = place.restore_to(copy.url()).unwrap();
+            assert_eq!(done.warnings, [""; 0]);
+            assert_eq!(done.ways.join("").contains("was filled beside it"), is_another, "{:?}", done.ways);
             assert_equal(&there, &dumped(&cluster, &copy));
             assert_eq!(number(&copy) != before, is_another, "{name} {way}");
             assert_eq!(databases(&cluster), all);
@@ -146,21 +148,23 @@ fn a_target_that_is_more_than_its_content_is_filled_itself() {
     place.many_rows(0);
     let about = "SELECT datacl, datconnlimit, shobj_description(oid, 'pg_database'), (SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = oid), datdba::regrole
         FROM pg_database WHERE datname = current_database()";
-    for (user, sql, is_another) in [
-        ("postgres", "GRANT CONNECT ON DATABASE % TO modest", false),
-        ("postgres", "ALTER DATABASE % SET work_mem = '5MB'", false),
-        ("postgres", "COMMENT ON DATABASE % IS 'ours'", false),
-        ("postgres", "ALTER DATABASE % CONNECTION LIMIT 9", false),
-        ("modest", "ALTER DATABASE % OWNER TO modest", false),
-        ("maker", "ALTER DATABASE % OWNER TO maker", true),
-        ("postgres", "ALTER DATABASE % OWNER TO maker", true),
+    for (user, sql, why_not) in [
+        ("postgres", "GRANT CONNECT ON DATABASE % TO modest", Some("rights were given on it")),
+        ("postgres", "ALTER DATABASE % SET work_mem = '5MB'", Some("it has settings of its own")),
+        ("postgres", "COMMENT ON DATABASE % IS 'ours'", Some("it has a comment")),
+        ("postgres", "ALTER DATABASE % CONNECTION LIMIT 9", Some("its connections are limited")),
+        ("modest", "ALTER DATABASE % OWNER TO modest", Some("this role may not make and rename it")),
+        ("maker", "ALTER DATABASE % OWNER TO maker", None),
+        ("postgres", "ALTER DATABASE % OWNER TO maker", None),
     ] {
         let copy = cluster.database("copy");
         copy.psql(&sql.replace('%', "copy"));
         let (before, was) = (number(&copy), copy.psql(about));
-        place.restore_to(copy.url_of(user)).unwrap();
+        let ways = place.restore_to(copy.url_of(user)).unwrap().ways.join("");
+        let told = why_not.map_or("was filled beside it".into(), |why| format!("in one transaction, over one connection: {why}"));
+        assert!(ways.ends_with(&told) || why_not.is_none() && ways.contains(&told), "{ways}");
         assert_eq!(copy.psql("SELECT n FROM t"), "1", "{sql}");
-        assert_eq!((number(&copy) != before, copy.psql(about)), (is_another, was), "{sql}");
+        assert_eq!((number(&copy) != before, copy.psql(about)), (why_not.is_none(), was), "{sql}");
         cluster.existing("postgres").psql("DROP DATABASE copy");
     }
 }
@@ -293,6 +297,50 @@ fn a_program_that_is_killed_leaves_the_target_empty_and_the_next_one_names_what_
         let remedy = format!("DROP DATABASE {}", quoted(&left));
         assert!(gated.again().replace('\n', " ").contains(&remedy), "{remedy}");
         gated.server().psql(&remedy);
+        assert_eq!(databases(&gated.cluster), gated.databases);
+    }
+}
+
+/// What the removal of a database takes and nothing before it does: it waits as long as somebody else has it.
+const NO_REMOVAL: &str = "BEGIN; LOCK TABLE pg_catalog.pg_db_role_setting IN SHARE MODE";
+
+/// A removal that waits.
+const REMOVING: &str = "FROM pg_stat_activity WHERE query LIKE 'DROP DATABASE%' AND wait_event_type = 'Lock'";
+
+#[test]
+fn a_program_that_is_killed_once_the_database_has_its_place_leaves_it_whole_and_the_empty_one_is_named_or_gone() {
+    for is_asked_for in [false, true] {
+        let gated = Gated::new(ROWS);
+        let (server, original) = (gated.server(), gated.cluster.existing("original"));
+        let before = number(&gated.copy);
+        let mut child = gated.at_the_gate();
+        let mut other = postgres::Client::connect(&server.url(), postgres::NoTls).unwrap();
+        other.batch_execute(NO_REMOVAL).unwrap();
+        server.psql("CREATE ROLE open");
+        until(&server, &format!("SELECT count(*) {REMOVING}"), "1");
+        kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+        child.wait().unwrap();
+        if !is_asked_for {
+            // As if it had died before it asked for the removal; else the server goes on with that by itself.
+            server.psql(&format!("SELECT pg_terminate_backend(pid) {REMOVING}"));
+            until(&server, &format!("SELECT count(*) {REMOVING}"), "0");
+        }
+        drop(other);
+        assert_ne!(number(&gated.copy), before, "the renaming was done");
+        assert_equal(&dumped(&gated.cluster, &original), &dumped(&gated.cluster, &gated.copy));
+        let left = "SELECT coalesce(string_agg(datname, ', '), '') FROM pg_database WHERE datname LIKE 'copy (%'";
+        if is_asked_for {
+            until(&server, left, "");
+        }
+        let left = server.psql(left);
+        assert_eq!(left.is_empty(), is_asked_for, "{left}");
+        if !is_asked_for {
+            assert_eq!(number(&gated.cluster.existing(&left)), before);
+            let remedy = format!("DROP DATABASE {}", quoted(&left));
+            server.psql("DROP DATABASE copy; CREATE DATABASE copy TEMPLATE template0");
+            assert!(gated.again().replace('\n', " ").contains(&remedy), "{remedy}");
+            server.psql(&remedy);
+        }
         assert_eq!(databases(&gated.cluster), gated.databases);
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use rusqlite::Connection;
 
 use super::{Spoiled, a_day_of_changes, build_media, build_school, spoil};
@@ -20,6 +20,7 @@ use crate::catalog::{BackupType, NOTICE, NewConfiguration, Origin};
 use crate::cli::output::Failure;
 use crate::clock::ShiftedClock;
 use crate::engine::apps::AppRequest;
+use crate::engine::schedule::Schedule;
 use crate::engine::vaults::VaultRequest;
 use crate::engine::{Engine, Home, Passphrases, Result as EngineResult};
 use crate::error::Status;
@@ -30,6 +31,9 @@ const DAYS: i64 = 30;
 
 /// On this day of the history, counted from its end, the canteen's database was moved away.
 const MOVED_DAYS_AGO: i64 = 2;
+
+/// By this time after midnight, UTC, a night's backups are over.
+const NIGHT_ENDS: SignedDuration = SignedDuration::from_hours(4);
 
 /// The seed of the school: the same everywhere, so that what one person sees another can find.
 const SEED: u64 = 20_261;
@@ -129,13 +133,13 @@ impl Passphrases for FromFile {
     }
 }
 
-/// Builds the demonstration, and tells each step to `say`.
+/// Builds the demonstration as it stands at `now`, and tells each step to `say`.
 ///
 /// # Errors
 /// What the file system, SQLite or the engine says; what was built so far is removed by `--reset`.
-pub fn build(place: &Place, say: &mut dyn FnMut(&str)) -> Result<Spoiled, Failure> {
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let first = before(today, DAYS);
+pub fn build(place: &Place, now: Timestamp, say: &mut dyn FnMut(&str)) -> Result<Spoiled, Failure> {
+    let newest = newest_night(now);
+    let first = before(newest, DAYS);
     say("a school's database and its media files");
     std::fs::create_dir_all(place.dir.join("app")).map_err(|why| cannot("made", &place.dir, &why))?;
     write_passphrase(place)?;
@@ -147,17 +151,35 @@ pub fn build(place: &Place, say: &mut dyn FnMut(&str)) -> Result<Spoiled, Failur
     let engine = Engine::open(place.home(), clock.clone(), Box::new(FromFile(place.passphrase_file())))?;
     set_up(&engine, place)?;
     for ago in (0..DAYS).rev() {
-        let night = before(today, ago);
+        let night = before(newest, ago);
         say(&format!("night {} of {DAYS}: a day's work, then its backup", DAYS - ago));
         a_day(&engine, &clock, place, night, ago)?;
     }
-    engine
-        .catalog()
-        .set_setting(NOTICE, &format!("Demonstration: times before {today} 04:00 UTC are simulated; the data and the backups are real."))?;
+    clock.set(now);
+    look_ahead(&engine, now)?;
+    engine.catalog().set_setting(
+        NOTICE,
+        &format!("Demonstration: times before {newest} 04:00 UTC are simulated; the data and the backups are real."),
+    )?;
     say("a colleague's mistake");
     let spoiled = spoil(&place.school(), &place.media())?;
     std::fs::write(place.finished(), "").map_err(|why| cannot("written", &place.finished(), &why))?;
     Ok(spoiled)
+}
+
+/// Has every configuration run next after `now`: while a night goes on, what the demonstration does not run was not missed.
+fn look_ahead(engine: &Engine, now: Timestamp) -> Result<(), Failure> {
+    for due in engine.catalog().configurations_due(now.into(), 100)? {
+        let schedule = due.schedule.as_deref().map(Schedule::parse).transpose()?;
+        let next = schedule.and_then(|schedule| schedule.after(now));
+        engine.catalog().set_configuration_run(&due.id, None, next.map(Into::into))?;
+    }
+    Ok(())
+}
+
+/// The newest night whose backups are over at `now`: nothing of the demonstration lies in the future.
+fn newest_night(now: Timestamp) -> Date {
+    now.checked_sub(NIGHT_ENDS).unwrap_or(now).to_zoned(TimeZone::UTC).date()
 }
 
 /// One day: people work, then the night's backups run.
@@ -252,5 +274,20 @@ fn before(day: Date, days: i64) -> Date {
 }
 
 fn at(day: Date, hour: i8) -> Timestamp {
-    day.at(hour, 0, 0, 0).to_zoned(TimeZone::UTC).map_or_else(|_| Timestamp::now(), |zoned| zoned.timestamp())
+    day.at(hour, 0, 0, 0).to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_night_is_over_and_no_day_old_at_every_hour() {
+        let midnight: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+        for minutes in (0..48 * 60).step_by(7) {
+            let now = midnight.checked_add(SignedDuration::from_mins(minutes)).unwrap();
+            let over = at(newest_night(now), 4);
+            assert!(over <= now && now.duration_since(over) < SignedDuration::from_hours(24), "{now}: {over}");
+        }
+    }
 }

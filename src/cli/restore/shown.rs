@@ -3,7 +3,7 @@
 use crate::cli::table::{Align, Table};
 use crate::cli::text::clean;
 use crate::cli::units;
-use crate::engine::restore::findings::Level;
+use crate::engine::restore::findings::{self, Level};
 use crate::engine::restore::plan::PlanSummary;
 use crate::engine::restoring::RestoreResult;
 
@@ -41,7 +41,9 @@ pub(super) fn described(plan: &PlanSummary) -> Vec<String> {
             Level::Warning => "●",
             Level::Info => "·",
         };
-        lines.push(clean(&format!("{glyph} {} {}. {}", finding.model, finding.message, finding.remedy)).into_owned());
+        let who = findings::who(finding.count, &finding.keys, &finding.holders);
+        let who = if who.is_empty() { who } else { format!(": {who}") };
+        lines.push(clean(&format!("{glyph} {} {}{who}. {}", finding.model, finding.message, finding.remedy)).into_owned());
     }
     lines
 }

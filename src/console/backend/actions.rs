@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::engine::backup::{BackupRequest, TYPES};
 use crate::engine::configurations::Answer;
 use crate::engine::error::{Error, Result};
+use crate::numbers::counted;
 use crate::vault::VerifyEvent;
 
 type Report<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
@@ -76,7 +77,7 @@ pub fn backup_type(word: &str) -> Result<BackupType> {
 fn back_up(engine: &Engine, app: &str, request: &BackupRequest) -> Result<String> {
     let made = engine.backup(request)?;
     let partly = if made.status == Status::Partial { ", partly: see its warnings" } else { "" };
-    Ok(format!("{app} is backed up: {} records, {} files{partly}", made.records, made.files))
+    Ok(format!("{app} is backed up: {}, {}{partly}", counted(made.records, "record"), counted(made.files, "file")))
 }
 
 fn answered(engine: &Engine, ids: &[String], answer: Answer, notes: Option<&str>) -> Result<String> {
@@ -117,5 +118,5 @@ fn catch_up(engine: &Engine, id: &str) -> Result<String> {
         let hint = "Connect what cannot be reached, then try again.".to_owned();
         return Err(Error::Refused { why: format!("still behind: {}", behind.join("; ")), hint });
     }
-    Ok(format!("{} objects copied", copied.objects))
+    Ok(format!("{} copied", counted(copied.objects, "object")))
 }

@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::engine::error::{Error, Result};
 use crate::engine::progress::Tally;
 use crate::engine::restore::Step;
-use crate::engine::restore::plan::{Choice, OnBlocked, OnCollision, Scope};
+use crate::engine::restore::plan::{Choice, Scope};
 use crate::engine::restore::strategy::{self, Strategy};
 use crate::engine::restoring::PreviewRequest;
 
@@ -30,6 +30,8 @@ pub fn preview(engine: &Engine, preview: &Preview, report: Report<'_>) -> Result
         backup: Some(preview.backup.clone()),
         strategies: strategies.collect::<Result<_>>()?,
         scope: Scope { models: preview.models.iter().cloned().collect(), tenants: preview.tenants.clone(), ..Scope::default() },
+        collisions: preview.collisions,
+        blocked: preview.blocked,
         choices: preview.rows.iter().map(record).chain(preview.fields.iter().map(field)).collect(),
         ..PreviewRequest::new(Some(preview.app.clone()).filter(|app| !app.is_empty()), strategy_of(&preview.strategy)?)
     };
@@ -69,8 +71,7 @@ pub fn run(engine: &Engine, plan: &str, reason: &str, report: Report<'_>) -> Res
 pub fn left(engine: &Engine, plan: &str) -> Result<OpenPlan> {
     let (request, undo) = engine.plan_request(plan)?;
     let known = request.scope.modules.is_empty() && request.scope.records.is_empty() && request.ignore.is_empty();
-    let usual = request.collisions == OnCollision::default() && request.blocked == OnBlocked::default() && !request.exact;
-    if !known || !usual {
+    if !known || request.exact {
         let hint = format!("It can be executed there as it is: backstop restore run --plan {plan}");
         return Err(Error::Refused { why: "this preview was made with options that the console does not have".into(), hint });
     }
@@ -89,6 +90,8 @@ pub fn left(engine: &Engine, plan: &str) -> Result<OpenPlan> {
         models: request.scope.models.iter().cloned().collect(),
         tenants: request.scope.tenants.clone(),
         strategies: request.strategies.iter().map(|(model, of)| Ok((model.clone(), as_shown(of)?))).collect::<Result<_>>()?,
+        collisions: request.collisions,
+        blocked: request.blocked,
         undo_of,
         ..Preview::default()
     };

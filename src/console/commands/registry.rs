@@ -291,6 +291,28 @@ pub static REGISTRY: &[Command] = &[
     )
     .when(restore::has_plan)
     .hint("strategy for all"),
+    Command::new(
+        "preview-collisions",
+        "Records in the way",
+        "Where another record holds a unique value: the restore is blocked, leaves the record out, or deletes the holder. Compares again.",
+        Preview,
+        &["u"],
+        choices::next_collisions,
+    )
+    .mutates(Danger::None)
+    .when(choices::has_collisions)
+    .hint("collisions"),
+    Command::new(
+        "preview-parents",
+        "Missing parents",
+        "Where what a record refers to is missing: the restore is blocked, leaves the record out, or takes the parent too. Compares again.",
+        Preview,
+        &["p"],
+        choices::next_blocked,
+    )
+    .mutates(Danger::None)
+    .when(choices::has_blocked)
+    .hint("parents"),
     Command::new("preview-again", "Compare again", "Compares again, with the choices made so far.", Preview, &["r"], restore::compare)
         .mutates(Danger::None)
         .hint("compare again"),

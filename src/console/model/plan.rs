@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::engine::restore::record::plain;
+
 /// What would happen, model by model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -62,6 +64,11 @@ pub struct Finding {
     pub level: String,
     pub model: Option<String>,
     pub message: String,
+    pub count: u64,
+    pub keys: Vec<Value>,
+    pub holders: Vec<Value>,
+    pub option: String,
+    pub remedy: String,
 }
 
 /// One record that differs.
@@ -72,6 +79,7 @@ pub struct PlanRow {
     pub key: Value,
     pub state: String,
     pub collision: bool,
+    pub holder: Option<Value>,
     pub blocked: bool,
     pub fields: Vec<RowField>,
 }
@@ -115,21 +123,6 @@ impl PlanModel {
     #[must_use]
     pub fn differs(&self) -> bool {
         self.new + self.conflicts + self.live_only > 0
-    }
-}
-
-/// A key or a value as a person reads it.
-#[must_use]
-pub fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "∅".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Object(fields) => match (fields.get("base64"), fields.get("real")) {
-            (Some(Value::String(data)), None) => format!("{} bytes", data.len() / 4 * 3),
-            (None, Some(Value::String(real))) => real.clone(),
-            _ => fields.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect::<Vec<_>>().join(", "),
-        },
-        other => other.to_string(),
     }
 }
 

@@ -11,6 +11,7 @@ use super::plan::{PlanModel, PlanRow, PlanSummary, RestoreResult};
 use super::records::Backup;
 use crate::console::commands::Scope;
 use crate::console::effect::{OpenPlan, Preview, Progress, Side};
+use crate::engine::restore::plan::{OnBlocked, OnCollision};
 
 /// Where the walkthrough stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +98,10 @@ pub struct Walk {
     pub at_field: Cursor,
     /// Models with a strategy of their own.
     pub strategies: Vec<(String, String)>,
+    /// What becomes of records whose unique value another one holds.
+    pub collisions: OnCollision,
+    /// What becomes of records whose parent is missing.
+    pub blocked: OnBlocked,
     /// Records decided one by one.
     pub row_choices: Vec<(String, Value, Side)>,
     /// Fields decided one by one.
@@ -168,6 +173,8 @@ impl Walk {
             tenants: preview.tenants,
             strategy: STRATEGIES.iter().position(|(name, _)| *name == preview.strategy).unwrap_or(0),
             strategies: preview.strategies,
+            collisions: preview.collisions,
+            blocked: preview.blocked,
             row_choices: preview.rows,
             field_choices: preview.fields,
             plan: Some(summary),
@@ -192,9 +199,26 @@ impl Walk {
             models: self.included.iter().cloned().collect(),
             tenants: self.tenants.clone(),
             strategies: self.strategies.clone(),
+            collisions: self.collisions,
+            blocked: self.blocked,
             rows: self.row_choices.clone(),
             fields: self.field_choices.clone(),
         })
+    }
+
+    /// What was chosen for records that are in another's way, or lack their parent, in a few words each.
+    pub fn resolved(&self) -> impl Iterator<Item = &'static str> {
+        let collisions = match self.collisions {
+            OnCollision::Block => None,
+            OnCollision::Skip => Some("collisions: left out"),
+            OnCollision::Holder => Some("collisions: holder deleted"),
+        };
+        let blocked = match self.blocked {
+            OnBlocked::Block => None,
+            OnBlocked::Skip => Some("no parent: left out"),
+            OnBlocked::Parents => Some("no parent: taken too"),
+        };
+        collisions.into_iter().chain(blocked)
     }
 
     /// Which side a record was decided for.
@@ -241,6 +265,16 @@ impl Walk {
         for (model, strategy) in &preview.strategies {
             line += &format!(" --model {model}={strategy}");
         }
+        line += match preview.collisions {
+            OnCollision::Block => "",
+            OnCollision::Skip => " --collisions skip",
+            OnCollision::Holder => " --collisions holder",
+        };
+        line += match preview.blocked {
+            OnBlocked::Block => "",
+            OnBlocked::Skip => " --blocked skip",
+            OnBlocked::Parents => " --blocked parents",
+        };
         let word = |side: &Side| if *side == Side::Backup { "backup" } else { "live" };
         for (model, key, side) in &preview.rows {
             line += &format!(" --row '{model}:{}={}'", key.to_string().replace('\'', r"'\''"), word(side));

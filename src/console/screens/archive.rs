@@ -38,7 +38,7 @@ pub fn detail(model: &Model, it: &Policy, canvas: &mut Canvas<'_>) {
     canvas.put(0, 0, &it.name, Role::Strong);
     let mut y = fact(canvas, 2, "application", &it.app);
     y = fact(canvas, y, "model", &it.model);
-    y = fact(canvas, y, "archives", &format!("after {} days", it.after_days));
+    y = fact(canvas, y, "archives", &format!("after {}", format::counted(it.after_days.into(), "day")));
     y = fact(canvas, y, "state", if it.enabled { "enabled" } else { "disabled" });
     y = fact(canvas, y, "due", &it.due.map(format::count).unwrap_or_default());
     y = fact(canvas, y, "archived", &format::count(it.archived));

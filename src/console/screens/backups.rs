@@ -46,7 +46,7 @@ pub fn detail(model: &Model, it: &Backup, more: Option<&Detail>, canvas: &mut Ca
     y = fact(canvas, y, "config", it.configuration.as_deref().unwrap_or(""));
     y = fact(canvas, y, "origin", &it.origin);
     y = fact(canvas, y, "reason", &it.reason);
-    y = fact(canvas, y, "holds", &format!("{} records, {} files", format::count(it.records), format::count(it.files)));
+    y = fact(canvas, y, "holds", &format!("{}, {}", format::counted(it.records, "record"), format::counted(it.files, "file")));
     y = fact(canvas, y, "together", more.map_or("", |more| &more.together));
     for (at, line) in more.iter().flat_map(|more| more.scope.iter()).enumerate() {
         y = fact(canvas, y, if at == 0 { "scope" } else { "" }, line);

@@ -42,7 +42,7 @@ pub fn detail(model: &Model, it: &Configuration, more: Option<&Detail>, canvas: 
     y = fact(canvas, y, "state", if it.enabled { "enabled" } else { "disabled" });
     y = fact(canvas, y, "schedule", it.schedule.as_deref().unwrap_or("only when asked"));
     y = fact(canvas, y, "", more.map_or("", |more| &more.schedule));
-    y = fact(canvas, y, "keeps", &format!("{} days", it.retention_days));
+    y = fact(canvas, y, "keeps", &format::counted(it.retention_days.into(), "day"));
     // Nothing is said before it is known.
     let covers = more.map(|more| if more.scope.is_empty() { "everything".to_owned() } else { more.scope.join("; ") });
     y = fact(canvas, y, "covers", &covers.unwrap_or_default());

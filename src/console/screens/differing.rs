@@ -96,6 +96,8 @@ fn side(walk: &Walk, name: &str, row: &PlanRow) -> Cell {
     match walk.row_choice(name, &row.key) {
         Some(Side::Backup) => ("all, chosen".into(), Role::Changed),
         Some(Side::Live) => ("none, chosen".into(), Role::Marked),
+        None if row.collision => ("collision".into(), Role::Critical),
+        None if row.blocked => ("no parent".into(), Role::Critical),
         None if row.state == "live_only" => ("–".into(), Role::Dim),
         None if row.state == "new" => ("all".into(), Role::Added),
         None => {
@@ -130,6 +132,9 @@ pub fn record(walk: &Walk, canvas: &mut Canvas<'_>) {
         &[(Role::Strong, name), (Role::Text, "  "), (Role::Text, &key), (Role::Text, "   "), (role, &word), (Role::Dim, &place)],
     );
     stale(walk, canvas, x + 2);
+    if let Some(said) = in_the_way(row) {
+        canvas.put(1, 1, &said, Role::Critical);
+    }
     let (width, height) = (canvas.width(), canvas.height());
     let full = row.fields.get(walk.at_field.at).map(|field| in_full(walk, name, row, field, usize::from(width.saturating_sub(14))));
     let full = full.unwrap_or_default();
@@ -139,6 +144,16 @@ pub fn record(walk: &Walk, canvas: &mut Canvas<'_>) {
         let y = height.saturating_sub(under) + u16::try_from(line).unwrap_or(0);
         canvas.put_within(3, y, 9, title, Role::Dim);
         canvas.put(13, y, text, *role);
+    }
+}
+
+/// Why a record cannot be put back as it is.
+fn in_the_way(row: &PlanRow) -> Option<String> {
+    let holder = row.holder.as_ref().map_or_else(|| "another record".to_owned(), plain);
+    match (row.collision, row.blocked) {
+        (true, _) => Some(format!("{holder} holds a unique value of it")),
+        (false, true) => Some("what it refers to is missing, or something refers to it that stays".to_owned()),
+        (false, false) => None,
     }
 }
 

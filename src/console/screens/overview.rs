@@ -138,7 +138,7 @@ fn running(model: &Model, canvas: &mut Canvas<'_>, mut y: u16) -> u16 {
             canvas.put_within(39 + width, y, end.saturating_sub(39 + width), told, Role::Dim);
         } else {
             // How much there will be is not known: a bar would be made up.
-            let told = format!("{} records   {}   {}", format::count(job.done_records), job.phase, jobs::pace(job));
+            let told = format!("{}   {}   {}", format::counted(job.done_records, "record"), job.phase, jobs::pace(job));
             canvas.put_within(30, y, end.saturating_sub(30), &told, Role::Dim);
         }
     }

@@ -1,15 +1,17 @@
 //! The restore walkthrough: one step a view, with all steps in a breadcrumb.
 
 use super::{differing, listing};
+use crate::console::commands;
 use crate::console::model::Model;
 use crate::console::model::list::scroll;
-use crate::console::model::plan::{PlanField, PlanModel};
+use crate::console::model::plan::{Finding, PlanField, PlanModel};
 use crate::console::model::records::ListKind;
 use crate::console::model::walk::{STRATEGIES, Step, Walk};
 use crate::console::theme::Role;
 use crate::console::widgets::canvas::{Canvas, Sign};
 use crate::console::widgets::table::{self, Cell, Column, Room, RowLook};
 use crate::console::widgets::{format, gauge, text};
+use crate::engine::restore::findings::who;
 
 const STEPS: [(&str, Step); 7] = [
     ("What", Step::What),
@@ -31,7 +33,7 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         Step::What => listing::draw(model, ListKind::Backups, &mut body),
         Step::Scope => scope(walk, &mut body),
         Step::Strategy => strategy(walk, &mut body),
-        Step::Preview | Step::Confirm => preview(walk, &mut body),
+        Step::Preview | Step::Confirm => preview(model, &mut body),
         Step::Records => differing::records(model, &mut body),
         Step::Record => differing::record(walk, &mut body),
         Step::Progress => progress(walk, &mut body),
@@ -68,8 +70,7 @@ fn breadcrumb(model: &Model, canvas: &mut Canvas<'_>) {
     if here > Step::Scope {
         of += &match walk.included.len() {
             0 => "   all models".to_owned(),
-            1 => "   one model".to_owned(),
-            some => format!("   {some} models"),
+            some => format!("   {}", format::counted(some as u64, "model")),
         };
         if !walk.tenants.is_empty() {
             of += &format!("   tenants {}", walk.tenants.join(", "));
@@ -77,6 +78,7 @@ fn breadcrumb(model: &Model, canvas: &mut Canvas<'_>) {
     }
     if here > Step::Strategy {
         of += &format!("   {}", walk.strategy_name());
+        of.extend(walk.resolved().map(|words| format!("   {words}")));
     }
     canvas.put(3, 1, &of, Role::Dim);
 }
@@ -90,9 +92,11 @@ fn scope(walk: &Walk, canvas: &mut Canvas<'_>) {
     } else {
         chosen.map(|scope| scope.records).sum()
     };
+    let (models, records) = (format::counted(walk.models.len() as u64, "model"), format::counted(records, "record"));
     let said = match walk.included.len() {
-        0 => format!("All {} models, {} records.", walk.models.len(), format::count(records)),
-        some => format!("{some} of {} models, {} records.", walk.models.len(), format::count(records)),
+        0 if walk.models.len() == 1 => format!("The one model, {records}."),
+        0 => format!("All {models}, {records}."),
+        some => format!("{some} of {models}, {records}."),
     };
     let said = if walk.tenants.is_empty() { said } else { format!("{said} Only the tenants {}.", walk.tenants.join(", ")) };
     canvas.line(1, 0, &[(Role::Strong, &said), (Role::Dim, "   Space narrows to some; Enter goes on.")]);
@@ -169,11 +173,12 @@ fn plan_cells(it: &PlanModel, strong: bool, unicode: bool) -> Vec<Cell> {
     ]
 }
 
-fn preview(walk: &Walk, canvas: &mut Canvas<'_>) {
+fn preview(model: &Model, canvas: &mut Canvas<'_>) {
+    let walk = &model.walk;
     verdict(walk, canvas);
     let (width, height, unicode) = (canvas.width(), canvas.height(), canvas.unicode);
     let models = walk.shown_models();
-    let lines = under(walk, usize::from(width.saturating_sub(4)));
+    let lines = under(model, usize::from(width.saturating_sub(4)));
     // The table keeps most of the room; what does not fit under it is told from the gravest on.
     let kept = u16::try_from(lines.len()).unwrap_or(u16::MAX).min((height / 3).max(3));
     let room = height.saturating_sub(4 + kept);
@@ -195,7 +200,8 @@ fn preview(walk: &Walk, canvas: &mut Canvas<'_>) {
 }
 
 /// What stands under the table: the findings, gravest first, then the fields of the selected model.
-fn under(walk: &Walk, width: usize) -> Vec<(&'static str, Role, String)> {
+fn under(model: &Model, width: usize) -> Vec<(&'static str, Role, String)> {
+    let walk = &model.walk;
     let Some(plan) = &walk.plan else { return Vec::new() };
     let mut lines = Vec::new();
     let grave = |level: &str| match level {
@@ -210,8 +216,11 @@ fn under(walk: &Walk, width: usize) -> Vec<(&'static str, Role, String)> {
     }
     for finding in findings {
         let (sign, role) = gauge::state(&finding.level);
-        let model = finding.model.as_ref().filter(|model| !model.is_empty()).map(|model| format!("{model}: ")).unwrap_or_default();
-        let pieces = text::wrap(&text::sanitise(&format!("{}  {model}{}", finding.level, finding.message)), width);
+        let of = finding.model.as_ref().filter(|model| !model.is_empty()).map(|model| format!("{model}: ")).unwrap_or_default();
+        let who = who(finding.count, &finding.keys, &finding.holders);
+        let who = if who.is_empty() { who } else { format!(": {who}") };
+        let todo = if finding.level == "blocking" { format!(". {}", remedy(model, finding)) } else { String::new() };
+        let pieces = text::wrap(&text::sanitise(&format!("{}  {of}{}{who}{todo}", finding.level, finding.message)), width);
         for (at, piece) in pieces.into_iter().enumerate() {
             lines.push((if at == 0 { sign.text(true) } else { " " }, role, piece));
         }
@@ -228,14 +237,33 @@ fn under(walk: &Walk, width: usize) -> Vec<(&'static str, Role, String)> {
     lines
 }
 
+/// What to do about a finding that blocks: by the console's keys where it has some for it, else as the engine says it.
+fn remedy(model: &Model, finding: &Finding) -> String {
+    let key = |id| commands::named(id).and_then(|command| model.setup.keymap.keys(command)).unwrap_or_default();
+    match finding.option.as_str() {
+        "collisions" => format!("{} leaves out what collides, or deletes the record that holds the value.", key("preview-collisions")),
+        "blocked" => format!("{} leaves out what lacks its parent, or takes the parents too.", key("preview-parents")),
+        "row" => {
+            let [open, live, backup] = ["open", "record-live", "record-backup"].map(key);
+            format!("{open} shows them; there {live} leaves one as it is, {backup} takes it all the same.")
+        }
+        "tenants" => {
+            let [tenants, open, live] = ["scope-tenants", "open", "record-live"].map(key);
+            format!("{tenants} in the scope takes that tenant too; or {open} shows them, and {live} leaves one as it is.")
+        }
+        _ => finding.remedy.clone(),
+    }
+}
+
 fn verdict(walk: &Walk, canvas: &mut Canvas<'_>) {
     let unicode = canvas.unicode;
     let (sign, role, text) = match (&walk.plan, &walk.problem, walk.comparing) {
         (_, _, Some(_)) => {
             let all = if walk.included.is_empty() { walk.models.len() } else { walk.included.len() };
-            let of = if all == 0 { String::new() } else { format!(" of {all}") };
+            let done = walk.arrived.len() as u64;
+            let of = if all == 0 { format::counted(done, "model") } else { format!("{done} of {}", format::counted(all as u64, "model")) };
             let at = walk.progress.phase.strip_prefix("compare ").map(|model| format!("   now {model}")).unwrap_or_default();
-            (Sign::Running, Role::Running, format!("Comparing: {}{of} models done. X stops; nothing is touched.{at}", walk.arrived.len()))
+            (Sign::Running, Role::Running, format!("Comparing: {of} done. X stops; nothing is touched.{at}"))
         }
         (_, Some(problem), _) => (Sign::Critical, Role::Critical, problem.clone()),
         (Some(_), _, _) if walk.stale => {
@@ -247,8 +275,8 @@ fn verdict(walk: &Walk, canvas: &mut Canvas<'_>) {
             if !plan.safe_to_restore {
                 (Sign::Critical, Role::Critical, format!("Cannot {can} like this: see the findings. Nothing has been touched."))
             } else if warnings > 0 {
-                let word = if warnings == 1 { "warning" } else { "warnings" };
-                (Sign::Warning, Role::Warning, format!("Can {can}, with {warnings} {word}. Nothing has been touched."))
+                let warnings = format::counted(warnings as u64, "warning");
+                (Sign::Warning, Role::Warning, format!("Can {can}, with {warnings}. Nothing has been touched."))
             } else {
                 (Sign::Good, Role::Good, format!("Can {can}. Nothing has been touched."))
             }
@@ -266,7 +294,7 @@ fn progress(walk: &Walk, canvas: &mut Canvas<'_>) {
         gauge::draw(canvas, 1, 3, width, walk.progress.done, walk.progress.total);
         canvas.put(width + 3, 3, &gauge::percent(walk.progress.done, walk.progress.total), Role::Text);
     } else {
-        canvas.put(3, 3, &format!("{} records", format::count(walk.progress.done)), Role::Dim);
+        canvas.put(3, 3, &format::counted(walk.progress.done, "record"), Role::Dim);
     }
 }
 

@@ -59,9 +59,9 @@ pub fn detail(model: &Model, it: &Location, canvas: &mut Canvas<'_>) {
     canvas.line(0, 0, &[(role, &format!("{sign} {word}")), (Role::Strong, &format!("  {}", it.name))]);
     let mut y = fact(canvas, 2, "place", &it.place);
     y = fact(canvas, y, "problem", it.unreachable.as_deref().unwrap_or(""));
-    y = fact(canvas, y, "holds", &format!("{} in {} objects", format::bytes(it.bytes), format::count(it.objects)));
+    y = fact(canvas, y, "holds", &format!("{} in {}", format::bytes(it.bytes), format::counted(it.objects, "object")));
     if it.backlog_objects > 0 {
-        y = fact(canvas, y, "lacks", &format!("{} in {} objects", format::bytes(it.backlog_bytes), format::count(it.backlog_objects)));
+        y = fact(canvas, y, "lacks", &format!("{} in {}", format::bytes(it.backlog_bytes), format::counted(it.backlog_objects, "object")));
     }
     if let (Some(total), Some(free)) = (it.total, it.free) {
         y = fact(canvas, y, "free", &format!("{} of {}", format::bytes(free), format::bytes(total)));

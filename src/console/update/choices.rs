@@ -1,4 +1,5 @@
-//! What the commands on single records and fields of a restore do: which side wins.
+//! What the commands on single records and fields of a restore do: which side wins; and those on records that cannot be put back as
+//! they are: what becomes of them.
 
 use super::super::commands::Reason;
 use super::super::effect::{Effect, Side};
@@ -7,6 +8,7 @@ use super::super::model::list::Cursor;
 use super::super::model::plan::PlanRow;
 use super::super::model::walk::{Step, Walk};
 use super::restore;
+use crate::engine::restore::plan::{OnBlocked, OnCollision};
 
 /// Whether a record is selected.
 ///
@@ -98,4 +100,52 @@ fn go(model: &mut Model, place: usize) -> Vec<Effect> {
     model.walk.at_field = Cursor::default();
     let wanted = model.walk.records.select(place, visible);
     restore::window(model, wanted, None)
+}
+
+/// Whether there are records whose unique value another one holds, or something was chosen for them.
+///
+/// # Errors
+///
+/// There are none, or they are an undo's.
+pub fn has_collisions(model: &Model) -> Result<(), Reason> {
+    restore::has_strategies(model)?;
+    let found = model.walk.plan.as_ref().is_some_and(|plan| plan.sums().collisions > 0);
+    if found || model.walk.collisions != OnCollision::default() { Ok(()) } else { Err("no record takes what another one holds".into()) }
+}
+
+/// Has records whose unique value another one holds block the restore, be left out, or the holder be deleted.
+pub fn next_collisions(model: &mut Model) -> Vec<Effect> {
+    let (next, said) = match model.walk.collisions {
+        OnCollision::Block => (OnCollision::Skip, "collisions are left out"),
+        OnCollision::Skip => (OnCollision::Holder, "who holds the value is deleted"),
+        OnCollision::Holder => (OnCollision::Block, "collisions block the restore"),
+    };
+    model.walk.collisions = next;
+    let effects = restore::compare(model);
+    model.say(said);
+    effects
+}
+
+/// Whether there are records whose parent is missing, or something was chosen for them.
+///
+/// # Errors
+///
+/// There are none, or they are an undo's.
+pub fn has_blocked(model: &Model) -> Result<(), Reason> {
+    restore::has_strategies(model)?;
+    let found = model.walk.plan.as_ref().is_some_and(|plan| plan.sums().blocked > 0);
+    if found || model.walk.blocked != OnBlocked::default() { Ok(()) } else { Err("no record lacks what it refers to".into()) }
+}
+
+/// Has records whose parent is missing block the restore, be left out, or their parents be taken too.
+pub fn next_blocked(model: &mut Model) -> Vec<Effect> {
+    let (next, said) = match model.walk.blocked {
+        OnBlocked::Block => (OnBlocked::Skip, "records without a parent are left out"),
+        OnBlocked::Skip => (OnBlocked::Parents, "missing parents are taken too"),
+        OnBlocked::Parents => (OnBlocked::Block, "records without a parent block it"),
+    };
+    model.walk.blocked = next;
+    let effects = restore::compare(model);
+    model.say(said);
+    effects
 }

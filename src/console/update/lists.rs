@@ -123,7 +123,7 @@ pub fn copy_row(model: &mut Model) -> Vec<Effect> {
 }
 
 fn several(ids: &[String], what: &str) -> String {
-    if ids.len() == 1 { format!("one {what}") } else { format!("{} {what}s", ids.len()) }
+    format::counted(ids.len() as u64, what)
 }
 
 /// Acknowledges the chosen alerts; reversible, so nothing is asked.
@@ -210,7 +210,7 @@ pub fn delete_backups(model: &mut Model) -> Vec<Effect> {
     let Some((app, records)) = backup(model).map(|backup| (backup.app.clone(), backup.records)) else { return Vec::new() };
     let ids = model.chosen();
     let what = several(&ids, "backup");
-    let of = if ids.len() == 1 { format!(" of {} records", format::count(records)) } else { String::new() };
+    let of = if ids.len() == 1 { format!(" of {}", format::counted(records, "record")) } else { String::new() };
     let prompt = Prompt::new(format!("Delete {what}"), "Why? The reason stands in the audit trail.", move |reason| {
         Message::Ask(Box::new(Question {
             title: format!("Delete {what}?"),
@@ -238,7 +238,7 @@ pub fn quoted(text: &str) -> String {
 pub fn catch_up(model: &mut Model) -> Vec<Effect> {
     let Some(Record::Location(location)) = model.row() else { return Vec::new() };
     let (id, name) = (location.id.clone(), location.name.clone());
-    let lines = vec![format!("{} objects are missing there.", location.backlog_objects), "backstop vault replicate".into()];
+    let lines = vec![format!("It lacks {}.", format::counted(location.backlog_objects, "object")), "backstop vault replicate".into()];
     let then = Message::Act(Box::new(Action::CatchUp { location: id }));
     model.push(Confirm::new(&format!("Copy to {name} what it lacks?"), lines, "copy", then));
     Vec::new()

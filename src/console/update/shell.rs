@@ -13,6 +13,7 @@ use super::super::widgets::confirm::Confirm;
 use super::super::widgets::palette::{Chooser, Item};
 use super::super::widgets::{help, palette, prompt::FilterLine};
 use super::{browse, detail, jobs, refresh, restore};
+use crate::numbers::counted;
 
 /// Goes to a screen.
 pub fn go(model: &mut Model, screen: Screen) -> Vec<Effect> {
@@ -262,7 +263,7 @@ pub fn suspend(model: &mut Model) -> Vec<Effect> {
     }
     let dialog = Confirm::new(
         "Suspend with jobs running here?",
-        vec![format!("{} of this process would stand still, and a restore would go on holding its locks.", here(waiting))],
+        vec![format!("{} of this process would stand still, and a restore would go on holding its locks.", counted(waiting as u64, "job"))],
         "suspend",
         Message::Suspend,
     );
@@ -301,10 +302,6 @@ pub fn quit(model: &mut Model) -> Vec<Effect> {
     let nothing_runs = |model: &Model| under_way(model) == 0;
     model.push(Chooser::new("Quit with jobs running here? Esc stays", items).until(nothing_runs, Message::Quit));
     Vec::new()
-}
-
-fn here(number: usize) -> String {
-    if number == 1 { "One job".into() } else { format!("{number} jobs") }
 }
 
 /// Copies the commands that protect a database.

@@ -8,6 +8,7 @@ use super::super::model::walk::Walk;
 use super::super::model::{Model, Screen};
 use super::super::widgets::confirm::Confirm;
 use super::{restore, update};
+use crate::numbers::{count, counted};
 
 /// Whether a preview was left behind that can be opened again.
 ///
@@ -138,7 +139,7 @@ pub fn last_question(walk: &Walk, reason: String) -> Option<Question> {
     Some(Question {
         title,
         lines: vec![
-            format!("Creates {}, updates {}, deletes {} records of {app}.", sums.create, sums.update, sums.delete),
+            format!("Creates {}, updates {}, deletes {} of {app}.", count(sums.create), count(sums.update), counted(sums.delete, "record")),
             "A safety backup is taken first; this can be undone from it.".into(),
             command,
         ],

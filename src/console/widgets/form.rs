@@ -204,7 +204,10 @@ impl Form {
         let covered: Vec<&ScopeModel> = app.models.iter().filter(is_covered).collect();
         let records: u64 = covered.iter().map(|scope| scope.records).sum();
         let names: Vec<&str> = covered.iter().map(|scope| scope.model.as_str()).collect();
-        format!("{} of {} models, {} records: {}", covered.len(), app.models.len(), format::count(records), names.join(", "))
+        {
+            let (all, records) = (format::counted(app.models.len() as u64, "model"), format::counted(records, "record"));
+            format!("{} of {all}, {records}: {}", covered.len(), names.join(", "))
+        }
     }
 
     fn runs(&self, model: &Model) -> String {

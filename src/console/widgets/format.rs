@@ -3,19 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A count with its thousands apart: `12,408`.
-#[must_use]
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
+pub use crate::numbers::{count, counted};
 
 /// A size: `48 kB`, `1.2 GB`; powers of ten, as disks are sold.
 #[must_use]

@@ -29,12 +29,12 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
     if model.setup.read_only {
         state.push((Role::Warning, "read-only".to_owned()));
     }
-    for (number, word, sign, role) in [
-        (summary.critical, "critical", Sign::Critical, Role::Critical),
-        (summary.warnings, plural(summary.warnings), Sign::Warning, Role::Warning),
+    for (number, words, sign, role) in [
+        (summary.critical, format!("{} critical", format::count(summary.critical)), Sign::Critical, Role::Critical),
+        (summary.warnings, format::counted(summary.warnings, "warning"), Sign::Warning, Role::Warning),
     ] {
         if number > 0 {
-            state.push((role, format!("{} {number} {word}", sign.text(canvas.unicode))));
+            state.push((role, format!("{} {words}", sign.text(canvas.unicode))));
         }
     }
     if !summary.running.is_empty() {
@@ -65,10 +65,6 @@ pub fn draw(model: &Model, canvas: &mut Canvas<'_>) {
         canvas.put(from, 1, &title, role);
     }
     canvas.rule(2);
-}
-
-fn plural(number: u64) -> &'static str {
-    if number == 1 { "warning" } else { "warnings" }
 }
 
 /// The tabs with their columns. Narrower terminals get shorter words, the narrowest the number and the word of the active one.

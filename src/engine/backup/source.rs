@@ -16,6 +16,7 @@ use crate::engine::apps::Parts;
 use crate::engine::error::{Error, Result};
 use crate::engine::progress::Progress;
 use crate::engine::selection::Decided;
+use crate::numbers::counted;
 use crate::rows::{Relation, RelationKind};
 use crate::sources::{self, Definition, Snapshot};
 use crate::vault::{BackupId, Manifest, RelationRecord, SourceRecord, Totals, Vault, Writer};
@@ -127,7 +128,7 @@ impl Backing<'_> {
             fresh.extend(outcome.fresh);
             let untouched =
                 if let Against::Told(same) = outcome.against { format!(", {same} of them told to be as they were") } else { String::new() };
-            self.run.log(Level::Debug, &format!("{}: {} records{untouched}", relation.name, outcome.record.rows));
+            self.run.log(Level::Debug, &format!("{}: {}{untouched}", relation.name, counted(outcome.record.rows, "record")));
             for unread in &outcome.unread {
                 self.run.log(Level::Warning, &format!("{}: {} cannot be read: {}", unread.model, unread.what, unread.why));
             }

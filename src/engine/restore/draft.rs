@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use serde_json::Value as Json;
+
 use super::checks::{self, Claims, stop};
 use super::findings::{self, Finding, Level};
 use super::plan::{FieldCounts, ModelPlan, OnBlocked, OnCollision, Plan, Request};
@@ -13,6 +15,7 @@ use super::strategy::State;
 use super::tenants::must_be_theirs;
 use super::{Error, Progress, Result, Step};
 use crate::engine::tenants::{Tenancy, Whose};
+use crate::numbers::counted;
 use crate::rows::difference::FieldKind;
 use crate::rows::{Key, Relation, RelationKind};
 use crate::sources::{Content, Glancing, Looking, Reference, Snapshot, Unique};
@@ -35,7 +38,7 @@ pub(super) struct Draft<'l> {
     /// Whose records may be touched, where tenants were chosen.
     pub tenancy: Option<Tenancy>,
     pub(super) scratch: Scratch,
-    claims: Claims,
+    pub(super) claims: Claims,
 }
 
 /// Takes a parent from the backup, and where it lacks its own in turn that too, as records of the model at this place.
@@ -124,7 +127,10 @@ impl<'l> Draft<'l> {
     ) -> Result<Plan> {
         for _ in 0..ROUNDS {
             self.scratch.reset()?;
-            let grown = self.dispute(progress)? | self.ask(progress)? | self.adopt(parents)?;
+            self.liken()?;
+            let mut grown = self.dispute(progress)? | self.ask(progress)?;
+            self.seek()?;
+            grown |= self.adopt(parents)?;
             if !grown {
                 break;
             }
@@ -133,15 +139,17 @@ impl<'l> Draft<'l> {
         let mut spool = SpoolWriter::new(&self.request.plan, to, seal);
         let (mut found, tenancy) = (Vec::new(), self.tenancy.as_ref());
         for model in 0..self.relations.len() {
-            let mut taken_out = BTreeMap::from([("collision", Vec::new()), ("blocked", Vec::new()), ("moved", Vec::new())]);
+            let mut taken_out =
+                BTreeMap::from([("collision", Named::default()), ("blocked", Named::default()), ("moved", Named::default())]);
             let (figures, relation) = (&mut self.models[model], &self.relations[model]);
             self.scratch.each(model, &mut |record| {
                 figures.count(&record);
                 tenancy.map_or(Ok(()), |tenancy| must_be_theirs(tenancy, model, &relation.name, &record))?;
                 let set = [("collision", record.collision), ("blocked", record.blocked), ("moved", record.moved)];
                 for (name, _) in set.into_iter().filter(|(_, set)| *set) {
-                    if let Some(keys) = taken_out.get_mut(name).filter(|keys| keys.len() < 5) {
+                    if let Some(Named { keys, holders }) = taken_out.get_mut(name).filter(|named| named.keys.len() < 5) {
                         keys.push(key_json(relation, record.live.as_ref().or(record.backup.as_ref()), &record.key));
+                        holders.push(record.holder.clone().unwrap_or_default());
                     }
                 }
                 spool.push(model, &record)
@@ -149,7 +157,7 @@ impl<'l> Draft<'l> {
             // Identical records are in the figures but not in the scratch space; they are skipped.
             figures.skip += figures.identical;
             figures.balance(self.pulled[model])?;
-            found.extend(refused(figures, &mut taken_out, &self.request));
+            found.extend(refused(figures, &mut taken_out, &self.request, undo));
             found.extend(if undo { findings::of_undone(figures) } else { findings::of_model(relation, figures, &self.request) });
         }
         let blocks = spool.finish()?;
@@ -192,7 +200,7 @@ impl<'l> Draft<'l> {
                 }
                 // Another tenant's record gives way to nobody.
                 let yields = self.tenancy.as_ref().is_none_or(|tenancy| tenancy.whose(model, &row) != Whose::Another);
-                let met = self.claims.meet(&self.scratch, model, &row).map(|holds| {
+                let met = self.claims.meet(&self.scratch, (model, &relation), &row).map(|holds| {
                     if holds && yields && self.request.collisions == OnCollision::Holder && holders.len() < 10_000 {
                         holders.push(row);
                     }
@@ -237,34 +245,36 @@ impl<'l> Draft<'l> {
     }
 }
 
+/// Some of the records of a model that were taken out for one reason, and who holds the value where that is the reason.
+#[derive(Default)]
+struct Named {
+    keys: Vec<Json>,
+    holders: Vec<Json>,
+}
+
 /// What is said about the records of a model that were taken out.
-fn refused(model: &ModelPlan, keys: &mut BTreeMap<&str, Vec<serde_json::Value>>, request: &Request) -> Vec<Finding> {
+fn refused(model: &ModelPlan, named: &mut BTreeMap<&str, Named>, request: &Request, undo: bool) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut say = |name: &str, count: u64, blocks: bool, what: &str, remedy: &str| {
+    let mut say = |name: &str, count: u64, blocks: bool, what: &str, (option, remedy): (&str, &str)| {
         if count > 0 {
+            // An undo has no such options: it puts back what was there, or leaves it.
+            let (option, remedy) = if undo { ("row", "Leave each as it is: --row MODEL:KEY=live.") } else { (option, remedy) };
             let level = if blocks { Level::Blocking } else { Level::Warning };
-            let message = format!("{} {what}", findings::records(count));
-            found.push(Finding::new(level, &model.model, message, remedy).about(count, keys.remove(name).unwrap_or_default()));
+            let message = format!("{} {what}", counted(count, "record"));
+            let Named { keys, holders } = named.remove(name).unwrap_or_default();
+            let holders = if name == "collision" { holders } else { Vec::new() };
+            found.push(Finding { holders, ..Finding::new(level, &model.model, message, remedy).about(count, keys).decided(option) });
         }
     };
     let what = "would take a unique value that another live record holds";
-    say(
-        "collision",
-        model.collisions,
-        request.collisions != OnCollision::Skip,
-        what,
-        "--collisions skip leaves them out, holder replaces who holds the value.",
-    );
-    let what = "belong to another tenant now, or did when the backup was made; nothing of others is touched";
-    say("moved", model.moved, true, what, "Take that tenant too (--tenant), or leave them out: --row MODEL:KEY=live.");
+    let remedy = ("collisions", "--collisions skip leaves out what collides, holder deletes the record that holds the value.");
+    say("collision", model.collisions, request.collisions != OnCollision::Skip, what, remedy);
+    let what = "of another tenant now, or when the backup was made; nothing of others is touched";
+    let remedy = ("tenants", "Take that tenant too (--tenant), or leave them out: --row MODEL:KEY=live.");
+    say("moved", model.moved, true, what, remedy);
     let what = "would leave a reference without what it refers to";
-    say(
-        "blocked",
-        model.blocked,
-        request.blocked != OnBlocked::Skip,
-        what,
-        "--blocked parents takes the parents too, skip leaves them out.",
-    );
+    let remedy = ("blocked", "--blocked parents takes the parents too, skip leaves out what lacks its parent.");
+    say("blocked", model.blocked, request.blocked != OnBlocked::Skip, what, remedy);
     found
 }
 
@@ -275,6 +285,7 @@ pub(super) fn newcomer(row: crate::rows::Row, effect: super::strategy::Effect) -
         state: State::New,
         effect,
         collision: false,
+        holder: None,
         blocked: false,
         moved: false,
         exchange: false,

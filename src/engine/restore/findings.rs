@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::plan::{ModelPlan, Request};
+use super::record::plain;
 use super::strategy::Strategy;
+use crate::numbers::counted;
 use crate::rows::{KeyKind, Relation};
 use crate::sources::{self, Snapshot};
 
@@ -33,6 +35,12 @@ pub struct Finding {
     pub count: u64,
     /// Some of their keys.
     pub keys: Vec<Json>,
+    /// Of a collision, for each of `keys`: the key of the live record that holds the value; null where no live record does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<Json>,
+    /// The option of a preview that decides it; empty where none does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub option: String,
     /// What to do about it.
     pub remedy: String,
 }
@@ -41,7 +49,16 @@ impl Finding {
     /// A finding about a model.
     #[must_use]
     pub fn new(level: Level, model: &str, message: String, remedy: &str) -> Self {
-        Self { level, model: model.into(), message, count: 0, keys: Vec::new(), remedy: remedy.into() }
+        Self {
+            level,
+            model: model.into(),
+            message,
+            count: 0,
+            keys: Vec::new(),
+            holders: Vec::new(),
+            option: String::new(),
+            remedy: remedy.into(),
+        }
     }
 
     /// The same about `count` records, of which `keys` are some.
@@ -49,12 +66,27 @@ impl Finding {
     pub fn about(self, count: u64, keys: Vec<Json>) -> Self {
         Self { count, keys, ..self }
     }
+
+    /// The same, decided by this option of a preview.
+    #[must_use]
+    pub fn decided(self, option: &str) -> Self {
+        Self { option: option.into(), ..self }
+    }
 }
 
-/// `1 record`, `2 records`.
+/// Which records a finding about `count` of them names: `id 1 (id 7 holds it), id 2, and 3 more`; empty where it names none.
 #[must_use]
-pub fn records(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "record" } else { "records" })
+pub fn who(count: u64, keys: &[Json], holders: &[Json]) -> String {
+    let mut named = Vec::new();
+    for (at, key) in keys.iter().enumerate() {
+        let holder = holders.get(at).filter(|holder| !holder.is_null()).map(|holder| format!(" ({} holds it)", plain(holder)));
+        named.push(format!("{}{}", plain(key), holder.unwrap_or_default()));
+    }
+    let more = count.saturating_sub(keys.len() as u64);
+    if more > 0 && !named.is_empty() {
+        named.push(format!("and {more} more"));
+    }
+    named.join(", ")
 }
 
 /// Names of fields that only record the time of a change.
@@ -72,11 +104,11 @@ pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Ve
     if model.strategy == Strategy::Replace && model.update > 0 {
         let blank: u64 = model.fields.iter().map(|field| field.blank).sum();
         let change: u64 = model.fields.iter().map(|field| field.change).sum();
-        warn(Level::Warning, blank, format!("{blank} live values would be erased: the backup has none"), "Merge keeps them.");
+        warn(Level::Warning, blank, format!("{} would be erased: the backup has none", counted(blank, "live value")), "Merge keeps them.");
         warn(
             Level::Warning,
             change,
-            format!("{change} live values that differ would be overwritten"),
+            format!("{} would be overwritten with the backup's", counted(change, "live value")),
             "Merge keeps them; or choose per record.",
         );
     }
@@ -84,11 +116,11 @@ pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Ve
         warn(
             Level::Warning,
             model.delete,
-            format!("{} would be deleted: the backup does not have them", records(model.delete)),
-            "Leave --exact out.",
+            format!("{} would be deleted: the backup does not have them", counted(model.delete, "record")),
+            if request.exact { "Leave --exact out." } else { "Leave --collisions holder out." },
         );
     } else {
-        let message = format!("{} in the live data only; they stay", records(model.live_only));
+        let message = format!("{} in the live data only: left as is", counted(model.live_only, "record"));
         warn(Level::Info, model.live_only, message, "Replace with --exact deletes them.");
     }
     if relation.key == KeyKind::WholeRow {
@@ -98,7 +130,8 @@ pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Ve
     for field in &model.fields {
         let ignored = request.ignore.get(&model.model).is_some_and(|names| names.contains(&field.field));
         if !ignored && TIMES_OF_CHANGE.contains(&field.field.to_ascii_lowercase().as_str()) {
-            let message = format!("{} only records the time of a change, and differs in {}", field.field, records(field.conflicts));
+            let message =
+                format!("{} only records the time of a change, and differs in {}", field.field, counted(field.conflicts, "record"));
             warn(Level::Info, field.conflicts, message, &format!("--ignore {}:{} leaves it out.", model.model, field.field));
         }
     }
@@ -111,9 +144,9 @@ pub fn of_undone(model: &ModelPlan) -> Vec<Finding> {
     let filled: u64 = model.fields.iter().map(|field| field.blank).sum();
     let changed: u64 = model.fields.iter().map(|field| field.change + field.fill).sum();
     let told = [
-        (filled, format!("{filled} values that the restore filled are emptied again")),
-        (changed, format!("{changed} values become again what they were before the restore")),
-        (model.delete, format!("{} that the restore created would be deleted", records(model.delete))),
+        (filled, format!("{} that the restore filled: emptied again", counted(filled, "value"))),
+        (changed, format!("{} that the restore changed: put back as before it", counted(changed, "value"))),
+        (model.delete, format!("{} that the restore created would be deleted", counted(model.delete, "record"))),
     ];
     let touched = told.into_iter().filter(|(count, _)| *count > 0);
     touched
@@ -130,7 +163,7 @@ pub fn of_triggers(live: &dyn Snapshot, models: &[ModelPlan]) -> Result<Vec<Find
         |table: &str| models.iter().find(|model| model.model == table).map_or(0, |model| model.create + model.update + model.delete);
     let findings = live.triggers()?.into_iter().filter_map(|trigger| {
         let count = written(&trigger.table);
-        let message = format!("the {} {} will not fire for {}", trigger.kind, trigger.name, records(count));
+        let message = format!("the {} {} will not fire for {}", trigger.kind, trigger.name, counted(count, "record"));
         let remedy = "Do by hand what it would have done, where that matters.";
         (count > 0).then(|| Finding::new(Level::Warning, &trigger.table, message, remedy).about(count, Vec::new()))
     });

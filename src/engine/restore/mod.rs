@@ -5,6 +5,7 @@
 //! the way back from the safety record; [`judge`] says what a restore that died has done. The parts are bound to no vault
 //! and no catalog: both are reached through the traits and closures given here.
 
+mod alike;
 pub mod checks;
 pub mod choices;
 pub mod draft;
@@ -28,6 +29,7 @@ pub mod undo;
 use std::collections::BTreeSet;
 
 use crate::error::{Explain, Status};
+use crate::numbers::counted;
 use crate::rows::{Key, Relation, Row};
 use crate::sources::{self, Resolve, Violation};
 use lockstep::Lying;
@@ -146,7 +148,7 @@ pub enum Error {
         findings: Vec<String>,
     },
     /// Live records changed after the preview.
-    #[error("{count} {} changed after the preview: {}", if *.count == 1 { "record" } else { "records" }, .records.join(", "))]
+    #[error("{} changed after the preview: {}", counted(*.count, "record"), .records.join(", "))]
     Stale {
         /// How many.
         count: u64,
@@ -154,7 +156,7 @@ pub enum Error {
         records: Vec<String>,
     },
     /// The restored rows would refer to what is not there.
-    #[error("foreign keys would be violated: {}", .0.iter().map(|v| format!("{} rows of {} without their {}", v.rows, v.model, v.parent)).collect::<Vec<_>>().join(", "))]
+    #[error("foreign keys would be violated: {}", .0.iter().map(|v| format!("{} of {} without {}", counted(v.rows, "row"), v.model, v.parent)).collect::<Vec<_>>().join(", "))]
     Violations(Vec<Violation>),
     /// What was written is not what the plan says.
     #[error("{model}: {what}; nothing was changed")]

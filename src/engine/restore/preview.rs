@@ -9,7 +9,7 @@ use super::checks::stop;
 use super::choices::Choices;
 use super::draft::{Draft, newcomer};
 use super::entries;
-use super::findings::{Finding, Level, records};
+use super::findings::{Finding, Level};
 use super::lockstep::{self, Meeting};
 use super::plan::{ModelPlan, Plan, Request};
 use super::record::Record;
@@ -18,6 +18,7 @@ use super::strategy::{Effect, Rule, Side, State, Strategy, decide, decide_file};
 use super::tenants::{Chosen, Said};
 use super::{Error, Progress, Result, Step, Stored, StoredRelation};
 use crate::error::closest;
+use crate::numbers::counted;
 use crate::rows::difference::{self, Comparison, Difference, Projection};
 use crate::rows::{Fold, Key, Relation, RelationKind, Row, Value};
 use crate::sources::files::relation::{ROOT, path_of, shown, split};
@@ -181,7 +182,7 @@ fn cannot_be_put_back(draft: &mut Draft<'_>, held: &StoredRelation) {
         return;
     }
     if draft.place(relation).is_none() {
-        let message = format!("does not exist any more; the backup has {}", records(held.rows));
+        let message = format!("does not exist any more; the backup has {}", counted(held.rows, "record"));
         let remedy = match relation.kind {
             RelationKind::Table | RelationKind::Derived => "Make the table again, or restore a whole copy (restore to).",
             RelationKind::Files => "Mount the folder or make it (mkdir), then preview again; or restore a whole copy (restore to).",
@@ -293,7 +294,7 @@ fn compared_model(
         return entries::leave_unread(draft, model, unread);
     }
     if !unread.is_empty() {
-        let message = format!("{} of the live data cannot be read", records(unread.len() as u64));
+        let message = format!("{} of the live data cannot be read", counted(unread.len() as u64, "record"));
         draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, "Restore a whole copy (restore to)."));
     }
     Ok(())
@@ -344,7 +345,8 @@ fn take(
     let moved = said == Said::Moved || (effect == Effect::Delete && anothers()?);
     let moved = moved && choices.records.get(&key) != Some(&Side::Live);
     let effect = if said == Said::Usual && !moved { effect } else { Effect::Skip };
-    draft.add(model, &Record { key, state, effect, collision: false, blocked: false, moved, exchange: false, fields, backup, live })
+    let (collision, holder, blocked, exchange) = (false, None, false, false);
+    draft.add(model, &Record { key, state, effect, collision, holder, blocked, moved, exchange, fields, backup, live })
 }
 
 /// Entries that the backup has and that are not spoken of.
@@ -366,13 +368,13 @@ impl LeftOut {
     fn tell(&self, draft: &mut Draft<'_>, relation: &Relation) {
         let mut say = |level, count: u64, what: &str, remedy: &str| {
             if count > 0 {
-                let message = format!("{} {what}", records(count));
+                let message = format!("{} {what}", counted(count, "record"));
                 draft.findings.push(Finding::new(level, &relation.name, message, remedy).about(count, Vec::new()));
             }
         };
-        let what = "could not be read whole when the backup was made; they are not put back";
+        let what = "could not be read whole when the backup was made; not put back";
         say(Level::Warning, self.unread, what, "Take them from another backup.");
-        let what = "of the backup are excluded now; they are not put back";
+        let what = "of the backup, excluded now; not put back";
         say(Level::Info, self.excluded, what, "Restore a whole copy beside it (restore to).");
     }
 }

@@ -17,6 +17,8 @@ pub struct Record {
     pub effect: Effect,
     /// A unique value that it would take is held by another record.
     pub collision: bool,
+    /// The key of the live record that holds it, as [`key_json`] gives it; none where no live record does, or there is no collision.
+    pub holder: Option<Json>,
     /// A record that it refers to, or that refers to it, forbids it.
     pub blocked: bool,
     /// It belongs to another tenant than those that were chosen, now or in the backup: nothing is done to it.
@@ -86,6 +88,7 @@ impl Record {
                 object.insert(name.into(), Json::Bool(true));
             }
         }
+        object.extend(self.holder.iter().map(|holder| ("holder".into(), holder.clone())));
         object.insert("fields".into(), Json::Array(fields));
         Json::Object(object)
     }
@@ -118,6 +121,21 @@ pub fn key_json(relation: &Relation, row: Option<&Row>, key: &Key) -> Json {
         (relation.columns[column].name.clone(), value)
     });
     Json::Object(values.collect())
+}
+
+/// A value or a key of [`value_json`] or [`key_json`] as a person reads it.
+#[must_use]
+pub fn plain(value: &Json) -> String {
+    match value {
+        Json::Null => "∅".to_owned(),
+        Json::String(text) => text.clone(),
+        Json::Object(fields) => match (fields.get("base64"), fields.get("real")) {
+            (Some(Json::String(data)), None) => format!("{} bytes", data.len() / 4 * 3),
+            (None, Some(Json::String(real))) => real.clone(),
+            _ => fields.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect::<Vec<_>>().join(", "),
+        },
+        other => other.to_string(),
+    }
 }
 
 /// The key that an operator wrote: the JSON of [`key_json`], or for a key of one column its bare value.
@@ -189,8 +207,8 @@ pub fn encode(record: &Record, to: &mut Vec<u8>) {
         State::Conflict => 2,
         State::LiveOnly => 3,
     });
-    let flags = u8::from(record.collision) | u8::from(record.blocked) << 1 | u8::from(record.exchange) << 2 | u8::from(record.moved) << 3;
-    to.push(flags);
+    let set = [record.collision, record.blocked, record.exchange, record.moved, record.holder.is_some()];
+    to.push(set.into_iter().enumerate().map(|(bit, set)| u8::from(set) << bit).sum());
     let (effect, columns): (u8, &[usize]) = match &record.effect {
         Effect::Create => (0, &[]),
         Effect::Update(columns) => (1, columns),
@@ -215,6 +233,9 @@ pub fn encode(record: &Record, to: &mut Vec<u8>) {
             push_length(to, row.values.len());
             row.values.iter().for_each(|value| push_value(to, value));
         }
+    }
+    if let Some(holder) = &record.holder {
+        push_bytes(to, holder.to_string().as_bytes());
     }
 }
 
@@ -241,8 +262,9 @@ pub fn decode(from: &mut &[u8]) -> Option<Record> {
     let fields = (0..take_length(from)?).map(|_| take_field(from)).collect::<Option<Vec<_>>>()?;
     let backup = take_row(from, &key)?;
     let live = take_row(from, &key)?;
-    let (collision, blocked, exchange, moved) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0, flags & 8 != 0);
-    Some(Record { key, state, effect, collision, blocked, moved, exchange, fields, backup, live })
+    let [collision, blocked, exchange, moved, held] = [1, 2, 4, 8, 16].map(|bit| flags & bit != 0);
+    let holder = if held { Some(serde_json::from_slice(take_bytes(from)?).ok()?) } else { None };
+    Some(Record { key, state, effect, collision, holder, blocked, moved, exchange, fields, backup, live })
 }
 
 fn push_length(to: &mut Vec<u8>, length: usize) {
@@ -362,7 +384,8 @@ mod tests {
             key,
             state: State::Conflict,
             effect: Effect::Update(vec![1, 3]),
-            collision: false,
+            collision: true,
+            holder: Some(json!({"id": 7})),
             blocked: true,
             moved: true,
             exchange: true,

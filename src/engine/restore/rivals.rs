@@ -3,7 +3,7 @@
 
 use super::draft::Draft;
 use super::plan::OnCollision;
-use super::record::Record;
+use super::record::{Record, key_json};
 use super::scratch::COLLISION;
 use super::strategy::Effect;
 use super::{Error, Progress, Result, Step, checks};
@@ -22,6 +22,8 @@ const HOLDERS: usize = 10_000;
 struct Clash {
     key: Key,
     holder: Key,
+    /// The holder's key as JSON.
+    shown: String,
     /// The columns that decide it.
     columns: Vec<usize>,
     /// The live row, where it may give way.
@@ -74,13 +76,15 @@ impl Draft<'_> {
             let yields = self.tenancy.as_ref().is_none_or(|tenancy| tenancy.whose(model, &holder) != Whose::Another);
             let taken = yields && self.request.collisions == OnCollision::Holder && kept < HOLDERS;
             kept += usize::from(taken);
-            found.push(Clash { key: key.clone(), holder: holder.key.clone(), columns, row: taken.then_some(holder) });
+            let shown = key_json(&self.relations[model], Some(&holder), &holder.key).to_string();
+            found.push(Clash { key: key.clone(), holder: holder.key.clone(), shown, columns, row: taken.then_some(holder) });
         }
         Ok(())
     }
 
     /// A record that waits for another to go or to change is done with it, or not at all.
-    fn settle_clash(&mut self, model: usize, Clash { key, holder, columns, row }: Clash) -> Result<bool> {
+    fn settle_clash(&mut self, model: usize, Clash { key, holder, shown, columns, row }: Clash) -> Result<bool> {
+        self.scratch.held(model, &key, &shown)?;
         if self.scratch.get(model, &holder)?.is_some_and(|record| gives_up(&record, &columns)) {
             self.scratch.lean((model, &key), (model, &holder), COLLISION)?;
             return Ok(false);

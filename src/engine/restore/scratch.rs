@@ -60,6 +60,7 @@ const TABLES: &str = "
     CREATE TABLE claim(kind INTEGER, id INTEGER, mark BLOB, model INTEGER, key BLOB, PRIMARY KEY(kind, id, mark, model, key)) WITHOUT ROWID;
     CREATE INDEX claim_of ON claim(model, key, kind);
     CREATE TABLE lean(model INTEGER, key BLOB, on_model INTEGER, on_key BLOB, flag INTEGER, PRIMARY KEY(model, key, on_model, on_key, flag)) WITHOUT ROWID;
+    CREATE TABLE holder(model INTEGER, key BLOB, shown TEXT, PRIMARY KEY(model, key)) WITHOUT ROWID;
     BEGIN;";
 
 /// A record leans on another that is not done, or needs what nobody gives.
@@ -168,7 +169,20 @@ impl Scratch {
     /// What reading met.
     pub fn claimants(&self, claim: Claim, id: usize, mark: &Mark) -> Result<Vec<(usize, Key)>> {
         let mut find = self.db.prepare_cached("SELECT model, key FROM claim WHERE kind = ?1 AND id = ?2 AND mark = ?3 LIMIT 64")?;
-        let rows = find.query_map(params![claim as u8, place(id), mark], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        Self::records(&mut find, params![claim as u8, place(id), mark])
+    }
+
+    /// Records that make this claim, one for each value, at most `most`.
+    ///
+    /// # Errors
+    /// What reading met.
+    pub fn claims(&self, claim: Claim, id: usize, most: usize) -> Result<Vec<(usize, Key)>> {
+        let mut find = self.db.prepare_cached("SELECT model, key FROM claim WHERE kind = ?1 AND id = ?2 GROUP BY mark LIMIT ?3")?;
+        Self::records(&mut find, params![claim as u8, place(id), place(most)])
+    }
+
+    fn records(find: &mut rusqlite::Statement<'_>, values: impl rusqlite::Params) -> Result<Vec<(usize, Key)>> {
+        let rows = find.query_map(values, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
         rows.map(|row| row.map(|(model, key)| (usize::try_from(model).unwrap_or_default(), Key::from_bytes(key))).map_err(Error::from))
             .collect()
     }
@@ -180,6 +194,16 @@ impl Scratch {
     pub fn lean(&self, (model, key): (usize, &Key), (on, on_key): (usize, &Key), flag: i64) -> Result<()> {
         let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO lean VALUES (?1, ?2, ?3, ?4, ?5)")?;
         insert.execute(params![place(model), key.as_bytes(), place(on), on_key.as_bytes(), flag])?;
+        Ok(())
+    }
+
+    /// Notes which live record holds a unique value that a record takes: its key as JSON. The first one is kept.
+    ///
+    /// # Errors
+    /// What writing met.
+    pub fn held(&self, model: usize, key: &Key, holder: &str) -> Result<()> {
+        let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO holder VALUES (?1, ?2, ?3)")?;
+        insert.execute(params![place(model), key.as_bytes(), holder])?;
         Ok(())
     }
 
@@ -198,7 +222,9 @@ impl Scratch {
     /// # Errors
     /// What writing met.
     pub fn reset(&self) -> Result<()> {
-        Ok(self.db.execute_batch("UPDATE record SET flags = 0 WHERE flags <> 0; DELETE FROM lean; DELETE FROM claim WHERE kind = 6;")?)
+        Ok(self.db.execute_batch(
+            "UPDATE record SET flags = 0 WHERE flags <> 0; DELETE FROM lean; DELETE FROM holder; DELETE FROM claim WHERE kind = 6;",
+        )?)
     }
 
     /// Takes out what depends on what was taken out, until nothing changes.
@@ -229,9 +255,7 @@ impl Scratch {
         let sql = "SELECT n.model, n.key FROM claim n WHERE n.kind = 2 AND n.id = ?1
             AND NOT EXISTS (SELECT 1 FROM claim f WHERE f.kind IN (5, 6) AND f.id = n.id AND f.mark = n.mark) GROUP BY n.mark LIMIT 100000";
         let mut find = self.db.prepare_cached(sql)?;
-        let rows = find.query_map([place(id)], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
-        rows.map(|row| row.map(|(model, key)| (usize::try_from(model).unwrap_or_default(), Key::from_bytes(key))).map_err(Error::from))
-            .collect()
+        Self::records(&mut find, [place(id)])
     }
 
     /// A record by its key, as it was put.
@@ -251,14 +275,17 @@ impl Scratch {
     pub fn each(&self, model: usize, each: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
         let sql =
             "SELECT payload, flags, effect = 1 AND EXISTS (SELECT 1 FROM lean l JOIN record o ON o.model = l.on_model AND o.key = l.on_key
-                AND o.effect = 1 WHERE l.model = record.model AND l.key = record.key AND l.flag = 1)
+                AND o.effect = 1 WHERE l.model = record.model AND l.key = record.key AND l.flag = 1),
+                CASE WHEN flags & 1 THEN (SELECT shown FROM holder h WHERE h.model = record.model AND h.key = record.key) END
             FROM record WHERE model = ?1 ORDER BY key";
         let mut find = self.db.prepare_cached(sql)?;
         let mut rows = find.query([place(model)])?;
         while let Some(row) = rows.next()? {
             let (payload, flags, exchange): (Vec<u8>, i64, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let holder: Option<String> = row.get(3)?;
             let mut record = record::decode(&mut &payload[..]).ok_or_else(broken)?;
             record.collision = flags & COLLISION != 0;
+            record.holder = holder.map(|shown| serde_json::from_str(&shown).map_err(|_| broken())).transpose()?;
             record.blocked = flags & BLOCKED != 0;
             if flags != 0 {
                 record.effect = Effect::Skip;

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::draft::Draft;
-use super::findings::{Finding, Level, records};
+use super::findings::{Finding, Level};
 use super::plan::{Plan, Request};
 use super::record::{Record, key_json, key_of_choice};
 use super::safety::{Image, Safety, same_in};
 use super::spool::Cipher;
 use super::strategy::{Effect, Side, State};
 use super::{Error, Progress, Result, Step};
+use crate::numbers::counted;
 use crate::rows::difference::{FieldChange, FieldKind};
 use crate::rows::{Key, Relation, Row};
 use crate::sources::Snapshot;
@@ -91,9 +92,9 @@ fn take_back(
     })?;
     draft.pulled[model] = pulled;
     if edited > 0 {
-        let message = format!("{} changed since the restore", records(edited));
+        let message = format!("{} changed since the restore", counted(edited, "record"));
         let remedy = "Choose for each: --row MODEL:KEY=backup takes it back all the same, =live leaves it.";
-        draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, remedy).about(edited, keys));
+        draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, remedy).about(edited, keys).decided("row"));
     }
     Ok(())
 }
@@ -129,6 +130,7 @@ fn way_back(compared: &[usize], image: Image, now: Option<Row>, back: bool) -> O
         state,
         effect,
         collision: false,
+        holder: None,
         blocked: false,
         moved: false,
         exchange: false,

@@ -44,6 +44,8 @@ pub struct CopyResult {
     pub records: u64,
     /// Files written.
     pub files: u64,
+    /// How a place was filled, where there are several ways.
+    pub ways: Vec<String>,
     /// What could not come back, by name.
     pub warnings: Vec<String>,
 }
@@ -89,7 +91,9 @@ impl Engine {
             filling::fill(&stored, records, creator.as_mut(), progress, &mut result)?;
         }
         for (_, creator) in copies {
+            let way = creator.way();
             result.warnings.extend(creator.finish()?);
+            result.ways.extend(way);
         }
         self.audit("restore to", &backup.id, Some(&backup.app), AuditOutcome::Done, None)?;
         Ok(result)

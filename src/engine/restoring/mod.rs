@@ -247,7 +247,10 @@ impl Engine {
         let summary = plan.summary();
         // The catalog is in the clear: which records they are stands in the sealed plan alone.
         let mut known = summary.clone();
-        known.findings.iter_mut().for_each(|finding| finding.keys.clear());
+        for finding in &mut known.findings {
+            finding.keys.clear();
+            finding.holders.clear();
+        }
         self.catalog().add_plan(&NewPlan {
             id: request.plan.clone(),
             backup: request.backup.clone(),

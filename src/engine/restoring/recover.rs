@@ -11,6 +11,7 @@ use crate::engine::error::Result;
 use crate::engine::restore::judge::{Verdict, judge};
 use crate::engine::restore::safety::Safety;
 use crate::engine::{Engine, Error};
+use crate::numbers::counted;
 use crate::rows::RelationKind;
 use crate::sources::Snapshot;
 use crate::vault::Vault;
@@ -91,7 +92,7 @@ impl Engine {
             Ended::Forward(left) if left.is_empty() => (AuditOutcome::Done, "its files are in place".to_owned()),
             Ended::Forward(left) => {
                 let named: Vec<String> = left.iter().take(10).map(|left| format!("{}: {}", left.what, left.why)).collect();
-                let what = format!("{} entries were not put in place: {}", left.len(), named.join("; "));
+                let what = format!("{} not put in place: {}", counted(left.len() as u64, "entry"), named.join("; "));
                 self.catalog().raise_alert(&about(app, &format!("the restore {}: {what}", pending.restore)))?;
                 (AuditOutcome::Done, what)
             }

@@ -29,6 +29,8 @@ pub struct PostgresCreator {
     hands: Option<Hands>,
     /// The database that is filled in the place of the target; else that is the target itself.
     beside: Option<Beside>,
+    /// Of many rows: how they are written.
+    way: Option<String>,
 }
 
 impl PostgresCreator {
@@ -44,15 +46,30 @@ impl PostgresCreator {
             Ok((session, encoding, missed))
         };
         let (mut session, mut encoding, mut missed) = open()?;
-        if many && let Ok(Ok(plain)) = beside::plain(&mut session) {
-            // Nobody may be connected to a database that is copied.
-            drop(session);
-            if let Ok((beside, inside)) = Beside::make(address, plain) {
-                return Self::fill(address, definition, inside, encoding, missed, Some(beside));
-            }
-            (session, encoding, missed) = open()?;
+        if !many {
+            return Self::fill(address, definition, session, encoding, missed, None);
         }
-        Self::fill(address, definition, session, encoding, missed, None)
+        let why = match beside::plain(&mut session) {
+            Ok(Ok(plain)) => {
+                // Nobody may be connected to a database that is copied.
+                drop(session);
+                let why = match Beside::make(address, plain) {
+                    Ok((beside, inside)) => {
+                        let mut creator = Self::fill(address, definition, inside, encoding, missed, Some(beside))?;
+                        creator.way = Some(format!("{place} was filled beside it, over two connections, and put in its place"));
+                        return Ok(creator);
+                    }
+                    Err(error) => error.to_string(),
+                };
+                (session, encoding, missed) = open()?;
+                why
+            }
+            Ok(Err(why)) => why,
+            Err(error) => error.to_string(),
+        };
+        let mut creator = Self::fill(address, definition, session, encoding, missed, None)?;
+        creator.way = Some(format!("{place} was filled in one transaction, over one connection: {why}"));
+        Ok(creator)
     }
 
     fn fill(
@@ -70,7 +87,8 @@ impl PostgresCreator {
         let known = Known::new(roles, missed);
         let pace = if beside.is_some() { Pace::Steps } else { Pace::Whole };
         let hands = Some(Hands::begin(session, &place, pace, known.clone())?);
-        let mut creator = Self { address: address.clone(), place, definition: definition.clone(), encoding, known, hands, beside };
+        let mut creator =
+            Self { address: address.clone(), place, definition: definition.clone(), encoding, known, hands, beside, way: None };
         for object in around_rows(&definition.objects).0 {
             creator.make(object)?;
         }
@@ -227,6 +245,10 @@ impl Creator for PostgresCreator {
     fn another(&mut self) -> Option<Box<dyn Creator + Send>> {
         let hands = self.another_hands().ok().flatten()?;
         Some(Box::new(hands))
+    }
+
+    fn way(&self) -> Option<String> {
+        self.way.clone()
     }
 
     fn finish(mut self: Box<Self>) -> Result<Vec<String>> {
