@@ -57,6 +57,16 @@ fn what_came_back_or_went_elsewhere_is_read() {
     assert_eq!(journey.increment(), told([("long", 1)]));
 }
 
+#[test]
+fn rows_that_come_far_apart_behind_all_others_are_counted_too() {
+    let mut journey = Journey::of(
+        "CREATE TABLE long (id bigint PRIMARY KEY, t text); INSERT INTO long SELECT i, 'row ' || i FROM generate_series(1, 6000) i",
+    );
+    let far = "DELETE FROM long WHERE id = 5; INSERT INTO long SELECT i::bigint * 100000000000, 'far' FROM generate_series(-700, 2000) i";
+    assert_eq!(journey.after(far), told([("long", 5999)]));
+    assert_eq!(journey.after("DELETE FROM long WHERE id IN (7, 8, 500000000000)"), told([("long", 5999 + 2701 - 3)]));
+}
+
 /// The digest cache of the only model, and what changed upon it.
 fn caches(journey: &Journey) -> (PathBuf, PathBuf) {
     let app = std::fs::read_dir(journey.place.engine.home().cache()).unwrap().next().unwrap().unwrap().path();

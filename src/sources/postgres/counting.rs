@@ -9,6 +9,10 @@ use super::sql::ident;
 use super::written::{numbers, odd};
 use crate::sources::{Result, Tally};
 
+/// So many parts may lie beyond the bounds, and twice as many as there are bounds: rows that lie far apart there are counted otherwise, since
+/// every one would be a part of its own.
+const PARTS_BEYOND: usize = 1024;
+
 /// Counts the rows between `bounds`, which ascend; none where keys are not made of whole numbers.
 ///
 /// # Errors
@@ -21,30 +25,35 @@ pub fn tally(session: &mut Session, table: &Table, bounds: &[i64]) -> Result<Opt
     let settings = ["jit", "enable_sort", "enable_indexscan", "enable_indexonlyscan"];
     let off = settings.map(|setting| format!("SET {setting} = off;")).concat();
     let back = settings.map(|setting| format!("RESET {setting};")).concat();
-    let counted = format!("{off} {}; {back}", statement(first, &columns, &table.source(), bounds));
-    let mut tallies = vec![Tally { rows: 0, sums: vec![0; columns.len()] }; bounds.len() + 1];
-    for row in session.rows(&counted)? {
-        let (range, tally) = counted_in(&row, columns.len()).ok_or_else(|| odd(table))?;
-        *tallies.get_mut(range).ok_or_else(|| odd(table))? = tally;
+    let sums = columns.iter().map(|column| format!(", pg_catalog.sum({column})")).collect::<String>();
+    let counted =
+        |part: &str, most: usize| format!("{off} SELECT {part}, count(*){sums} FROM {} GROUP BY 1 LIMIT {most}; {back}", table.source());
+    if let Some(even) = Even::of(bounds) {
+        let most = 2 * bounds.len() + PARTS_BEYOND;
+        let parts = session.rows(&counted(&format!("{first} >> {}", even.shift), most))?;
+        if parts.len() < most {
+            return put_together(table, &parts, (bounds.len(), columns.len()), |part| even.range(part)).map(Some);
+        }
     }
-    Ok(Some(tallies))
+    let parts = session.rows(&counted(&bucket(first, bounds), bounds.len() + 2))?;
+    put_together(table, &parts, (bounds.len(), columns.len()), |part| usize::try_from(part).unwrap_or(usize::MAX)).map(Some)
 }
 
-/// Gives the number of each range that has rows, how many, and the sum of each of `columns`.
-fn statement(first: &str, columns: &[String], source: &str, bounds: &[i64]) -> String {
-    let sums = columns.iter().map(|column| format!(", pg_catalog.sum({column})")).collect::<String>();
-    let Some(Even { shift, from, to }) = Even::of(bounds) else {
-        return format!("SELECT {}, count(*){sums} FROM {source} GROUP BY 1", bucket(first, bounds));
-    };
-    let names: Vec<String> = (0..columns.len()).map(|place| format!("s{place}")).collect();
-    let again = names.iter().map(|name| format!(", pg_catalog.sum({name})")).collect::<String>();
-    // A range for each number that rows beyond the bounds have would be more than anyone asked for: those are put together.
-    let (low, high) = (from.saturating_sub(1), to);
-    format!(
-        "SELECT LEAST(GREATEST(part, '{low}'), '{high}')::pg_catalog.numeric - '{from}' + 1, pg_catalog.sum(n){again}
-        FROM (SELECT {first} >> {shift}, count(*){sums} FROM {source} GROUP BY 1) parts(part, n, {}) GROUP BY 1",
-        names.join(", ")
-    )
+/// What was counted in each range, from what was counted in parts of them.
+fn put_together(
+    table: &Table,
+    parts: &[Vec<Option<String>>],
+    (bounds, columns): (usize, usize),
+    range: impl Fn(i64) -> usize,
+) -> Result<Vec<Tally>> {
+    let mut tallies = vec![Tally { rows: 0, sums: vec![0; columns] }; bounds + 1];
+    for row in parts {
+        let (part, tally) = counted_in(row, columns).ok_or_else(|| odd(table))?;
+        let into = tallies.get_mut(range(part)).ok_or_else(|| odd(table))?;
+        into.rows += tally.rows;
+        into.sums.iter_mut().zip(tally.sums).for_each(|(into, sum)| *into += sum);
+    }
+    Ok(tallies)
 }
 
 /// Bounds that lie as a shift cuts: each is the next multiple of a power of two.
@@ -65,6 +74,12 @@ impl Even {
         let is_even = from << shift == *first && bounds.windows(2).all(|pair| pair[1].checked_sub(pair[0]) == Some(width));
         is_even.then_some(Self { shift, from, to })
     }
+
+    /// The range of numbers that shifted are this one: beyond the bounds all have the first, or the last.
+    fn range(&self, part: i64) -> usize {
+        let (part, from, to) = (i128::from(part), i128::from(self.from), i128::from(self.to));
+        usize::try_from((part.min(to) - from + 1).max(0)).unwrap_or(usize::MAX)
+    }
 }
 
 /// The number of bounds that are not above `first`.
@@ -82,12 +97,12 @@ fn bucket(first: &str, bounds: &[i64]) -> String {
     }
 }
 
-/// A range and its tally.
-fn counted_in(row: &[Option<String>], columns: usize) -> Option<(usize, Tally)> {
-    let [range, rows, sums @ ..] = row else { return None };
+/// A part and its tally.
+fn counted_in(row: &[Option<String>], columns: usize) -> Option<(i64, Tally)> {
+    let [part, rows, sums @ ..] = row else { return None };
     let sums: Vec<i128> = sums.iter().map(|sum| sum.as_ref()?.parse().ok()).collect::<Option<_>>()?;
     let tally = Tally { rows: rows.as_ref()?.parse().ok()?, sums };
-    (tally.sums.len() == columns).then_some((range.as_ref()?.parse().ok()?, tally))
+    (tally.sums.len() == columns).then_some((part.as_ref()?.parse().ok()?, tally))
 }
 
 /// A column as a number of 64 bits: one of the type oid has no sum of its own.
@@ -108,6 +123,9 @@ mod tests {
         assert_eq!(Even::of(&[-1024, -512, 0]), even(9, -2, 0));
         assert_eq!(Even::of(&[i64::MIN, i64::MIN + (1 << 62), 0, 1 << 62]), even(62, -2, 1));
         assert_eq!(Even::of(&[i64::MAX - 1, i64::MAX]), even(0, i64::MAX - 1, i64::MAX));
+        let ranges = |even: Even, parts: [i64; 6]| parts.map(|part| even.range(part));
+        assert_eq!(ranges(Even { shift: 8, from: -1, to: 1 }, [i64::MIN, -2, -1, 1, 2, i64::MAX]), [0, 0, 1, 3, 3, 3]);
+        assert_eq!(ranges(Even { shift: 0, from: i64::MIN, to: -9 }, [i64::MIN, i64::MIN + 1, -9, -8, 0, i64::MAX]).first(), Some(&1));
         for other in [&[][..], &[7], &[0, 3], &[1, 3, 5], &[0, 2, 3], &[0, 2, 6], &[i64::MIN, 0], &[i64::MIN, i64::MAX]] {
             assert_eq!(Even::of(other), None, "{other:?}");
         }
