@@ -286,6 +286,18 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         self.snapshot.rivals(relation, rows)
     }
 
+    fn compares(&self, relation: &Relation, columns: &[usize]) -> SourceResult<bool> {
+        self.snapshot.compares(relation, columns)
+    }
+
+    fn holders(&self, relation: &Relation, columns: &[usize], rows: &[Row]) -> SourceResult<Vec<Rival>> {
+        self.snapshot.holders(relation, columns, rows)
+    }
+
+    fn alike(&self, relation: &Relation, columns: &[usize], rows: &[&Row]) -> SourceResult<Vec<usize>> {
+        self.snapshot.alike(relation, columns, rows)
+    }
+
     fn covers(&self, row: &Row) -> bool {
         self.snapshot.covers(row)
     }

@@ -1,6 +1,8 @@
 //! Many rows of one relation in a few buffers: their canonical bytes one after the other, and their keys. A batch that is
 //! emptied keeps its memory, so that from a source to a segment no row allocates anything.
 
+use std::ops::Range;
+
 use super::cell::{Cell, Cells};
 use super::hashing::{Hashing, padded};
 use super::key::{self, Key};
@@ -228,6 +230,30 @@ impl Batch {
         self.weight += row.weight;
     }
 
+    /// Adds copies of the rows of another batch of the same relation that stand at these places; it has digested them.
+    pub fn copy_all(&mut self, other: &Self, places: Range<usize>) {
+        let Some(last) = places.end.checked_sub(1).filter(|last| places.contains(last)).map(|last| other.ends[last]) else { return };
+        self.begin();
+        if self.digests.len() == self.ends.len() {
+            self.digests.extend_from_slice(&other.digests[places.clone()]);
+        }
+        // Rows begin at multiples of a block on both sides, so what lies between them can come along.
+        let first = other.before(places.start);
+        let canonical = padded(first.canonical)..last.canonical;
+        let moved = |end: usize, from: usize, to: usize| end - from + to;
+        let (begun, keys, outside) = (self.canonical.len(), self.keys.len(), self.outside.len());
+        self.canonical.extend_from_slice(&other.canonical[canonical.clone()]);
+        self.keys.extend_from_slice(&other.keys[first.key..last.key]);
+        self.outside.extend_from_slice(&other.outside[first.outside..last.outside]);
+        self.ends.extend(other.ends[places.clone()].iter().map(|end| End {
+            canonical: moved(end.canonical, canonical.start, begun),
+            key: moved(end.key, first.key, keys),
+            outside: moved(end.outside, first.outside, outside),
+            weight: end.weight,
+        }));
+        self.weight += other.ends[places].iter().map(|end| end.weight).sum::<usize>();
+    }
+
     /// Takes the last row out again.
     pub fn pop(&mut self) {
         if let Some(end) = self.ends.pop() {
@@ -276,7 +302,7 @@ impl Batch {
     }
 
     fn row(&self, place: usize) -> RowRef<'_> {
-        let begin = place.checked_sub(1).map_or_else(End::default, |before| self.ends[before]);
+        let begin = self.before(place);
         let end = self.ends[place];
         RowRef {
             key: &self.keys[begin.key..end.key],
@@ -288,7 +314,12 @@ impl Batch {
     }
 
     fn last(&self) -> End {
-        self.ends.last().copied().unwrap_or_default()
+        self.before(self.ends.len())
+    }
+
+    /// Where the row ends that stands before `place`.
+    fn before(&self, place: usize) -> End {
+        place.checked_sub(1).map_or_else(End::default, |before| self.ends[before])
     }
 
     /// Adds the key that the row's values make; false where they make none.

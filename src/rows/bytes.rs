@@ -52,12 +52,20 @@ impl<'b> Cursor<'b> {
         Ok(Self { left, what })
     }
 
+    /// The next bytes, which are not taken; `None` where so many are not left.
+    #[inline]
+    pub(super) fn peek<const N: usize>(&self) -> Option<&'b [u8; N]> {
+        self.left.first_chunk()
+    }
+
+    #[inline]
     pub(super) fn take(&mut self, length: usize) -> Result<&'b [u8], Damage> {
         let (taken, left) = self.left.split_at_checked(length).ok_or(Damage::Short { what: self.what })?;
         self.left = left;
         Ok(taken)
     }
 
+    #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
         let (taken, left) = self.left.split_first_chunk::<N>().ok_or(Damage::Short { what: self.what })?;
         self.left = left;
@@ -73,7 +81,19 @@ impl<'b> Cursor<'b> {
     }
 
     /// A number in its one shortest form.
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, Damage> {
+        match self.left {
+            // Most are small.
+            [byte @ ..0x80, left @ ..] => {
+                self.left = left;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Damage> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -96,6 +116,7 @@ impl<'b> Cursor<'b> {
     }
 
     /// How many things of at least `size` bytes follow: no more than there are bytes for.
+    #[inline]
     pub(super) fn items(&mut self, size: usize) -> Result<usize, Damage> {
         let found = self.varint()?;
         let room = self.left.len() / size;

@@ -84,6 +84,7 @@ pub(super) fn whole_row(key: &[u8]) -> Option<(RowDigest, u32)> {
 
 /// The whole numbers that the bytes of a key stand for, one for each place in `numbers`; false where it is made of anything else.
 #[must_use]
+#[inline]
 pub fn integers(key: &[u8], numbers: &mut [i64]) -> bool {
     let mut left = key;
     for number in numbers {
@@ -94,11 +95,19 @@ pub fn integers(key: &[u8], numbers: &mut [i64]) -> bool {
     left.is_empty()
 }
 
+/// Whole numbers below are reals as they are: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+#[inline]
 fn integer(part: &[u8; 11]) -> Option<i64> {
     let [NUMBER, a, b, c, d, e, f, g, h, rest @ ..] = *part else { return None };
     let ordered = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
     let nearest = f64::from_bits(if ordered >> 63 == 1 { ordered & !(1 << 63) } else { !ordered });
     let rest = (u16::from_be_bytes(rest) ^ 0x8000).cast_signed();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+    if rest == 0 && nearest.abs() < EXACT && (nearest as i64 as f64).to_bits() == nearest.to_bits() {
+        return Some(nearest as i64);
+    }
     #[allow(clippy::cast_possible_truncation)]
     let number = i64::try_from((nearest as i128).saturating_add(i128::from(rest))).ok()?;
     // Of a real that is not whole, or not the nearest, nothing is made that it was not.

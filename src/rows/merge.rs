@@ -177,8 +177,12 @@ impl<'a, F: Fetch + ?Sized> Rows<'a, F> {
         }
         while !batch.is_full() {
             self.advance()?;
-            let Some(row) = self.row() else { break };
-            batch.copy(row);
+            let Some(at) = self.at else { break };
+            let (before, rest) = self.newest_first.split_at_mut(at);
+            let Some((run, behind)) = rest.split_first_mut() else { break };
+            // Up to the next key that another run speaks of, nothing need be compared.
+            let others = before.iter().chain(behind.iter());
+            run.copy_rows(others.filter_map(|run| run.head().map(|change| change.key())).min(), batch)?;
         }
         Ok(())
     }

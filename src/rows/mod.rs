@@ -14,6 +14,7 @@ pub mod difference;
 mod hashing;
 pub mod key;
 pub mod merge;
+pub mod patched;
 pub mod pieces;
 pub mod row;
 pub mod run;

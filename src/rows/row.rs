@@ -131,6 +131,18 @@ impl RelationDigest {
         }
     }
 
+    /// Takes the digests of the next rows.
+    pub fn push_all(&mut self, digests: &[[u8; 16]]) {
+        self.waiting.extend_from_slice(digests.as_flattened());
+        self.rows += digests.len() as u64;
+        // Whole chunks at a time: what is left of one would be hashed by itself.
+        let whole = self.waiting.len() / AT_ONCE * AT_ONCE;
+        if whole > 0 {
+            self.hasher.update(&self.waiting[..whole]);
+            self.waiting.drain(..whole);
+        }
+    }
+
     /// The rows taken and their digest.
     #[must_use]
     pub fn finish(&self) -> (u64, Digest) {

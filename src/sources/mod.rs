@@ -3,8 +3,10 @@
 //! A source pushes its rows in key order ([`Snapshot::scan`]); what is stored is pulled. So a comparison needs neither
 //! threads nor buffers: each live row advances the stored side.
 
+mod content;
 pub mod database;
 mod error;
+mod facts;
 pub mod files;
 pub mod partial;
 pub mod pieces;
@@ -16,145 +18,17 @@ pub mod sqlite;
 pub mod url;
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::ops::ControlFlow;
 
-use serde::{Deserialize, Serialize};
-
-use crate::rows::{Batch, Class, Digest, Fold, Large, Piece, Relation, Row, RowDigest, Value};
+use crate::rows::{Batch, Digest, Piece, Relation, Row, RowDigest};
+pub use content::{Content, Glancing, Looking, Resolve, value_of};
 pub use error::Error;
+pub use facts::{Definition, Identity, Reference, Rival, SchemaObject, Sequences, Unique, Unread, Violation};
 pub use pieces::Pieced;
 pub use since::{Asking, Since, Tally};
 
 /// The result of asking a source.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// Takes values that are too large for a row, and gives what stands for them.
-pub trait Content {
-    /// Reads one large value to its end.
-    ///
-    /// # Errors
-    /// What reading or keeping it met.
-    fn keep(&self, class: Class, value: &mut dyn Read) -> std::io::Result<Large>;
-}
-
-/// Only looks: digests large values and keeps nothing. For comparisons.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Looking;
-
-impl Content for Looking {
-    fn keep(&self, class: Class, value: &mut dyn Read) -> std::io::Result<Large> {
-        let mut hasher = blake3::Hasher::new();
-        let length = std::io::copy(value, &mut hasher)?;
-        let content = crate::rows::Digest(*hasher.finalize().as_bytes());
-        Ok(Large { class, length, content, chunks: Vec::new() })
-    }
-}
-
-/// Passes large values by unread: what it gives stands for none of them. For questions about other columns.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Glancing;
-
-impl Content for Glancing {
-    fn keep(&self, class: Class, _: &mut dyn Read) -> std::io::Result<Large> {
-        Ok(Large { class, length: 0, content: crate::rows::Digest([0; 32]), chunks: Vec::new() })
-    }
-}
-
-/// Gives back what stands for a large value.
-pub trait Resolve {
-    /// Writes the whole content of `large` to `to`.
-    ///
-    /// # Errors
-    /// What reading or writing it met.
-    fn fetch(&self, large: &Large, to: &mut dyn std::io::Write) -> std::io::Result<()>;
-}
-
-/// What a source is, so that a restore can tell that it is another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// `sqlite`, `postgres` or `files`.
-    pub engine: String,
-    /// Where it stands: URL or folder, without secrets.
-    pub place: String,
-    /// What tells it from others of its kind (SQLite: application_id and a digest of the schema; PostgreSQL: the cluster's system identifier and the
-    /// number of the database).
-    pub marks: String,
-}
-
-/// One object of a database's schema that is made by a statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SchemaObject {
-    /// `table`, `index`, `view`, `trigger`.
-    pub kind: String,
-    /// Its name.
-    pub name: String,
-    /// The table it belongs to.
-    pub table: String,
-    /// The statement that makes it.
-    pub sql: String,
-}
-
-/// Everything of a database that is not rows of a model.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Definition {
-    /// Objects in the order in which they can be made.
-    pub objects: Vec<SchemaObject>,
-    /// Pragmas that are data, by name.
-    pub pragmas: Vec<(String, String)>,
-    /// The counters of AUTOINCREMENT: table and value. Sequences: name as SQL, and the last value.
-    pub sequences: Vec<(String, i64)>,
-    /// Sequences that have given no value yet: name as SQL, and the first they will give.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unstarted: Vec<(String, i64)>,
-}
-
-/// Where sequences stand that are outside every snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sequences {
-    /// Name as SQL, and the last value that was given.
-    pub called: Vec<(String, i64)>,
-    /// Name as SQL, and the first value that will be given.
-    pub unstarted: Vec<(String, i64)>,
-}
-
-/// A foreign key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reference {
-    /// The model that refers.
-    pub from: String,
-    /// Its columns.
-    pub columns: Vec<String>,
-    /// The model referred to.
-    pub to: String,
-    /// The columns referred to.
-    pub to_columns: Vec<String>,
-    /// What each of those makes equal: a reference compares as its parent does.
-    #[serde(default)]
-    pub folds: Vec<Fold>,
-}
-
-/// A set of columns whose values are unique together (partial and expression indexes are none).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unique {
-    /// The model.
-    pub model: String,
-    /// Its columns.
-    pub columns: Vec<String>,
-    /// What the index makes equal in each of them.
-    pub folds: Vec<Fold>,
-}
-
-/// A row that stands in the way of another: both cannot be there.
-#[derive(Clone, Debug)]
-pub struct Rival {
-    /// The place of the other among those that were asked about.
-    pub given: usize,
-    /// The row as it is.
-    pub holder: Row,
-    /// The columns that decide it.
-    pub columns: Vec<usize>,
-}
 
 /// A source at one moment.
 pub trait Snapshot {
@@ -321,6 +195,30 @@ pub trait Snapshot {
         Ok(Vec::new())
     }
 
+    /// Whether only the source can tell which values of these columns of `relation` are equal, and not their bytes.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn compares(&self, _relation: &Relation, _columns: &[usize]) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// The rows that have the same in these columns as `rows`, of which nothing else is looked at.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn holders(&self, _relation: &Relation, _columns: &[usize], _rows: &[Row]) -> Result<Vec<Rival>> {
+        Ok(Vec::new())
+    }
+
+    /// A number for each of `rows`: the same for those that have the same in these columns.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn alike(&self, _relation: &Relation, _columns: &[usize], rows: &[&Row]) -> Result<Vec<usize>> {
+        Ok((0..rows.len()).collect())
+    }
+
     /// Whether a row like this one would be read: false for an entry of a tree that a glob leaves out.
     fn covers(&self, _row: &Row) -> bool {
         true
@@ -350,28 +248,6 @@ pub fn scan_in_batches<S: Snapshot + ?Sized>(
         let _ = give(&mut batch);
     }
     Ok(unread)
-}
-
-/// Something that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unread {
-    /// The model.
-    pub model: String,
-    /// The record or file; empty where it is not known.
-    pub what: String,
-    /// Why.
-    pub why: String,
-}
-
-/// A foreign key whose parent is missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// The model that refers.
-    pub model: String,
-    /// The model referred to.
-    pub parent: String,
-    /// How many rows.
-    pub rows: u64,
 }
 
 /// Changes a database in one transaction. Dropped without [`Writer::commit`], nothing was changed.
@@ -467,18 +343,4 @@ pub trait Creator {
     /// # Errors
     /// What the target says.
     fn finish(self: Box<Self>) -> Result<Vec<String>>;
-}
-
-/// A value of text or bytes as a row holds it: inside, or as content of its own.
-///
-/// # Errors
-/// What keeping a large one met.
-pub fn value_of(class: Class, bytes: &[u8], content: &dyn Content) -> std::io::Result<Value> {
-    if bytes.len() > crate::rows::LARGE {
-        return content.keep(class, &mut &bytes[..]).map(Value::Large);
-    }
-    Ok(match class {
-        Class::Text => Value::Text(bytes.to_vec()),
-        Class::Blob => Value::Blob(bytes.to_vec()),
-    })
 }

@@ -34,6 +34,7 @@ pub struct Tally {
 
 impl Tally {
     /// Counts one more row, of the key that is made of `numbers`.
+    #[inline]
     pub fn add(&mut self, numbers: &[i64]) {
         self.rows += 1;
         self.sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += i128::from(*number));

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use backstop::catalog::BackupType;
 use backstop::rows::Digest;
@@ -56,23 +57,69 @@ fn what_came_back_or_went_elsewhere_is_read() {
     assert_eq!(journey.increment(), told([("long", 1)]));
 }
 
+/// The digest cache of the only model, and what changed upon it.
+fn caches(journey: &Journey) -> (PathBuf, PathBuf) {
+    let app = std::fs::read_dir(journey.place.engine.home().cache()).unwrap().next().unwrap().unwrap().path();
+    let files: Vec<PathBuf> = std::fs::read_dir(app).unwrap().map(|file| file.unwrap().path()).collect();
+    let cache = files.iter().find(|file| file.extension().is_none()).unwrap().clone();
+    let changes = cache.with_extension("changes");
+    assert!(files.iter().all(|file| *file == cache || *file == changes), "nothing unfinished stays: {files:?}");
+    (cache, changes)
+}
+
 #[test]
 fn a_cache_that_is_torn_is_not_believed() {
     let mut journey = Journey::of(LONG);
-    assert_eq!(journey.after("DELETE FROM long WHERE id IN (7, 9)"), told([("long", 5999)]));
-    let mut caches = Vec::new();
-    for app in std::fs::read_dir(journey.place.engine.home().cache()).unwrap() {
-        caches.extend(std::fs::read_dir(app.unwrap().path()).unwrap().map(|file| file.unwrap().path()));
-    }
-    assert_eq!(caches.len(), 1);
-    for part in [10, 50, 90] {
-        let mut bytes = std::fs::read(&caches[0]).unwrap();
+    let (cache, changes) = caches(&journey);
+    for (place, file) in [&cache, &cache, &cache, &changes, &changes, &changes].into_iter().enumerate() {
+        let (id, part) = (100 * place + 7, [10, 50, 90][place % 3]);
+        let left = 6000 - 3 * place as u64;
+        assert_eq!(journey.after(&format!("DELETE FROM long WHERE id = {id}")), told([("long", left)]));
+        let mut bytes = std::fs::read(file).unwrap();
         let at = bytes.len() * part / 100;
         bytes[at] ^= 1;
-        std::fs::write(&caches[0], bytes).unwrap();
-        assert_eq!(journey.after(&format!("DELETE FROM long WHERE id IN ({part}, 2{part})")), told([]), "torn at {part} %");
+        std::fs::write(file, bytes).unwrap();
+        let deleted = format!("DELETE FROM long WHERE id IN ({}, {})", id + 1, id + 20);
+        assert_eq!(journey.after(&deleted), told([]), "{} torn at {part} %", file.display());
         assert!(!journey.increment().is_empty());
+        assert!(cache.exists() && !changes.exists(), "what was compared whole is a cache anew");
     }
+}
+
+#[test]
+fn what_changed_is_written_beside_the_cache_until_it_is_much() {
+    let mut journey = Journey::of(LONG);
+    let (cache, changes) = caches(&journey);
+    let whole = std::fs::read(&cache).unwrap();
+    assert!(!changes.exists());
+    for (sql, same) in [
+        ("DELETE FROM long WHERE id IN (5, 3000); UPDATE long SET t = 'x' WHERE id = 6", 5998),
+        ("INSERT INTO long VALUES (5, 'again'), (7000, 'new'); UPDATE long SET t = 'row 6' WHERE id = 6", 5998),
+        ("DELETE FROM long WHERE id IN (5, 7000)", 5999),
+        (
+            "UPDATE long SET t = 'y' WHERE id % 10 = 3; DELETE FROM long WHERE id % 700 = 1; INSERT INTO long VALUES (3000, 'row 3000')",
+            5991,
+        ),
+    ] {
+        assert_eq!(journey.after(sql), told([("long", same)]), "{sql}");
+        assert_eq!(std::fs::read(&cache).unwrap(), whole, "the cache stays as it is");
+        assert!(changes.exists());
+    }
+    let behind = std::fs::read(&changes).unwrap();
+    assert_eq!(journey.after("UPDATE long SET t = 'z' WHERE id % 10 = 4"), told([("long", 5391)]));
+    let (last, upon) = (std::fs::read(&changes).unwrap(), std::fs::read(&cache).unwrap());
+    assert_eq!(upon, whole);
+    assert_eq!(journey.after("UPDATE long SET t = 'z' WHERE id = 8"), told([("long", 5990)]));
+    assert!(!changes.exists() && std::fs::read(&cache).unwrap() != whole, "of 6000 rows 1200 differ: it is written anew");
+
+    // Changes of another moment, and such as are upon another cache.
+    assert_eq!(journey.after("UPDATE long SET t = 'z' WHERE id = 9"), told([("long", 5990)]));
+    std::fs::write(&changes, behind).unwrap();
+    assert_eq!(journey.after("DELETE FROM long WHERE id = 9"), told([]));
+    std::fs::write(&changes, last).unwrap();
+    assert_eq!(journey.after("DELETE FROM long WHERE id = 10"), told([("long", 5989)]), "the cache is right without them");
+    std::fs::remove_file(&changes).unwrap();
+    assert_eq!(journey.after("DELETE FROM long WHERE id = 12"), told([]), "and is behind without those that belong to it");
 }
 
 /// Keys of every whole type, alone and together, the least and the greatest among them.
@@ -88,7 +135,12 @@ const MIXED: &str = "CREATE DOMAIN number AS integer;
     INSERT INTO wide VALUES (-2147483648, -32768, 'least'), (2147483647, 32767, 'greatest');
     INSERT INTO object SELECT (i::bigint * 2097151)::oid, 'o' FROM generate_series(0, 2000) i; INSERT INTO object VALUES (4294967295, 'greatest');
     INSERT INTO domained SELECT i / 3, i % 3 - 1, 'd' FROM generate_series(-900, 900) i ON CONFLICT DO NOTHING;
-    INSERT INTO alike SELECT 1, i, 'a' FROM generate_series(1, 3000) i";
+    INSERT INTO alike SELECT 1, i, 'a' FROM generate_series(1, 3000) i;
+    CREATE TABLE even (id bigint PRIMARY KEY, t text);
+    INSERT INTO even SELECT i, 'e' FROM generate_series(-7000, 6999) i;
+    CREATE TABLE exact (id bigint PRIMARY KEY, t text);
+    INSERT INTO exact SELECT i, 'n' FROM generate_series(9007199254739892, 9007199254740992) i;
+    INSERT INTO exact SELECT -i, 'n' FROM generate_series(9007199254739892, 9007199254740991) i";
 
 /// What a wish for a chance is answered with: the same every time.
 struct Chance(u64);
@@ -109,6 +161,8 @@ fn whatever_happens_to_keys_of_any_whole_type_an_increment_is_what_a_full_backup
         ("object", "(o::bigint)::text"),
         ("domained", "(n + b)::text"),
         ("alike", "(a + b)::text"),
+        ("even", "(id)::text"),
+        ("exact", "(id)::text"),
     ]);
     let mut chance = Chance(7);
     for round in 0..6 {
@@ -128,11 +182,21 @@ fn whatever_happens_to_keys_of_any_whole_type_an_increment_is_what_a_full_backup
         write!(sql, "INSERT INTO wide SELECT i * {news} - 77, i, 'new' FROM generate_series(-9, 9) i ON CONFLICT DO NOTHING;").unwrap();
         write!(sql, "UPDATE domained SET n = n + 10000 WHERE n = {};", news % 300).unwrap();
         write!(sql, "UPDATE alike SET b = b + 10000 WHERE b = {};", news % 3000).unwrap();
+        // Beyond what a real tells apart, and further than all that the backup before has.
+        for far in ["9007199254740992", "-9007199254740992", "9223372036854775790", "-9223372036854775790"] {
+            write!(
+                sql,
+                "INSERT INTO exact SELECT {far} + i, 'new' FROM generate_series({round}, {round} + 7, 3) i ON CONFLICT DO NOTHING;"
+            )
+            .unwrap();
+            write!(sql, "INSERT INTO even SELECT {far} + i, 'new' FROM generate_series({round}, {round} + 7, 3) i ON CONFLICT DO NOTHING;")
+                .unwrap();
+        }
         let models = journey.after(&sql);
         let asked = models.keys().map(String::as_str).collect::<Vec<_>>();
         // Where nearly all went, a new base is made.
         if round < 5 {
-            assert_eq!(asked, ["alike", "big", "domained", "object", "wide"], "round {round}");
+            assert_eq!(asked, ["alike", "big", "domained", "even", "exact", "object", "wide"], "round {round}");
         }
         let [incremental, full] = [BackupType::Incremental, BackupType::Full].map(|kind| digests(&journey, kind));
         assert_eq!(incremental, full, "round {round}: what reading everything gives");

@@ -148,3 +148,57 @@ fn where_null_is_a_value_like_any_other_two_of_them_are_a_collision() {
     place.engine.restore(&plan.plan, Some("a test"), &mut going).unwrap();
     assert_eq!(rows(&database, "t"), "1, 2,5");
 }
+
+/// What is referred to and what refers, written otherwise; and another way to write the former.
+const REFERRED: [(&str, &str, &str, &str); 3] =
+    [("citext", "'Ann'", "'aNN'", "'ANN'"), ("numeric", "1.0", "1.00", "1.000"), ("text COLLATE any_case", "'Zoë'", "'ZOË'", "'zoë'")];
+
+#[test]
+fn a_reference_that_is_written_otherwise_finds_its_parent() {
+    let cluster = Cluster::start();
+    for (number, (of, parent, child, other)) in REFERRED.into_iter().enumerate() {
+        let database = cluster.database(&format!("referred{number}"));
+        database.psql(&format!(
+            "CREATE EXTENSION citext; CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+             CREATE TABLE parent (id int PRIMARY KEY, name {of} UNIQUE, n int); INSERT INTO parent VALUES (1, {parent}, 1), (2, '7', 2);
+             CREATE TABLE child (id int PRIMARY KEY, name {of} REFERENCES parent (name)); INSERT INTO child VALUES (1, {child}), (2, '7'), (3, {other})"
+        ));
+        let place = Place::backed_up(&database);
+        let whole = [rows(&database, "parent"), rows(&database, "child")];
+        let blocked = |model: &str| {
+            let plan = place.engine.preview(&asked(model, OnCollision::default()), &mut going).unwrap();
+            (plan.models[0].blocked, plan.safe_to_restore)
+        };
+        // The parent is there; it is written otherwise now, in the letters of one that refers to it; it is gone and comes back too.
+        let gone = "DELETE FROM child WHERE id <> 2; DELETE FROM parent WHERE id = 1";
+        for done in ["DELETE FROM child WHERE id = 3", &format!("UPDATE parent SET name = {child} WHERE id = 1"), gone] {
+            database.psql(done);
+            if done == gone {
+                // Without its parent it is what it was.
+                assert_eq!(blocked("child"), (2, false), "{of}");
+            }
+            let restore = place.restore_exactly().unwrap();
+            assert_eq!([rows(&database, "parent"), rows(&database, "child")], whole, "{of}: {done}");
+            place.undo(&restore).unwrap();
+            place.restore_exactly().unwrap();
+        }
+        assert_eq!(blocked("child"), (0, true), "{of}");
+    }
+}
+
+#[test]
+fn what_is_referred_to_may_go_from_one_parent_to_another_in_other_letters() {
+    let cluster = Cluster::start();
+    let database = cluster.database("taken");
+    database.psql(
+        "CREATE EXTENSION citext; CREATE TABLE parent (id int PRIMARY KEY, name citext UNIQUE); CREATE TABLE child (id int PRIMARY KEY, name citext REFERENCES parent (name));
+         INSERT INTO parent VALUES (1, 'Ann'), (2, 'b'); INSERT INTO child VALUES (1, 'ann')",
+    );
+    let place = Place::backed_up(&database);
+    database.psql("DELETE FROM child; UPDATE parent SET name = 'x' WHERE id = 1; UPDATE parent SET name = 'ANN' WHERE id = 2");
+    // What is referred to is taken from one parent and given by another.
+    place.restore_exactly().unwrap();
+    assert_eq!((rows(&database, "parent"), rows(&database, "child")), ("1,Ann 2,b".into(), "1,ann".into()));
+    database.psql("DELETE FROM child; UPDATE parent SET name = 'x' WHERE id = 1; UPDATE parent SET name = 'ANN' WHERE id = 2");
+    assert_eq!(place.engine.preview(&asked("child", OnCollision::default()), &mut going).unwrap().models[0].blocked, 0);
+}

@@ -5,7 +5,8 @@
 //! under its number; and what all blocks together gave must have that digest. It names the backup that it was written for as well, but
 //! is good for every backup with the same rows: an unchanged table's cache is not written anew.
 //!
-//! Where the source tells pieces of its rows apart, the list of them stands behind the blocks ([`super::listing`]).
+//! Where the source tells pieces of its rows apart, the list of them stands behind the blocks ([`super::listing`]). Where it tells what
+//! changed, that alone is written beside the cache ([`changed`]).
 //!
 //! ```text
 //! cache = block… [list] head length          block = length[4] sealed (see rows::cache)          head = sealed JSON          length = 4 bytes
@@ -22,14 +23,23 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::{Listed, Listing, Pieces};
 use crate::engine::error::{Error, Result};
-use crate::rows::cache::{Block, Blocks, Entries};
+use crate::rows::cache::{Block, Blocks, Entries, Stretch, Stretches};
 use crate::rows::changes::Known;
+use crate::rows::patched::Patched;
 use crate::rows::{Damage, Digest, Key, Relation, RelationDigest, RowDigest};
 use crate::vault::{BackupId, RelationRecord, Vault};
+
+mod changed;
+
+pub(super) use changed::Keeping;
+use changed::Upon;
 
 /// So many blocks at least tell where keys lie, in a cache that has more of them; and one of so many at least.
 const LOOKED_AT: u64 = 32;
 const MOST_APART: u64 = 8;
+
+/// Sealed blocks are hardly larger.
+const BLOCK_USUAL: usize = 96 << 10;
 
 /// The largest head that is read.
 const HEAD_MAX: u64 = 64 << 10;
@@ -49,6 +59,9 @@ struct Head {
     id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pieces: Option<Listed>,
+    /// Set where these are changes upon a cache: rows and digest are those of both together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upon: Option<Upon>,
 }
 
 /// The caches of one app.
@@ -68,12 +81,23 @@ impl<'v> Digests<'v> {
     /// The cache of what `record` says, where there is one.
     #[must_use]
     pub fn of(&self, record: &RelationRecord) -> Option<Cached<'v>> {
-        let mut file = File::open(self.path(&record.relation)).ok()?;
-        let head = self.head(&file).filter(|head| {
-            head.app == self.app && head.relation == described(&record.relation) && head.digest == record.digest && head.rows == record.rows
-        })?;
+        let is_of = |head: &Head| head.digest == record.digest && head.rows == record.rows;
+        let cache = self.part(&record.relation, &self.path(&record.relation)).filter(|cache| cache.head.upon.is_none())?;
+        let mut changes = None;
+        if !is_of(&cache.head) {
+            let made = self.part(&record.relation, &self.path_of_changes(&record.relation))?;
+            let is_upon = made.head.upon.as_ref().is_some_and(|upon| upon.id == cache.head.id);
+            changes = Some(made).filter(|made| is_upon && is_of(&made.head));
+            changes.as_ref()?;
+        }
+        Some(Cached { vault: self.vault, cache, changes, verdict: Arc::default() })
+    }
+
+    fn part(&self, relation: &Relation, path: &Path) -> Option<Part> {
+        let mut file = File::open(path).ok()?;
+        let head = self.head(&file).filter(|head| head.app == self.app && head.relation == described(relation))?;
         file.seek(SeekFrom::Start(0)).ok()?;
-        Some(Cached { vault: self.vault, head, file, verdict: Arc::default() })
+        Some(Part { head, file })
     }
 
     /// Begins the cache of `relation` for the backup that is being made. `None` where it cannot be written: a backup does without it.
@@ -93,9 +117,11 @@ impl<'v> Digests<'v> {
             blocks: 0,
             id: u128::from_le_bytes(id).to_string(),
             pieces: None,
+            upon: None,
         };
         let (file, to) = (BufWriter::new(file), self.path(relation));
-        Some(Growing { vault: self.vault, head, blocks: Blocks::default(), listing: None, file, path, to })
+        let stale = Some(self.path_of_changes(relation));
+        Some(Growing { vault: self.vault, head, blocks: Blocks::default(), listing: None, file, path, to, stale })
     }
 
     /// Begins the list of the pieces that `cache` is made from. `None` where it cannot be written: an increment reads everything then.
@@ -118,6 +144,10 @@ impl<'v> Digests<'v> {
     fn path(&self, relation: &Relation) -> PathBuf {
         let name = blake3::hash(format!("{:?} {}", relation.kind, relation.name).as_bytes()).to_hex();
         self.folder.join(&name[..32])
+    }
+
+    fn path_of_changes(&self, relation: &Relation) -> PathBuf {
+        self.path(relation).with_extension("changes")
     }
 }
 
@@ -145,11 +175,53 @@ struct Verdict {
     broken: AtomicBool,
 }
 
+/// A file of blocks.
+struct Part {
+    head: Head,
+    file: File,
+}
+
+/// Blocks as they are unsealed.
+type Opened<'v> = Box<dyn Iterator<Item = Result<Vec<u8>>> + Send + 'v>;
+
+impl Part {
+    fn blocks(self, vault: &Vault) -> Opened<'_> {
+        let Self { head, file } = self;
+        let mut file = BufReader::with_capacity(1 << 18, file);
+        Box::new((0..head.blocks).map(move |number| {
+            let sealed = block(&mut file).map_err(|_| Damage::Short { what: "digest cache" })?;
+            Ok(vault.open_sealed(&about_block(&head.id, number), &sealed).map_err(|_| Damage::Form { what: "seal of the digest cache" })?)
+        }))
+    }
+
+    /// The first keys of blocks, in their order, and the very last key; and how many blocks those are apart: of many, some are looked at.
+    fn outline(self, vault: &Vault) -> Option<(Vec<Key>, u64)> {
+        let apart = (self.head.blocks / LOOKED_AT).clamp(1, MOST_APART);
+        let mut file = BufReader::with_capacity(1 << 16, self.file);
+        let mut keys = Vec::new();
+        let key = |bytes: &[u8]| Key::from_bytes(bytes.to_vec());
+        for number in 0..self.head.blocks {
+            let is_last = number + 1 == self.head.blocks;
+            if !is_last && !number.is_multiple_of(apart) {
+                pass_by(&mut file).ok()?;
+                continue;
+            }
+            let bytes = vault.open_sealed(&about_block(&self.head.id, number), &block(&mut file).ok()?).ok()?;
+            keys.push(key(Block::first_key(&bytes).ok()?));
+            if is_last {
+                let last = Block::decode(&bytes).ok()?;
+                keys.push(key(last.get(last.len().checked_sub(1)?)?.0));
+            }
+        }
+        Some((keys, apart))
+    }
+}
+
 /// A cache that says it is the right one.
 pub struct Cached<'v> {
     vault: &'v Vault,
-    head: Head,
-    file: File,
+    cache: Part,
+    changes: Option<Part>,
     verdict: Arc<Verdict>,
 }
 
@@ -175,14 +247,15 @@ impl<'v> Cached<'v> {
     /// The pieces that it was made from, where it has their list and it means what `layout` means.
     #[must_use]
     pub fn pieces(&self, layout: Digest) -> Option<Pieces<'v>> {
-        let listed = self.head.pieces.clone().filter(|listed| listed.layout == layout)?;
-        Some(Pieces::new(self.vault, self.file.try_clone().ok()?, self.head.id.clone(), listed))
+        let Part { head, file } = &self.cache;
+        let listed = head.pieces.clone().filter(|listed| listed.layout == layout && self.changes.is_none())?;
+        Some(Pieces::new(self.vault, file.try_clone().ok()?, head.id.clone(), listed))
     }
 
     /// What tells its list of pieces from every other one, where it has one.
     #[must_use]
     pub fn arrangement(&self) -> Option<Arrangement> {
-        arrangement(&self.head)
+        arrangement(&self.cache.head)
     }
 
     /// Who will know whether it was right.
@@ -191,49 +264,35 @@ impl<'v> Cached<'v> {
         Judge(self.verdict.clone())
     }
 
-    /// The first keys of blocks, in their order, and the very last key; and how many blocks those are apart: of many, some are looked at.
-    /// `None` where it is damaged.
+    /// Keys that tell where its keys lie, in their order, the very first and the very last among them; and how many blocks lie between two of
+    /// them, about. `None` where it is damaged.
     #[must_use]
     pub fn outline(self) -> Option<(Vec<Key>, usize)> {
-        let apart = (self.head.blocks / LOOKED_AT).clamp(1, MOST_APART);
-        let mut file = BufReader::with_capacity(1 << 16, self.file);
-        let mut keys = Vec::new();
-        let key = |bytes: &[u8]| Key::from_bytes(bytes.to_vec());
-        for number in 0..self.head.blocks {
-            let is_last = number + 1 == self.head.blocks;
-            if !is_last && !number.is_multiple_of(apart) {
-                pass_by(&mut file).ok()?;
-                continue;
-            }
-            let bytes = self.vault.open_sealed(&about_block(&self.head.id, number), &block(&mut file).ok()?).ok()?;
-            keys.push(key(Block::first_key(&bytes).ok()?));
-            if is_last {
-                let last = Block::decode(&bytes).ok()?;
-                keys.push(key(last.get(last.len().checked_sub(1)?)?.0));
-            }
-        }
-        Some((keys, usize::try_from(apart).ok()?))
+        let (keys, apart) = self.cache.outline(self.vault)?;
+        let changed = match self.changes {
+            Some(changes) => changes.outline(self.vault)?.0,
+            None => Vec::new(),
+        };
+        Some((changed::together(keys, changed), usize::try_from(apart).ok()?))
     }
 
     /// Its keys and digests in key order; one that is damaged ends with an error.
-    pub fn entries(self) -> impl Known<Error = Error> + Send + use<'v> {
-        let Self { vault, head, file, verdict } = self;
-        let mut file = BufReader::with_capacity(1 << 18, file);
-        let id = head.id.clone();
-        let blocks = (0..head.blocks).map(move |number| {
-            let sealed = block(&mut file).map_err(|_| Damage::Short { what: "digest cache" })?;
-            Ok(vault.open_sealed(&about_block(&id, number), &sealed).map_err(|_| Damage::Form { what: "seal of the digest cache" })?)
-        });
-        Checked { entries: Entries::new(blocks), seen: RelationDigest::default(), head, verdict }
+    pub fn entries(self) -> impl Stretches<Error = Error> + Send + use<'v> {
+        let Self { vault, cache, changes, verdict } = self;
+        let Head { rows, digest, .. } = changes.as_ref().map_or(&cache.head, |changes| &changes.head);
+        let wanted = (*rows, *digest);
+        let changes = changes.map_or_else(|| Box::new(std::iter::empty()) as Opened<'v>, |changes| changes.blocks(vault));
+        let entries = Patched::new(Entries::new(cache.blocks(vault)), Entries::new(changes));
+        Checked { entries, seen: RelationDigest::default(), wanted, verdict }
     }
 }
 
-/// Nothing is allocated for a length that lies.
+/// Not much is allocated for a length that lies.
 fn block(file: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     file.read_exact(&mut length)?;
     let length = u32::from_le_bytes(length);
-    let mut sealed = Vec::new();
+    let mut sealed = Vec::with_capacity((length as usize).min(BLOCK_USUAL));
     file.take(u64::from(length)).read_to_end(&mut sealed)?;
     if sealed.len() as u64 == u64::from(length) { Ok(sealed) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
@@ -246,14 +305,14 @@ fn pass_by(file: &mut BufReader<File>) -> io::Result<()> {
 }
 
 /// Passes entries on and judges them.
-struct Checked<B> {
-    entries: Entries<B>,
+struct Checked<E> {
+    entries: E,
     seen: RelationDigest,
-    head: Head,
+    wanted: (u64, Digest),
     verdict: Arc<Verdict>,
 }
 
-impl<B: Iterator<Item = Result<Vec<u8>>>> Known for Checked<B> {
+impl<E: Stretches<Error = Error>> Known for Checked<E> {
     type Error = Error;
 
     fn head(&self) -> Option<(&[u8], RowDigest)> {
@@ -261,15 +320,26 @@ impl<B: Iterator<Item = Result<Vec<u8>>>> Known for Checked<B> {
     }
 
     fn advance(&mut self) -> Result<()> {
-        let advanced = self.entries.advance();
+        self.pass(1)
+    }
+}
+
+impl<E: Stretches<Error = Error>> Stretches for Checked<E> {
+    fn stretch(&self) -> Stretch<'_> {
+        self.entries.stretch()
+    }
+
+    fn pass(&mut self, count: usize) -> Result<()> {
+        self.seen.push_all(self.entries.stretch().part(0, count).digests());
+        let passed = self.entries.pass(count);
         let (whole, broken) = (&self.verdict.whole, &self.verdict.broken);
-        match self.entries.head() {
-            _ if advanced.is_err() => broken.store(true, Ordering::Relaxed),
-            Some((_, digest)) => self.seen.push(digest),
-            None if self.seen.finish() == (self.head.rows, self.head.digest) => whole.store(true, Ordering::Relaxed),
-            None => broken.store(true, Ordering::Relaxed),
+        if passed.is_err() {
+            broken.store(true, Ordering::Relaxed);
+        } else if self.entries.head().is_none() {
+            let came_out = if self.seen.finish() == self.wanted { whole } else { broken };
+            came_out.store(true, Ordering::Relaxed);
         }
-        advanced
+        passed
     }
 }
 
@@ -282,12 +352,15 @@ pub struct Growing<'v> {
     file: BufWriter<File>,
     path: tempfile::TempPath,
     to: PathBuf,
+    stale: Option<PathBuf>,
 }
 
 /// A cache that takes its place once its backup exists.
 pub struct Fresh {
     path: tempfile::TempPath,
     to: PathBuf,
+    /// What speaks of the one before.
+    stale: Option<PathBuf>,
     arrangement: Option<Arrangement>,
 }
 
@@ -303,7 +376,11 @@ impl Fresh {
     /// # Errors
     /// What the file system says; the one before then stays, and is noticed to be behind.
     pub fn keep(self) -> io::Result<()> {
-        self.path.persist(self.to).map_err(|error| error.error)
+        self.path.persist(self.to).map_err(|error| error.error)?;
+        match self.stale.map_or(Ok(()), fs::remove_file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -342,7 +419,7 @@ impl<'v> Growing<'v> {
         self.file.write_all(&head)?;
         self.file.write_all(&length(&head)?)?;
         self.file.flush()?;
-        Ok(Fresh { path: self.path, to: self.to, arrangement: arrangement(&self.head) })
+        Ok(Fresh { path: self.path, to: self.to, stale: self.stale, arrangement: arrangement(&self.head) })
     }
 
     fn write(&mut self, block: &[u8]) -> io::Result<()> {

@@ -8,8 +8,10 @@ use crate::sources::{Asking, Tally};
 const IN_A_BLOCK: usize = 8;
 /// At most about so many ranges: what is held of them is bounded whatever the table's size.
 const MOST: usize = 1 << 16;
-/// A range holds the keys of at most so many blocks: they are gathered before it is known which of them are gone.
+/// A range holds the keys of about so many blocks at most: they are gathered before it is known which of them are gone.
 const MOST_BLOCKS: usize = 16;
+/// So many times as many ranges may be made where that makes them even: those where keys are rare have none, and cost little.
+const MOST_EMPTY: usize = 4;
 /// Keys that are asked for at once where one range after the other needs to be asked about.
 const ASKED_AT_ONCE: u64 = 1 << 15;
 
@@ -25,6 +27,9 @@ pub(super) fn bounds((outline, blocks): (&[Key], usize), columns: usize) -> Opti
     if apart > most || firsts.windows(most + 1).any(|firsts| firsts.first() == firsts.last()) {
         return None;
     }
+    if let Some(even) = even(&firsts, parts, most) {
+        return Some(even);
+    }
     let ends: Vec<i64> = firsts.iter().copied().step_by(apart).chain(firsts.last().copied()).collect();
     let mut bounds = Vec::with_capacity(ends.len() * parts);
     for pair in ends.windows(2) {
@@ -34,6 +39,26 @@ pub(super) fn bounds((outline, blocks): (&[Key], usize), columns: usize) -> Opti
     }
     bounds.dedup();
     bounds.is_sorted().then_some(bounds)
+}
+
+/// Bounds that are multiples of a power of two, one after the other, so that there are about `parts` of them from one of `firsts` to the next
+/// where keys lie closely: a source finds the range of a number by a shift. `None` where that would be far
+/// more bounds than elsewhere are made, or a range would hold what lies between more than `most` of `firsts`, and the last two.
+fn even(firsts: &[i64], parts: usize, most: usize) -> Option<Vec<i64>> {
+    let (first, last) = (*firsts.first()?, *firsts.last()?);
+    let wide = |pair: &[i64]| i128::from(pair[pair.len() - 1]) - i128::from(pair[0]);
+    let mut gaps: Vec<i128> = firsts.windows(2).map(wide).collect();
+    gaps.sort_unstable();
+    // From the last one that was looked at to the last block, and on to the last key, there may be few.
+    let close = gaps.get((2 + gaps.len() / 16).min(gaps.len() / 2))?;
+    let shift = (close * 3 / 2 / parts as i128).checked_ilog2()?;
+    if firsts.windows(most + 3).any(|firsts| wide(firsts) < 1 << shift) {
+        return None;
+    }
+    // What comes behind the last key is a range of its own.
+    let (from, to) = (first >> shift, (last >> shift).saturating_add(1).min(i64::MAX >> shift));
+    let bounds = (MOST_EMPTY * parts * gaps.len()).min(MOST);
+    (i128::from(to) - i128::from(from) < bounds as i128).then(|| (from..=to).map(|bound| bound << shift).collect())
 }
 
 /// What the source counts in each range.
@@ -120,10 +145,32 @@ mod tests {
     }
 
     #[test]
+    fn where_keys_lie_evenly_bounds_are_multiples_of_a_power_of_two() {
+        let even = |firsts: &[i64], blocks| {
+            let outline: Vec<Key> = firsts.iter().map(|first| key(&[*first])).collect();
+            super::bounds((&outline, blocks), 1).unwrap()
+        };
+        let bounds = even(&[1, 2341, 4681, 7021, 7500], 1);
+        assert_eq!((bounds.len(), bounds[0], bounds[1], bounds[30]), (31, 0, 256, 7680));
+        let apart = even(&[1, 18_721, 37_441, 56_161, 56_300], 8);
+        assert_eq!((apart[1], apart.len()), (256, 221), "of eight blocks one was looked at");
+        let negative = even(&[-7000, -4700, -2400, -100, 1], 1);
+        assert_eq!((negative[0], negative[1], *negative.last().unwrap()), (-7168, -6912, 256));
+        let (least, greatest) = (i64::MIN, i64::MAX);
+        let all = even(&[least, least / 2, 0, greatest / 2, greatest], 1);
+        assert_eq!((all.len(), all[0], all[31]), (32, least, greatest - ((1 << 59) - 1)));
+        let rare = even(&[0, 2400, 4800, 20_000, 20_100, 20_200], 1);
+        assert_eq!((rare[1], rare.len()), (256, 80), "ranges are as many as it takes where keys lie closest");
+        let near: Vec<i64> = (0..40).map(|block| block * 2400).chain((0..20).map(|block| 96_000 + block)).collect();
+        assert_eq!(even(&near, 1)[..2], [0, 300], "no range holds many blocks");
+        assert_eq!(even(&[0, 2400, 4800, 200_000, 200_100, 200_200], 1)[..2], [0, 300], "up to some number");
+    }
+
+    #[test]
     fn the_least_and_the_greatest_keys_have_their_ranges() {
         let outline = [i64::MIN, i64::MAX].map(|first| key(&[first, 1]));
         let bounds = bounds((&outline, 1), 2).unwrap();
-        assert_eq!((bounds.len(), bounds[0], bounds[4], bounds[8]), (9, i64::MIN, -1, i64::MAX));
+        assert_eq!((bounds.len(), bounds[0], bounds[4], bounds[7]), (8, i64::MIN, 0, 3 << 61));
         assert_eq!(super::bounds((&[], 1), 1), Some(Vec::new()));
         assert_eq!(super::bounds((&[key(&[5]), key(&[5])], 1), 1), Some(vec![5]));
     }

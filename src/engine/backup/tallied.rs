@@ -7,8 +7,8 @@
 //! What does not come out even means that the cache, or the source, is not what it was taken for: everything is compared then.
 
 use crate::engine::error::{Error, Result};
-use crate::rows::changes::Known;
-use crate::rows::{Batch, ChangeRef, Key, RowDigest, RowRef, key};
+use crate::rows::cache::{Stretch, Stretches};
+use crate::rows::{Batch, ChangeRef, Fold, Key, RowDigest, RowRef, Value, key};
 use crate::sources::Tally;
 
 use super::ranges::Ranges;
@@ -16,11 +16,13 @@ use super::ranges::Ranges;
 /// Written rows of one range that are held back, in bytes: beyond, the source is asked which of the others are there still.
 const HELD_BACK: usize = 4 << 20;
 
-/// What becomes of one row, in the order of the keys.
+/// What becomes of rows, in the order of the keys.
 pub(super) enum Told<'r> {
-    /// It is in the relation, with this digest; and changed or new, where it is given.
-    Live(&'r [u8], RowDigest, Option<RowRef<'r>>),
-    /// It is gone.
+    /// These are as they were.
+    Same(Stretch<'r>),
+    /// This one was written since; whether it is another than it was.
+    Written(RowRef<'r>, bool),
+    /// The one with this key is gone.
     Gone(&'r [u8]),
 }
 
@@ -34,6 +36,8 @@ pub(super) struct Tallied<'a, P> {
     begun: bool,
     ranges: Ranges<'a>,
     range: usize,
+    /// Keys from here on are behind the range.
+    end: Option<Key>,
     held: Held,
     /// Rows that were not written since.
     pub(super) same: u64,
@@ -44,7 +48,7 @@ pub(super) struct Tallied<'a, P> {
 struct Held {
     keys: Vec<u8>,
     ends: Vec<usize>,
-    digests: Vec<RowDigest>,
+    digests: Vec<[u8; 16]>,
     written: Batch,
     places: Vec<(usize, Option<RowDigest>)>,
     untouched: Tally,
@@ -67,10 +71,11 @@ enum Gone {
     AllBut(Still),
 }
 
-impl<'a, P: Known<Error = Error>> Tallied<'a, P> {
+impl<'a, P: Stretches<Error = Error>> Tallied<'a, P> {
     pub(super) fn new(previous: P, ranges: Ranges<'a>, columns: usize) -> Self {
         let held = Held { numbers: vec![0; columns], ..Held::default() };
-        Self { previous, begun: false, ranges, range: 0, held: held.anew(), same: 0 }
+        let end = ranges.bounds.first().and_then(|bound| begins_with(*bound));
+        Self { previous, begun: false, ranges, range: 0, end, held: held.anew(), same: 0 }
     }
 
     /// Takes the next row that was written since. False where what the source says is not believed.
@@ -111,24 +116,29 @@ impl<'a, P: Known<Error = Error>> Tallied<'a, P> {
             self.begun = true;
             self.previous.advance()?;
         }
-        while let Some((key, digest)) = self.previous.head().filter(|(key, _)| end.is_none_or(|end| *key < end)) {
-            if !self.held.numbers_of(key) {
-                return Ok(false);
-            }
-            let range = self.ranges.of(self.held.first(), self.range);
-            if range != self.range {
-                if !self.close_until(range, emit)? {
+        loop {
+            let stretch = self.previous.stretch();
+            let Some((first, _)) = stretch.get(0) else { return Ok(true) };
+            let behind = self.end.as_ref().map(Key::as_bytes);
+            let count = [end, behind].into_iter().flatten().min().map_or(stretch.len(), |end| stretch.below(end));
+            if count > 0 {
+                if !self.held.hold(stretch.part(0, count)) {
                     return Ok(false);
                 }
-                continue;
+                self.previous.pass(count)?;
+            } else if end.is_some_and(|end| end <= first) {
+                return Ok(true);
+            } else {
+                if !self.held.numbers_of(first) {
+                    return Ok(false);
+                }
+                let range = self.ranges.of(self.held.first(), self.range);
+                // Of keys that are whole numbers their order says the same.
+                if range == self.range || !self.close_until(range, emit)? {
+                    return Ok(false);
+                }
             }
-            self.held.keys.extend_from_slice(key);
-            self.held.ends.push(self.held.keys.len());
-            self.held.digests.push(digest);
-            self.held.untouched.add(&self.held.numbers);
-            self.previous.advance()?;
         }
-        Ok(true)
     }
 
     /// Goes on to the range of `key`.
@@ -152,6 +162,7 @@ impl<'a, P: Known<Error = Error>> Tallied<'a, P> {
             }
             self.held = std::mem::take(&mut self.held).anew();
             self.range += 1;
+            self.end = self.ranges.bounds.get(self.range).and_then(|bound| begins_with(*bound));
         }
         Ok(true)
     }
@@ -176,48 +187,44 @@ impl<'a, P: Known<Error = Error>> Tallied<'a, P> {
     }
 
     /// Emits what is held of the range. False where a row that is told to be gone, or there, is none that the backup has.
-    fn let_go(&mut self, mut gone: Gone, emit: &mut Emit<'_>) -> Result<bool> {
+    fn let_go(&mut self, gone: Gone, emit: &mut Emit<'_>) -> Result<bool> {
+        let Some(lost) = self.held.lost(&gone) else { return Ok(false) };
         let Self { held, same, .. } = self;
+        let there = held.ends.len() - lost.len();
         held.written.digest();
-        let (mut written, mut begin, mut met) = (0, 0, false);
-        for place in 0..=held.ends.len() {
-            while let Some((_, known)) = held.places.get(written).filter(|(behind, _)| *behind == place)
-                && let Some(row) = held.written.get(written)
-            {
-                emit(Told::Live(row.key, row.digest, (*known != Some(row.digest)).then_some(row)))?;
-                written += 1;
+        let all = held.stretch();
+        let (mut lost, mut places, mut at) = (lost.into_iter().peekable(), held.places.iter().enumerate().peekable(), 0);
+        loop {
+            let next = [lost.peek().copied(), places.peek().map(|(_, (behind, _))| *behind)].into_iter().flatten().min();
+            let stop = next.unwrap_or(all.len());
+            if stop > at {
+                *same += (stop - at) as u64;
+                emit(Told::Same(all.part(at, stop)))?;
+                at = stop;
             }
-            let Some(&end) = held.ends.get(place) else { break };
-            let key = &held.keys[begin..end];
-            begin = end;
-            let is_gone = match &mut gone {
-                Gone::None => false,
-                Gone::All => true,
-                Gone::One(one) => {
-                    let is_it = one.as_bytes() == key;
-                    met |= is_it;
-                    is_it
+            if let Some((written, (_, known))) = places.next_if(|(_, (behind, _))| *behind == at) {
+                if let Some(row) = held.written.get(written) {
+                    emit(Told::Written(row, *known != Some(row.digest)))?;
                 }
-                Gone::AllBut(still) => {
-                    let is_there = still.keys.get(still.found).is_some_and(|there| there.as_bytes() == key);
-                    still.found += usize::from(is_there);
-                    !is_there
-                }
-            };
-            if is_gone {
+            } else if let Some((key, _)) = lost.next_if_eq(&at).and_then(|place| all.get(place)) {
                 emit(Told::Gone(key))?;
+                at += 1;
             } else {
-                *same += 1;
-                emit(Told::Live(key, held.digests[place], None))?;
+                break;
             }
         }
-        held.clear();
-        let is_odd = matches!(gone, Gone::One(_)) && !met;
-        if let Gone::AllBut(still) = gone {
+        if let Gone::AllBut(mut still) = gone {
+            still.found += there;
             held.still = Some(still);
         }
-        Ok(!is_odd)
+        held.clear();
+        Ok(true)
     }
+}
+
+/// What the keys of rows begin with whose first number is this.
+fn begins_with(number: i64) -> Option<Key> {
+    Key::of([(&Value::Integer(number), Fold::Binary)])
 }
 
 impl Held {
@@ -227,6 +234,43 @@ impl Held {
 
     fn first(&self) -> i64 {
         self.numbers.first().copied().unwrap_or_default()
+    }
+
+    /// Takes rows that were not written since; false where a key is not made of whole numbers.
+    fn hold(&mut self, stretch: Stretch<'_>) -> bool {
+        let begin = self.keys.len();
+        self.keys.extend_from_slice(stretch.bytes());
+        self.ends.extend(stretch.ends().map(|end| begin + end));
+        self.digests.extend_from_slice(stretch.digests());
+        let Self { numbers, untouched, .. } = self;
+        stretch.keys().all(|key| {
+            let whole = key::integers(key, numbers);
+            untouched.add(numbers);
+            whole
+        })
+    }
+
+    /// Those that were not written since.
+    fn stretch(&self) -> Stretch<'_> {
+        Stretch::new(&self.keys, 0, &self.ends, &self.digests)
+    }
+
+    /// The places of those that are gone; `None` where the one that shall be gone is not there.
+    fn lost(&self, gone: &Gone) -> Option<Vec<usize>> {
+        let all = self.stretch();
+        match gone {
+            Gone::None => Some(Vec::new()),
+            Gone::All => Some((0..all.len()).collect()),
+            Gone::One(one) => {
+                let place = all.below(one.as_bytes());
+                all.get(place).is_some_and(|(key, _)| key == one.as_bytes()).then(|| vec![place])
+            }
+            Gone::AllBut(still) => {
+                let mut left = still.keys[still.found..].iter().peekable();
+                let is_gone = |(_, key): &(usize, &[u8])| left.next_if(|there| there.as_bytes() == *key).is_none();
+                Some(all.keys().enumerate().filter(is_gone).map(|(place, _)| place).collect())
+            }
+        }
     }
 
     fn clear(&mut self) {
@@ -255,7 +299,8 @@ impl<'r> Told<'r> {
     pub(super) fn change(&self) -> Option<ChangeRef<'r>> {
         match self {
             Self::Gone(key) => Some(ChangeRef::Delete(key)),
-            Self::Live(_, _, row) => row.map(ChangeRef::Upsert),
+            Self::Written(row, true) => Some(ChangeRef::Upsert(*row)),
+            Self::Written(_, false) | Self::Same(_) => None,
         }
     }
 }

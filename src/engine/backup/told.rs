@@ -6,12 +6,13 @@
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use super::digests::{Cached, Growing};
+use super::digests::{Cached, Growing, Keeping};
 use super::ranges::{self, Ranges};
 use super::relation::{Against, Counted, Outcome, Scanned, Storing};
 use super::tallied::{Tallied, Told};
 use crate::engine::error::{Error, Result};
-use crate::rows::changes::{Changes, Known};
+use crate::rows::cache::Stretches;
+use crate::rows::changes::Changes;
 use crate::rows::run::RunWriter;
 use crate::rows::{Batch, RelationDigest, Row, RowDigest};
 use crate::sources::Since;
@@ -57,9 +58,10 @@ impl Storing<'_> {
         counted: &Counted<'_>,
     ) -> Result<Option<Outcome>> {
         let judge = cached.judge();
+        let cache = self.digests.begin_upon(&cached, self.relation, self.backup);
         let mut tallied = Tallied::new(cached.entries(), ranges, self.relation.key_columns().len());
         let mut run = self.change_run(&since.runs);
-        match self.scan_written(moment, counted, &mut tallied, &mut run) {
+        match self.scan_written((moment, cache), counted, &mut tallied, &mut run) {
             Ok(Some(scanned)) if judge.was_whole() => {
                 let runs = self.upon(since, run.finish()?)?;
                 Ok(Some(self.outcome(runs, scanned, Against::Told(tallied.same))))
@@ -112,14 +114,13 @@ impl Storing<'_> {
     }
 
     /// Pushes the rows that were written since to another thread, which merges them with what the last backup has and writes the cache.
-    fn scan_written<P: Known<Error = Error> + Send>(
+    fn scan_written<P: Stretches<Error = Error> + Send>(
         &self,
-        moment: &serde_json::Value,
+        (moment, cache): (&serde_json::Value, Option<Keeping<'_>>),
         counted: &Counted<'_>,
         tallied: &mut Tallied<'_, P>,
         run: &mut RunWriter<'_, Writer<'_>>,
     ) -> Result<Option<Scanned>> {
-        let cache = self.digests.begin(self.relation, self.backup);
         std::thread::scope(|scope| {
             let (to, batches) = sync_channel(BATCHES);
             let merging = std::thread::Builder::new().name("comparing".into());
@@ -201,23 +202,26 @@ fn taken<'v>(batches: &Receiver<Vec<Since>>, take: &mut Take<'_>, mut cache: Opt
 }
 
 /// The other side of a scan of what was written since.
-fn merged<'v, P: Known<Error = Error>>(
+fn merged<'v, P: Stretches<Error = Error>>(
     batches: &Receiver<Batch>,
     tallied: &mut Tallied<'_, P>,
     run: &mut RunWriter<'_, Writer<'_>>,
-    (mut cache, counted): (Option<Growing<'v>>, &Counted<'_>),
-) -> Result<Passed<'v>> {
+    (mut cache, counted): (Option<Keeping<'v>>, &Counted<'_>),
+) -> Result<Option<(RelationDigest, Option<Keeping<'v>>)>> {
     let (mut seen, mut uncounted) = (RelationDigest::default(), 0);
     let mut emit = |told: Told<'_>| -> Result<()> {
-        if let Told::Live(key, digest, _) = &told {
-            seen.push(*digest);
-            if cache.as_mut().is_some_and(|cache| cache.push(key, *digest).is_err()) {
-                cache = None;
-            }
-            uncounted += 1;
-            if uncounted == BATCH_ROWS {
-                counted.add(std::mem::take(&mut uncounted), 0);
-            }
+        let rows = match &told {
+            Told::Same(stretch) => stretch.digests(),
+            Told::Written(row, _) => std::slice::from_ref(&row.digest.0),
+            Told::Gone(_) => &[],
+        };
+        seen.push_all(rows);
+        uncounted += rows.len();
+        if uncounted >= BATCH_ROWS {
+            counted.add(std::mem::take(&mut uncounted), 0);
+        }
+        if cache.as_mut().is_some_and(|cache| cache.take(&told).is_err()) {
+            cache = None;
         }
         Ok(told.change().map_or(Ok(()), |change| run.take(change))?)
     };

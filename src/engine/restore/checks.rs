@@ -12,7 +12,7 @@ use crate::sources::files::relation::{ROOT, is_folder, path_of, split};
 use crate::sources::{Reference, Unique};
 
 /// What of a row is unique, refers, or is referred to.
-enum Part {
+pub(super) enum Part {
     /// Its values in these columns, and what is equal in each, as the index or the parent of the reference compares.
     Columns(Vec<(usize, Fold)>),
     /// The folder that an entry of a tree is in: it refers to it.
@@ -22,15 +22,22 @@ enum Part {
 }
 
 /// A unique or one side of a reference, and the model it belongs to.
-struct Tuple {
-    model: usize,
-    part: Part,
+pub(super) struct Tuple {
+    pub(super) model: usize,
+    pub(super) part: Part,
+}
+
+impl Tuple {
+    /// The mark of this part of a row; none where a value of it is NULL.
+    pub(super) fn mark(&self, row: &Row) -> Option<Mark> {
+        mark(row, &self.part)
+    }
 }
 
 /// The unique columns and references of the models, by place.
 pub struct Claims {
     uniques: Vec<Tuple>,
-    references: Vec<(Tuple, Tuple)>,
+    pub(super) references: Vec<(Tuple, Tuple)>,
 }
 
 impl Claims {
@@ -69,7 +76,7 @@ impl Claims {
             None => Ok(()),
         };
         let changed = |tuple: &Tuple| {
-            let of = |row: Option<&Row>| row.and_then(|row| mark(row, &tuple.part));
+            let of = |row: Option<&Row>| row.and_then(|row| tuple.mark(row));
             let (before, after) = (of(record.live.as_ref()), of(result.as_ref()));
             if before == after { (None, None) } else { (before, after) }
         };
@@ -120,7 +127,7 @@ impl Claims {
         let makes = |claim, id, mark: &Mark| scratch.makes(claim, id, mark, model, key);
         let mut holds = false;
         for (id, tuple) in self.uniques.iter().enumerate().filter(|(_, tuple)| tuple.model == model) {
-            let Some(mark) = mark(row, &tuple.part) else { continue };
+            let Some(mark) = tuple.mark(row) else { continue };
             for (place, taker) in scratch.claimants(Claim::Take, id, &mark)?.into_iter().filter(|(_, taker)| taker != key) {
                 scratch.held(place, &taker, &key_json(relation, Some(row), key).to_string())?;
                 if makes(Claim::Leave, id, &mark)? {
@@ -133,7 +140,7 @@ impl Claims {
         }
         for (id, (child, parent)) in self.references.iter().enumerate() {
             // A row has the columns of its own model alone.
-            if let Some(mark) = (parent.model == model).then(|| mark(row, &parent.part)).flatten() {
+            if let Some(mark) = (parent.model == model).then(|| parent.mark(row)).flatten() {
                 let needed = !scratch.claimants(Claim::Need, id, &mark)?.is_empty();
                 if needed && !makes(Claim::Lose, id, &mark)? {
                     scratch.claim(Claim::Found, id, &mark, 0, &[])?;
@@ -142,7 +149,7 @@ impl Claims {
             if child.model != model {
                 continue;
             }
-            let Some(mark) = mark(row, &child.part) else { continue };
+            let Some(mark) = child.mark(row) else { continue };
             for (place, loser) in scratch.claimants(Claim::Lose, id, &mark)? {
                 if makes(Claim::Release, id, &mark)? {
                     scratch.lean((place, &loser), (model, key), BLOCKED)?;

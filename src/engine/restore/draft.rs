@@ -38,7 +38,7 @@ pub(super) struct Draft<'l> {
     /// Whose records may be touched, where tenants were chosen.
     pub tenancy: Option<Tenancy>,
     pub(super) scratch: Scratch,
-    claims: Claims,
+    pub(super) claims: Claims,
 }
 
 /// Takes a parent from the backup, and where it lacks its own in turn that too, as records of the model at this place.
@@ -127,7 +127,10 @@ impl<'l> Draft<'l> {
     ) -> Result<Plan> {
         for _ in 0..ROUNDS {
             self.scratch.reset()?;
-            let grown = self.dispute(progress)? | self.ask(progress)? | self.adopt(parents)?;
+            self.liken()?;
+            let mut grown = self.dispute(progress)? | self.ask(progress)?;
+            self.seek()?;
+            grown |= self.adopt(parents)?;
             if !grown {
                 break;
             }

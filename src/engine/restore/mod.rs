@@ -5,6 +5,7 @@
 //! the way back from the safety record; [`judge`] says what a restore that died has done. The parts are bound to no vault
 //! and no catalog: both are reached through the traits and closures given here.
 
+mod alike;
 pub mod checks;
 pub mod choices;
 pub mod draft;

@@ -169,7 +169,20 @@ impl Scratch {
     /// What reading met.
     pub fn claimants(&self, claim: Claim, id: usize, mark: &Mark) -> Result<Vec<(usize, Key)>> {
         let mut find = self.db.prepare_cached("SELECT model, key FROM claim WHERE kind = ?1 AND id = ?2 AND mark = ?3 LIMIT 64")?;
-        let rows = find.query_map(params![claim as u8, place(id), mark], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        Self::records(&mut find, params![claim as u8, place(id), mark])
+    }
+
+    /// Records that make this claim, one for each value, at most `most`.
+    ///
+    /// # Errors
+    /// What reading met.
+    pub fn claims(&self, claim: Claim, id: usize, most: usize) -> Result<Vec<(usize, Key)>> {
+        let mut find = self.db.prepare_cached("SELECT model, key FROM claim WHERE kind = ?1 AND id = ?2 GROUP BY mark LIMIT ?3")?;
+        Self::records(&mut find, params![claim as u8, place(id), place(most)])
+    }
+
+    fn records(find: &mut rusqlite::Statement<'_>, values: impl rusqlite::Params) -> Result<Vec<(usize, Key)>> {
+        let rows = find.query_map(values, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
         rows.map(|row| row.map(|(model, key)| (usize::try_from(model).unwrap_or_default(), Key::from_bytes(key))).map_err(Error::from))
             .collect()
     }
@@ -242,9 +255,7 @@ impl Scratch {
         let sql = "SELECT n.model, n.key FROM claim n WHERE n.kind = 2 AND n.id = ?1
             AND NOT EXISTS (SELECT 1 FROM claim f WHERE f.kind IN (5, 6) AND f.id = n.id AND f.mark = n.mark) GROUP BY n.mark LIMIT 100000";
         let mut find = self.db.prepare_cached(sql)?;
-        let rows = find.query_map([place(id)], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
-        rows.map(|row| row.map(|(model, key)| (usize::try_from(model).unwrap_or_default(), Key::from_bytes(key))).map_err(Error::from))
-            .collect()
+        Self::records(&mut find, [place(id)])
     }
 
     /// A record by its key, as it was put.

@@ -144,6 +144,17 @@ impl<'a, F: Fetch + ?Sized> RunReader<'a, F> {
         Ok(self.count()?)
     }
 
+    /// Adds copies of the row it stands at and those behind it to `batch`, as far as they are there and have keys before `end`, and stands at
+    /// the last of them then.
+    ///
+    /// # Errors
+    /// There are more than the run says.
+    pub fn copy_rows(&mut self, end: Option<&[u8]>, batch: &mut Batch) -> Result<(), Damage> {
+        let more = self.changes.copy_rows(self.at, end, batch).saturating_sub(1);
+        self.at += more;
+        self.count_of(more as u64, 0)
+    }
+
     /// Exchanges the empty `batch` for the rows of the next segment that has any; it stays empty behind the last one. For whoever reads
     /// the whole run so, from its beginning.
     ///
@@ -192,32 +203,25 @@ impl<'a, F: Fetch + ?Sized> RunReader<'a, F> {
         Ok(())
     }
 
+    /// Counts the change it stands at.
     fn count(&mut self) -> Result<(), Damage> {
-        let (Some((rows, deletes)), Some(change)) = (&mut self.left, self.changes.get(self.at)) else {
-            return Ok(());
-        };
-        let left = match change {
-            ChangeRef::Upsert(_) => rows,
-            ChangeRef::Delete(_) => deletes,
-        };
-        match left.checked_sub(1) {
-            Some(less) => *left = less,
-            None => {
-                self.left = None;
-                return Err(Damage::Form { what: "count of a run" });
-            }
+        match self.changes.get(self.at) {
+            Some(ChangeRef::Upsert(_)) => self.count_of(1, 0),
+            Some(ChangeRef::Delete(_)) => self.count_of(0, 1),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Counts all changes of the segment.
     fn count_all(&mut self) -> Result<(), Damage> {
         let rows = self.changes.rows() as u64;
-        let deletes = self.changes.len() as u64 - rows;
+        self.count_of(rows, self.changes.len() as u64 - rows)
+    }
+
+    fn count_of(&mut self, rows: u64, deletes: u64) -> Result<(), Damage> {
         let Some((all_rows, all_deletes)) = self.left else { return Ok(()) };
-        let left = all_rows.checked_sub(rows).zip(all_deletes.checked_sub(deletes));
-        self.left = Some(left.ok_or(Damage::Form { what: "count of a run" })?);
-        Ok(())
+        self.left = all_rows.checked_sub(rows).zip(all_deletes.checked_sub(deletes));
+        if self.left.is_some() { Ok(()) } else { Err(Damage::Form { what: "count of a run" }) }
     }
 
     /// A run that ends before its counts are used up has lost rows.

@@ -58,13 +58,32 @@ impl Decoded {
         }
     }
 
+    /// Adds copies of its rows to `batch`, from the one at `place` on, as far as they stand side by side and have keys before `end`: as many
+    /// as it gives, one at least where a row stands there.
+    pub fn copy_rows(&self, place: usize, end: Option<&[u8]>, batch: &mut Batch) -> usize {
+        let Some(&Place::Row(first)) = self.order.get(place) else { return 0 };
+        // Between deleted ones rows are taken one by one: there are few.
+        let until = match end {
+            _ if !self.deleted.is_empty() => place + 1,
+            Some(end) => self.find_from(place + 1, end),
+            None => self.len(),
+        };
+        batch.copy_all(&self.rows, first..first + until - place);
+        until - place
+    }
+
     /// The place of the first change whose key is `key` or comes after it.
     #[must_use]
     pub fn find(&self, key: &Key) -> usize {
-        let (mut low, mut high) = (0, self.len());
+        self.find_from(0, key.as_bytes())
+    }
+
+    /// The same, where it is known to stand at `low` or behind it.
+    fn find_from(&self, mut low: usize, key: &[u8]) -> usize {
+        let mut high = self.len();
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.get(middle).is_some_and(|change| *change.key() < *key.as_bytes()) {
+            if self.get(middle).is_some_and(|change| *change.key() < *key) {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -206,7 +225,9 @@ struct Column<'b> {
     tags: std::vec::IntoIter<u8>,
     integers: std::vec::IntoIter<i64>,
     reals: std::slice::Iter<'b, [u8; 8]>,
-    contents: std::vec::IntoIter<&'b [u8]>,
+    lengths: std::vec::IntoIter<usize>,
+    /// Contents of texts and blobs, one behind the other.
+    contents: &'b [u8],
     large: std::vec::IntoIter<Large>,
 }
 
@@ -216,13 +237,18 @@ impl<'b> Column<'b> {
         let count = |wanted: &[u8]| tags.iter().filter(|tag| wanted.contains(tag)).count();
         let integers = integers(cursor, count(&[INTEGER]))?;
         let reals = cursor.take(8 * count(&[REAL]))?.as_chunks().0.iter();
-        let lengths = (0..count(&[TEXT, BLOB])).map(|_| cursor.items(1)).collect::<Result<Vec<_>, _>>()?;
-        let contents = lengths.into_iter().map(|length| cursor.take(length)).collect::<Result<Vec<_>, _>>()?;
+        let mut lengths = vec![0; count(&[TEXT, BLOB])];
+        let mut all = 0_usize;
+        for length in &mut lengths {
+            *length = cursor.items(1)?;
+            all = all.saturating_add(*length);
+        }
+        let contents = cursor.take(all)?;
         let mut values = Vec::new();
         for &tag in tags.iter().filter(|&&tag| tag >= LARGE_TEXT) {
             values.push(large(cursor, if tag == LARGE_TEXT { Class::Text } else { Class::Blob })?);
         }
-        Ok(Self { tags: tags.into_iter(), integers, reals, contents: contents.into_iter(), large: values.into_iter() })
+        Ok(Self { tags: tags.into_iter(), integers, reals, lengths: lengths.into_iter(), contents, large: values.into_iter() })
     }
 
     /// Adds the cell of the next row to it.
@@ -231,8 +257,8 @@ impl<'b> Column<'b> {
         let cell = match self.tags.next() {
             Some(INTEGER) => self.integers.next().map(Cell::Integer),
             Some(REAL) => self.reals.next().map(|bytes| Cell::Real(f64::from_bits(u64::from_le_bytes(*bytes)))),
-            Some(TEXT) => self.contents.next().map(Cell::Text),
-            Some(BLOB) => self.contents.next().map(Cell::Blob),
+            Some(TEXT) => self.content().map(Cell::Text),
+            Some(BLOB) => self.content().map(Cell::Blob),
             Some(LARGE_TEXT | LARGE_BLOB) => {
                 row.large(self.large.next().ok_or(short)?);
                 return Ok(());
@@ -241,6 +267,13 @@ impl<'b> Column<'b> {
         };
         row.cell(cell.ok_or(short)?);
         Ok(())
+    }
+
+    /// The next text or blob.
+    fn content(&mut self) -> Option<&'b [u8]> {
+        let (content, rest) = self.contents.split_at_checked(self.lengths.next()?)?;
+        self.contents = rest;
+        Some(content)
     }
 }
 

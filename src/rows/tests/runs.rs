@@ -2,10 +2,26 @@
 
 use super::*;
 use crate::rows::run::{RunReader, Segments};
-use crate::rows::{merge, segment};
+use crate::rows::{Batch, RowDigest, merge, segment};
 
 fn read(chunks: &Chunks, relation: &Relation, run: &Run) -> Result<Vec<Change>, Damage> {
     RunReader::new(chunks, relation, run).collect()
+}
+
+/// What runs make together, read in batches.
+fn filled(chunks: &Chunks, relation: &Relation, runs: &[Run]) -> Result<Vec<(Row, RowDigest)>, Damage> {
+    let (mut rows, mut batch, mut found) = (merge::Rows::new(chunks, relation, runs), Batch::default(), Vec::new());
+    loop {
+        rows.fill(&mut batch)?;
+        if batch.is_empty() {
+            return Ok(found);
+        }
+        let weight = batch.weight();
+        let weights: usize = batch.rows().map(|row| row.to_row().weight()).sum();
+        assert_eq!(weight, weights);
+        found.extend(batch.rows().map(|row| (row.to_row(), row.digest)));
+        batch.clear();
+    }
 }
 
 fn upserts(rows: impl IntoIterator<Item = Row>) -> Vec<Change> {
@@ -51,6 +67,8 @@ proptest! {
         let readers = |runs: &[Run]| runs.iter().rev().map(|run| RunReader::new(&chunks, &relation, run)).map(Iterator::collect::<Vec<_>>).map(Vec::into_iter).collect::<Vec<_>>();
         let merged: Vec<Row> = merge::rows(readers(&runs)).collect::<Result<_, Damage>>().unwrap();
         prop_assert!(merged.len() == model.len() && merged.iter().zip(model.values()).all(|(a, b)| same_row(a, b)));
+        let filled = filled(&chunks, &relation, &runs).unwrap();
+        prop_assert!(filled.len() == model.len() && filled.iter().zip(model.values()).all(|((a, digest), b)| same_row(a, b) && *digest == b.digest()));
 
         let fold = |runs: &[Run], kind| merge::fold(readers(runs), RunWriter::new(&chunks, &relation, kind, &BOUNDARY, 16)).unwrap();
         let folded = fold(&runs[1..], RunKind::Change);
@@ -63,6 +81,30 @@ proptest! {
 
 fn shelf(rows: i64) -> Vec<Change> {
     upserts((0..rows).map(|id| book(id * 2, &format!("title {}", id % 7))))
+}
+
+#[test]
+fn runs_are_read_in_batches_with_few_changes_among_many_rows() {
+    let (chunks, relation) = (Chunks::default(), books(true));
+    let large = Large { class: Class::Blob, length: 40_000, content: Digest([1; 32]), chunks: vec![Digest([2; 32])] };
+    let with_large = |id| Row::new(&relation, vec![Value::Integer(id), Value::Large(large.clone()), Value::Null, Value::Null], 0);
+    let base = (0..7000).map(|id| if id % 500 == 3 { with_large(id) } else { book(id, &format!("title {}", id % 7)) });
+    let base = write(&chunks, &relation, RunKind::Base, 256, &upserts(base));
+    let changed = |places: &dyn Fn(i64) -> bool, title: &str| upserts((0..7100).filter(|id| places(*id)).map(|id| book(id, title)));
+    let first = write(&chunks, &relation, RunKind::Change, 16, &changed(&|id| id % 60 == 7 || id >= 7050, "first"));
+    let mut second = changed(&|id| id % 90 == 7, "second");
+    second.extend([0, 1, 3, 4000, 6999].map(|id| Change::Delete(book(id, "").key)));
+    second.sort_by(|a, b| a.key().cmp(b.key()));
+    let runs = [base, first, write(&chunks, &relation, RunKind::Change, 16, &second)];
+    let readers = runs.iter().rev().map(|run| RunReader::new(&chunks, &relation, run)).collect();
+    let wanted: Vec<Row> = merge::rows(readers).collect::<Result<_, Damage>>().unwrap();
+    assert_eq!(wanted.len(), 7000 + 51 - 5);
+    let found = filled(&chunks, &relation, &runs).unwrap();
+    assert!(found.len() == wanted.len() && found.iter().zip(&wanted).all(|((a, digest), b)| same_row(a, b) && *digest == b.digest()));
+    // A run that has more rows than it says is none that was written.
+    let fewer = runs.clone().map(|run| Run { rows: run.rows - 1, ..run });
+    assert_eq!(filled(&chunks, &relation, &fewer).unwrap_err(), Damage::Form { what: "count of a run" });
+    assert!(filled(&chunks, &relation, &runs.map(|run| Run { rows: run.rows + 1, ..run })).is_err());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Segments and blocks of the digest cache: round trips, and bytes that were damaged.
 
 use super::*;
+use crate::rows::cache::Stretches;
 use crate::rows::changes::Known;
-use crate::rows::{RowDigest, cache, segment};
+use crate::rows::{RowDigest, cache, patched, segment};
 
 /// Every third row as a delete.
 fn with_deletes(table: BTreeMap<Key, Row>) -> Vec<Change> {
@@ -54,6 +55,29 @@ proptest! {
     }
 
     #[test]
+    fn keys_of_any_length_come_back_from_a_cache_and_only_in_their_order(
+        keys in proptest::collection::btree_set(proptest::collection::vec(0..2_u8, 0..40), 1..40),
+        swapped: proptest::sample::Index,
+    ) {
+        let mut keys: Vec<Vec<u8>> = keys.into_iter().collect();
+        let block = |keys: &[Vec<u8>]| {
+            let mut blocks = cache::Blocks::default();
+            assert!(keys.iter().all(|key| blocks.push(key, RowDigest([7; 16])).is_none()));
+            cache::Block::decode(&blocks.finish().unwrap())
+        };
+        let decoded = block(&keys).unwrap();
+        prop_assert!(decoded.all().keys().eq(keys.iter()));
+        prop_assert!(keys.iter().enumerate().all(|(place, key)| decoded.all().below(key) == place));
+        if keys.len() > 1 {
+            let at = swapped.index(keys.len() - 1);
+            keys.swap(at, at + 1);
+            prop_assert!(block(&keys).is_err());
+            keys[at + 1] = keys[at].clone();
+            prop_assert!(block(&keys).is_err(), "the same twice");
+        }
+    }
+
+    #[test]
     fn cached_digests_come_back(keys in proptest::collection::btree_map(proptest::collection::vec(0..3_u8, 0..8), any::<[u8; 16]>(), 0..60), damaged: proptest::sample::Index) {
         let mut blocks = cache::Blocks::default();
         prop_assert!(keys.iter().all(|(key, digest)| blocks.push(key, RowDigest(*digest)).is_none()));
@@ -93,6 +117,56 @@ fn another_kind_a_newer_version_and_other_columns_are_told_apart() {
     let mut hostile = relation;
     hostile.key = KeyKind::Columns(vec![4]);
     assert!(matches!(segment::decode(&hostile, &bytes), Err(Damage::Limit { .. })));
+}
+
+type Changes = std::collections::BTreeMap<u8, Option<u8>>;
+
+/// Blocks of entries with these digests, some entries each.
+fn blocks(entries: impl Iterator<Item = (u8, RowDigest)>, each: usize) -> Vec<Vec<u8>> {
+    let (mut blocks, mut stored) = (cache::Blocks::default(), Vec::new());
+    for (place, (key, digest)) in entries.enumerate() {
+        assert!(blocks.push(&[9, key], digest).is_none());
+        stored.extend(if place % each == each - 1 { blocks.finish() } else { None });
+    }
+    stored.extend(blocks.finish());
+    stored
+}
+
+proptest! {
+    #[test]
+    fn what_changed_upon_a_cache_is_told_with_it(
+        cached in proptest::collection::btree_map(0..60_u8, 1..9_u8, 0..50),
+        changes in proptest::collection::btree_map(0..60_u8, proptest::option::of(1..9_u8), 0..20),
+        sizes in (1..9_usize, 1..9_usize),
+        steps in proptest::collection::vec(1..9_usize, 1..9),
+    ) {
+        let (cached, changes): (std::collections::BTreeMap<u8, u8>, Changes) = (cached, changes);
+        let digest = |number: u8| RowDigest([number; 16]);
+        let stored = blocks(cached.iter().map(|(key, number)| (*key, digest(*number))), sizes.0);
+        let upon = blocks(changes.iter().map(|(key, number)| (*key, number.map_or(patched::GONE, digest))), sizes.1);
+        let of = |blocks: &Vec<Vec<u8>>| cache::Entries::new(blocks.clone().into_iter().map(Ok::<_, Damage>));
+        let mut known = patched::Patched::new(of(&stored), of(&upon));
+        prop_assert!(known.head().is_none() && known.stretch().is_empty());
+        known.advance().unwrap();
+        let (mut told, mut steps) = (Vec::new(), steps.into_iter().cycle());
+        while !known.stretch().is_empty() {
+            let stretch = known.stretch();
+            prop_assert_eq!(stretch.get(0), known.head());
+            let count = steps.next().unwrap().min(stretch.len());
+            let part = stretch.part(0, count);
+            told.extend(part.keys().zip(part.digests()).map(|(key, digest)| (key[1], digest[0])));
+            known.pass(count).unwrap();
+        }
+        prop_assert!(known.head().is_none());
+        let mut wanted = cached;
+        for (key, number) in changes {
+            match number {
+                Some(number) => wanted.insert(key, number),
+                None => wanted.remove(&key),
+            };
+        }
+        prop_assert_eq!(told, wanted.into_iter().collect::<Vec<_>>());
+    }
 }
 
 #[test]

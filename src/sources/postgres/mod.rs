@@ -11,6 +11,7 @@ mod carrying;
 mod catalog;
 mod connect;
 mod copying;
+mod counting;
 mod creator;
 mod dump;
 mod guards;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address::Address;
 use super::catalog::{Catalog, LARGE_OBJECTS, Table};
+use super::counting;
 use super::dump;
 use super::large_objects;
 use super::pass::{self, Many, Single};
@@ -126,6 +127,23 @@ impl PostgresSnapshot {
             }
         };
         Ok(constraints.get(model).map_or(&[], Vec::as_slice))
+    }
+
+    /// The rows of `table` in the way of these.
+    fn rivals_of(&self, table: &Table, constraint: &Constraint, rows: &[Row]) -> Result<Vec<Rival>> {
+        let ask = |rows: &[Row]| self.reading(|session| Ok((rivals::of(session, table, constraint, rows)?, ControlFlow::Continue(()))));
+        if let Ok(rivals) = ask(rows) {
+            return Ok(rivals);
+        }
+        // An expression does not bear the values of one of them: the database says so of that row when it is written.
+        let mut found = Vec::new();
+        for (given, row) in rows.iter().enumerate() {
+            match ask(std::slice::from_ref(row)) {
+                Ok(rivals) => found.extend(rivals.into_iter().map(|rival| Rival { given, ..rival })),
+                Err(_) => self.holder().run("SELECT 1")?,
+            }
+        }
+        Ok(found)
     }
 
     fn holder(&self) -> MutexGuard<'_, Session> {
@@ -339,7 +357,7 @@ impl Snapshot for PostgresSnapshot {
             return Ok(None);
         }
         let table = self.catalog.table(&relation.name)?;
-        self.reading(|session| Ok((written::tally(session, table, bounds)?, ControlFlow::Continue(()))))
+        self.reading(|session| Ok((counting::tally(session, table, bounds)?, ControlFlow::Continue(()))))
     }
 
     fn scan_written(
@@ -368,19 +386,26 @@ impl Snapshot for PostgresSnapshot {
         let table = self.catalog.table(&relation.name)?;
         let mut found = Vec::new();
         for constraint in self.constraints(&relation.name)? {
-            let ask = |rows: &[Row]| self.reading(|session| Ok((rivals::of(session, table, constraint, rows)?, ControlFlow::Continue(()))));
-            if let Ok(rivals) = ask(rows) {
-                found.extend(rivals);
-                continue;
-            }
-            // An expression does not bear the values of one of them: the database says so of that row when it is written.
-            for (given, row) in rows.iter().enumerate() {
-                match ask(std::slice::from_ref(row)) {
-                    Ok(rivals) => found.extend(rivals.into_iter().map(|rival| Rival { given, ..rival })),
-                    Err(_) => self.holder().run("SELECT 1")?,
-                }
-            }
+            found.extend(self.rivals_of(table, constraint, rows)?);
         }
         Ok(found)
+    }
+
+    fn compares(&self, relation: &Relation, columns: &[usize]) -> Result<bool> {
+        let table = self.catalog.table(&relation.name)?;
+        Ok(columns.iter().any(|column| !table.plain.contains(column)))
+    }
+
+    fn holders(&self, relation: &Relation, columns: &[usize], rows: &[Row]) -> Result<Vec<Rival>> {
+        let table = self.catalog.table(&relation.name)?;
+        self.rivals_of(table, &Constraint::of_columns(table, columns), rows)
+    }
+
+    fn alike(&self, relation: &Relation, columns: &[usize], rows: &[&Row]) -> Result<Vec<usize>> {
+        let table = self.catalog.table(&relation.name)?;
+        self.reading(|session| Ok((rivals::alike(session, table, columns, rows)?, ControlFlow::Continue(())))).or_else(|_| {
+            // A value that the column does not take, or a type without an order: bytes decide.
+            self.holder().run("SELECT 1").map(|()| (0..rows.len()).collect())
+        })
     }
 }

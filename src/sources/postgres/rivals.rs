@@ -23,6 +23,15 @@ pub struct Constraint {
 }
 
 impl Constraint {
+    /// That no two rows are equal in these columns.
+    pub fn of_columns(table: &Table, columns: &[usize]) -> Self {
+        let term = |&column: &usize| {
+            let (of, name) = (&table.types[column], &table.relation.columns[column].name);
+            Term { expression: ident(name), collation: of.collation.clone(), operator: of.equal.clone() }
+        };
+        Self { columns: columns.to_vec(), terms: columns.iter().map(term).collect(), condition: String::new(), nulls_too: false }
+    }
+
     /// Whether it reads the same in every encoding.
     pub fn is_ascii(&self) -> bool {
         self.condition.is_ascii() && self.terms.iter().all(|term| term.expression.is_ascii())
@@ -117,15 +126,7 @@ fn statement(table: &Table, constraint: &Constraint, rows: &[Row]) -> Option<Str
         stem.push('_');
     }
     let name = |number: usize| format!("{stem}{number}");
-    let cast = |row: &Row, &column: &usize| {
-        let of = &table.types[column];
-        Some(format!("CAST({} AS {}){}", value(&row.values[column])?, of.name, of.collation))
-    };
-    let line = |(place, row): (usize, &Row)| {
-        let values: Vec<String> = constraint.columns.iter().map(|column| cast(row, column)).collect::<Option<_>>()?;
-        Some(format!("({place}, {})", values.join(", ")))
-    };
-    let lines: Vec<String> = rows.iter().enumerate().filter_map(line).collect();
+    let lines: Vec<String> = rows.iter().enumerate().filter_map(|(place, row)| line(table, &constraint.columns, place, row)).collect();
     if lines.is_empty() {
         return None;
     }
@@ -152,4 +153,42 @@ fn statement(table: &Table, constraint: &Constraint, rows: &[Row]) -> Option<Str
         source = table.source(),
         equal = equal.join(" AND ")
     ))
+}
+
+/// What a row has in these columns, behind its place; none where it cannot be written down.
+fn line(table: &Table, columns: &[usize], place: usize, row: &Row) -> Option<String> {
+    let cast = |&column: &usize| {
+        let of = &table.types[column];
+        Some(format!("CAST({} AS {}){}", value(&row.values[column])?, of.name, of.collation))
+    };
+    let values: Vec<String> = columns.iter().map(cast).collect::<Option<_>>()?;
+    Some(format!("({place}, {})", values.join(", ")))
+}
+
+/// A number for each row, the same for those that are equal in these columns; rows that cannot be written down are like none.
+///
+/// # Errors
+/// What the server says.
+pub fn alike(session: &mut Session, table: &Table, columns: &[usize], rows: &[&Row]) -> Result<Vec<usize>> {
+    let mut groups: Vec<usize> = (rows.len() + 1..=2 * rows.len()).collect();
+    let lines: Vec<String> = rows.iter().enumerate().filter_map(|(place, row)| line(table, columns, place, row)).collect();
+    if lines.is_empty() {
+        return Ok(groups);
+    }
+    let names: Vec<String> = (0..columns.len()).map(|number| format!("of{number}")).collect();
+    let names = names.join(", ");
+    let sql = format!(
+        "SELECT place, pg_catalog.dense_rank() OVER (ORDER BY {names}) FROM (VALUES {}) AS given(place, {names})",
+        lines.join(", ")
+    );
+    for row in session.rows(&sql)? {
+        let mut numbers = row.iter().map(|number| number.as_ref()?.parse().ok());
+        // Ranks count from one, and there are no more than rows.
+        if let (Some(Some(place)), Some(Some(rank))) = (numbers.next(), numbers.next())
+            && let Some(group) = groups.get_mut::<usize>(place)
+        {
+            *group = rank;
+        }
+    }
+    Ok(groups)
 }

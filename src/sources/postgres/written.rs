@@ -1,7 +1,5 @@
-//! Asks the server for what was written since a horizon ([`super::since`]), and for what is known of the rest: keys, or how many of them
-//! there are and what they sum up to.
-//!
-//! Sums cost the server a fifth of what keys cost it in their order, and us nothing: of a million rows a few thousand counts are sent.
+//! Asks the server for what was written since a horizon ([`super::since`]), and for the keys of the rest where counting it
+//! ([`super::counting`]) does not say which rows those are.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +10,7 @@ use super::session::Session;
 use super::sql::ident;
 use super::text::{Decoder, Kind};
 use crate::rows::{Fold, Key, KeyKind, Row, Value};
-use crate::sources::{Asking, Content, Error, Result, Since, Tally};
+use crate::sources::{Asking, Content, Error, Result, Since};
 
 /// Gives the rows of a table in the order of their keys; of those that no transaction wrote from `horizon` on, the key.
 ///
@@ -28,7 +26,7 @@ pub fn scan(
     let (relation, mut decoder) = (&table.relation, Decoder::default());
     let age = age(session, horizon)?;
     let mut order = Order::new(&relation.name);
-    session.copy_out(&relation.name, &statement(table, &age), &mut |line| {
+    session.copy_out(&relation.name, &statement(table, age), &mut |line| {
         let told = line.split_first_chunk::<2>().and_then(|(flag, line)| Some((is_same(flag)?, line)));
         let (same, line) =
             told.ok_or_else(|| Error::Database { what: relation.name.clone(), why: "COPY gave what it should not".into() })?;
@@ -48,22 +46,31 @@ fn is_same(flag: &[u8; 2]) -> Option<bool> {
 }
 
 /// Ages count from one number for the whole transaction.
-fn age(session: &mut Session, horizon: u32) -> Result<String> {
-    Ok(session.one(&format!("SELECT pg_catalog.age('{horizon}'::pg_catalog.xid)"))?.unwrap_or_default())
+fn age(session: &mut Session, horizon: u32) -> Result<i64> {
+    let age = session.one(&format!("SELECT pg_catalog.age('{horizon}'::pg_catalog.xid)"))?;
+    age.and_then(|age| age.parse().ok()).ok_or_else(|| Error::Database { what: "age()".into(), why: "it gave no number".into() })
 }
 
 /// A number that is none of a transaction (of a row that was repaired by hand) has the greatest age there is: such a row is read.
-fn is_old(age: &str) -> String {
-    format!("pg_catalog.age(xmin) > {age} AND pg_catalog.age(xmin) < 2147483647")
+fn is_old(age: i64) -> String {
+    match age {
+        // The remainder makes the greatest age none, and leaves every other one as it is: one look at the age says it.
+        0.. => format!("pg_catalog.age(xmin) % 2147483647 > {age}"),
+        // No transaction came since.
+        _ => format!("pg_catalog.age(xmin) > {age} AND pg_catalog.age(xmin) < 2147483647"),
+    }
 }
 
-/// What [`is_old`] denies: of most rows one look at the age says it.
-fn is_written(age: &str) -> String {
-    format!("(pg_catalog.age(xmin) <= {age} OR pg_catalog.age(xmin) = 2147483647)")
+/// What [`is_old`] denies.
+fn is_written(age: i64) -> String {
+    match age {
+        0.. => format!("pg_catalog.age(xmin) % 2147483647 <= {age}"),
+        _ => format!("(pg_catalog.age(xmin) <= {age} OR pg_catalog.age(xmin) = 2147483647)"),
+    }
 }
 
 /// Ages are looked at once for a row: `OFFSET` keeps the server from doing it again for each column.
-fn statement(table: &Table, age: &str) -> String {
+fn statement(table: &Table, age: i64) -> String {
     let mut same = "same".to_owned();
     while table.relation.column(&same).is_some() {
         same.push('_');
@@ -87,47 +94,8 @@ pub fn numbers(table: &Table) -> Option<&[usize]> {
     columns.iter().all(|&column| table.kinds.get(column) == Some(&Kind::Integer)).then_some(columns.as_slice())
 }
 
-/// Counts the rows between `bounds`; none where keys are not made of whole numbers.
-///
-/// # Errors
-/// What the server says.
-pub fn tally(session: &mut Session, table: &Table, bounds: &[i64]) -> Result<Option<Vec<Tally>>> {
-    let Some(key) = numbers(table) else { return Ok(None) };
-    let columns: Vec<String> = key.iter().map(|&column| whole(table, column)).collect();
-    let Some(first) = columns.first() else { return Ok(None) };
-    let sums = columns.iter().map(|column| format!(", pg_catalog.sum({column})")).collect::<String>();
-    let list = bounds.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-    // The planner takes every row for a range of its own, and would sort them, compile the statement, or fetch rows by an index.
-    let settings = ["jit", "enable_sort", "enable_indexscan", "enable_indexonlyscan"];
-    let off = settings.map(|setting| format!("SET {setting} = off;")).concat();
-    let back = settings.map(|setting| format!("RESET {setting};")).concat();
-    let counted = format!(
-        "{off} SELECT pg_catalog.width_bucket({first}, '{{{list}}}'::pg_catalog.int8[]), count(*){sums} FROM {} GROUP BY 1; {back}",
-        table.source()
-    );
-    let mut tallies = vec![Tally { rows: 0, sums: vec![0; columns.len()] }; bounds.len() + 1];
-    for row in session.rows(&counted)? {
-        let (range, tally) = counted_in(&row, columns.len()).ok_or_else(|| odd(table))?;
-        *tallies.get_mut(range).ok_or_else(|| odd(table))? = tally;
-    }
-    Ok(Some(tallies))
-}
-
-/// A range and its tally.
-fn counted_in(row: &[Option<String>], columns: usize) -> Option<(usize, Tally)> {
-    let [range, rows, sums @ ..] = row else { return None };
-    let sums: Vec<i128> = sums.iter().map(|sum| sum.as_ref()?.parse().ok()).collect::<Option<_>>()?;
-    let tally = Tally { rows: rows.as_ref()?.parse().ok()?, sums };
-    (tally.sums.len() == columns).then_some((range.as_ref()?.parse().ok()?, tally))
-}
-
-/// A column as a number of 64 bits: one of the type oid has no sum of its own.
-fn whole(table: &Table, column: usize) -> String {
-    let name = table.relation.columns.get(column).map(|column| ident(&column.name)).unwrap_or_default();
-    format!("{name}::pg_catalog.int8")
-}
-
-fn odd(table: &Table) -> Error {
+/// What is said of an answer that cannot be.
+pub fn odd(table: &Table) -> Error {
     Error::Database { what: table.relation.name.clone(), why: "counting its rows gave what it should not".into() }
 }
 
@@ -144,7 +112,7 @@ pub fn scan_written(
 ) -> Result<ControlFlow<()>> {
     let (relation, mut decoder) = (&table.relation, Decoder::default());
     let (all, source, order) = (table.columns(), table.source(), table.order.join(", "));
-    let written = is_written(&age(session, horizon)?);
+    let written = is_written(age(session, horizon)?);
     // Rows are passed over where they lie, and the few that are left are sorted: without OFFSET they may be fetched in the order of the key.
     let sql = format!("COPY (SELECT {all} FROM (SELECT {all} FROM {source} WHERE {written} OFFSET 0) written ORDER BY {order}) TO STDOUT");
     let mut order = Order::new(&relation.name);
@@ -177,7 +145,7 @@ impl Asking for Asker<'_> {
         let names: Vec<String> = columns.iter().filter_map(|&column| Some(ident(&table.relation.columns.get(column)?.name))).collect();
         let first = names.first().ok_or_else(|| odd(table))?;
         let mut session = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut conditions = vec![is_old(&age(&mut session, self.horizon)?)];
+        let mut conditions = vec![is_old(age(&mut session, self.horizon)?)];
         conditions.extend(from.map(|from| format!("{first} >= '{from}'::pg_catalog.int8")));
         conditions.extend(to.map(|to| format!("{first} < '{to}'::pg_catalog.int8")));
         let (names, source, order) = (names.join(", "), table.source(), table.order.join(", "));

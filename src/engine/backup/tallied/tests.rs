@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::rows::changes::Pulled;
-use crate::rows::{Column, Fold, KeyKind, Relation, RelationKind, Role, Row, Value};
+use crate::rows::cache::{Blocks, Entries};
+use crate::rows::{Column, KeyKind, Relation, RelationKind, Role, Row};
 use crate::sources::{self, Asking};
 
 /// The numbers that a key is made of.
@@ -67,17 +67,25 @@ impl Story {
 
     /// What is emitted for each key: its digest where it is live, and whether it is a change. None where something is not believed.
     fn told(&self, tallies: Vec<Tally>, server: &Server) -> Option<Vec<(Key, Option<RowDigest>, bool)>> {
-        let known = self.before.iter().map(|(numbers, text)| row((numbers, text)));
-        let known = Pulled::new(known.map(|row| Ok((row.key.clone(), row.digest()))));
+        let (mut blocks, mut stored) = (Blocks::default(), Vec::new());
+        for (place, before) in self.before.iter().enumerate() {
+            let row = row(before);
+            assert!(blocks.push(row.key.as_bytes(), row.digest()).is_none());
+            stored.extend(if place % 7 == 6 { blocks.finish() } else { None });
+        }
+        stored.extend(blocks.finish());
+        let known = Entries::new(stored.into_iter().map(Ok::<_, Error>));
         let mut tallied = Tallied::new(known, Ranges::new(self.bounds.clone(), tallies, Box::new(server.clone())), 2);
         let mut told = Vec::new();
         let mut emit = |one: Told<'_>| {
-            let change = one.change().is_some();
-            let (key, digest) = match one {
-                Told::Live(key, digest, _) => (key, Some(digest)),
-                Told::Gone(key) => (key, None),
-            };
-            told.push((Key::from_bytes(key.to_vec()), digest, change));
+            let mut tell = |key: &[u8], digest, change| told.push((Key::from_bytes(key.to_vec()), digest, change));
+            match one {
+                Told::Same(stretch) => {
+                    stretch.keys().zip(stretch.digests()).for_each(|(key, digest)| tell(key, Some(RowDigest(*digest)), false))
+                }
+                Told::Written(row, change) => tell(row.key, Some(row.digest), change),
+                Told::Gone(key) => tell(key, None, true),
+            }
             Ok(())
         };
         let mut batch = Batch::default();

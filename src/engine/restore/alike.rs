@@ -1,0 +1,123 @@
+//! References whose values only the database can tell equal: one that is written in other letters than what it refers to.
+//!
+//! Claims go by the bytes of values. So a record that gives a value is let give what the database takes for the same too, before the
+//! live rows are read; and parents that are not found by their bytes are asked for afterwards.
+
+use std::collections::HashMap;
+
+use super::Result;
+use super::checks::{Part, Tuple};
+use super::draft::Draft;
+use super::record::Record;
+use super::scratch::{Claim, Mark};
+use crate::rows::{Key, Relation, Row, Value};
+use crate::sources::Snapshot;
+
+/// Values that the database is asked about at once.
+const AT_ONCE: usize = 200;
+/// Values of a plan that are compared with each other: of a plan with more, those that differ in their bytes are different.
+const COMPARED: usize = 20_000;
+
+/// A value that a record needs, gives or takes away.
+struct Claimed {
+    mark: Mark,
+    model: usize,
+    key: Key,
+    /// The row of the model referred to, as far as the value goes.
+    row: Row,
+}
+
+/// One side of a reference as the other has it.
+struct Referred<'r> {
+    id: usize,
+    child: &'r Tuple,
+    parent: &'r Tuple,
+    relation: &'r Relation,
+    columns: Vec<usize>,
+}
+
+impl Draft<'_> {
+    /// Lets records give what the database takes for the same as what they give.
+    pub(super) fn liken(&self) -> Result<()> {
+        self.each_asked(&mut |live, referred| {
+            let given = self.claimed(Claim::Give, referred)?;
+            let mut all = self.claimed(Claim::Need, referred)?;
+            all.extend(self.claimed(Claim::Lose, referred)?);
+            let (wanted, count) = (all.len(), all.len() + given.len());
+            if given.is_empty() || wanted == 0 || count > COMPARED {
+                return Ok(());
+            }
+            all.extend(given);
+            let rows: Vec<&Row> = all.iter().map(|claimed| &claimed.row).collect();
+            let groups = live.alike(referred.relation, &referred.columns, &rows)?;
+            let (wants, gives) = all.split_at(wanted);
+            let mut of_group: HashMap<usize, Vec<&Claimed>> = HashMap::new();
+            for (give, group) in gives.iter().zip(groups.iter().skip(wanted)) {
+                of_group.entry(*group).or_default().push(give);
+            }
+            for (want, group) in wants.iter().zip(&groups) {
+                for give in of_group.get(group).into_iter().flatten().filter(|give| give.mark != want.mark) {
+                    self.scratch.claim(Claim::Give, referred.id, &want.mark, give.model, give.key.as_bytes())?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Asks for the parents that were not found by their bytes.
+    pub(super) fn seek(&self) -> Result<()> {
+        self.each_asked(&mut |live, referred| {
+            let missing = self.scratch.missing(referred.id)?;
+            for needing in missing.chunks(AT_ONCE) {
+                let needed = needing.iter().filter_map(|(model, key)| self.of_record(Claim::Need, referred, *model, key).transpose());
+                let needed = needed.collect::<Result<Vec<Claimed>>>()?;
+                let rows: Vec<Row> = needed.iter().map(|claimed| claimed.row.clone()).collect();
+                for holder in live.holders(referred.relation, &referred.columns, &rows)? {
+                    let stays = |record: &Record| {
+                        let kept = |row: Row| referred.columns.iter().all(|&column| row.values[column].same(&holder.holder.values[column]));
+                        record.result().is_some_and(kept)
+                    };
+                    let planned = self.scratch.get(referred.parent.model, &holder.holder.key)?;
+                    if let Some(claimed) = needed.get(holder.given).filter(|_| planned.as_ref().is_none_or(stays)) {
+                        self.scratch.claim(Claim::Found, referred.id, &claimed.mark, 0, &[])?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The references that the database is to be asked about.
+    fn each_asked(&self, each: &mut dyn FnMut(&dyn Snapshot, &Referred<'_>) -> Result<()>) -> Result<()> {
+        for (id, (child, parent)) in self.claims.references.iter().enumerate() {
+            let Part::Columns(columns) = &parent.part else { continue };
+            let (live, relation) = (self.live(parent.model), &self.relations[parent.model]);
+            let columns: Vec<usize> = columns.iter().map(|(column, _)| *column).collect();
+            let concerns = self.scratch.any(Claim::Need, id)? || self.scratch.any(Claim::Lose, id)?;
+            if concerns && live.compares(relation, &columns)? {
+                each(live, &Referred { id, child, parent, relation, columns })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The values of a claim, each once.
+    fn claimed(&self, claim: Claim, referred: &Referred<'_>) -> Result<Vec<Claimed>> {
+        let claims = self.scratch.claims(claim, referred.id, COMPARED + 1)?;
+        claims.iter().filter_map(|(model, key)| self.of_record(claim, referred, *model, key).transpose()).collect()
+    }
+
+    /// The value for which a record makes a claim.
+    fn of_record(&self, claim: Claim, referred: &Referred<'_>, model: usize, key: &Key) -> Result<Option<Claimed>> {
+        let Some(record) = self.scratch.get(model, key)? else { return Ok(None) };
+        let tuple = if claim == Claim::Need { referred.child } else { referred.parent };
+        let row = if claim == Claim::Lose { record.live.clone() } else { record.result() };
+        let Some((row, mark)) = row.and_then(|row| tuple.mark(&row).map(|mark| (row, mark))) else { return Ok(None) };
+        let Part::Columns(columns) = &tuple.part else { return Ok(None) };
+        let mut values = vec![Value::Null; referred.relation.columns.len()];
+        for (&to, &(from, _)) in referred.columns.iter().zip(columns) {
+            values[to] = row.values[from].clone();
+        }
+        Ok(Some(Claimed { mark, model, key: key.clone(), row: Row::new(referred.relation, values, 0) }))
+    }
+}
