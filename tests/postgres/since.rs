@@ -63,7 +63,7 @@ impl Journey {
         let log = self.place.engine.catalog().job_log(&made.job, 0, Level::Debug, 1000).unwrap();
         let told = log.iter().filter_map(|line| {
             let (model, rest) = line.text.split_once(": ")?;
-            let same = rest.split_once(" records, ")?.1.strip_suffix(" of them told to be as they were")?;
+            let same = rest.split_once(", ")?.1.strip_suffix(" of them told to be as they were")?;
             Some((model.to_owned(), same.parse().unwrap()))
         });
         told.collect()
