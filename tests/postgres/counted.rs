@@ -97,6 +97,33 @@ fn a_cache_that_is_torn_is_not_believed() {
 }
 
 #[test]
+fn a_cache_of_more_blocks_than_are_looked_at_is_not_believed_where_one_is_torn() {
+    // Some eighty: where keys lie every second of them tells, and the others are read only while they are merged.
+    let mut journey = Journey::of(
+        "CREATE TABLE long (id bigint PRIMARY KEY, t text); INSERT INTO long SELECT i, 'row' FROM generate_series(1, 200000) i",
+    );
+    let (cache, _) = caches(&journey);
+    assert_eq!(journey.after("DELETE FROM long WHERE id IN (7, 9)"), told([("long", 199_998)]));
+    for part in [406, 418] {
+        let mut bytes = std::fs::read(&cache).unwrap();
+        let at = bytes.len() * part / 1000;
+        bytes[at] ^= 1;
+        std::fs::write(&cache, bytes).unwrap();
+        assert_eq!(journey.after(&format!("DELETE FROM long WHERE id = {part}")), told([]), "torn at {part} of a thousand");
+        assert!(is_upon_another(&journey), "it is compared, and no base made anew");
+        assert!(!journey.increment().is_empty(), "it is made anew");
+    }
+}
+
+/// Whether the only model's newest backup holds what changed since another one.
+fn is_upon_another(journey: &Journey) -> bool {
+    let engine = &journey.place.engine;
+    let made = engine.catalog().newest_backups(None, &[BackupType::Incremental], false, 1).unwrap();
+    let manifest = engine.vault("main").unwrap().manifest(&BackupId(made[0].id.clone())).unwrap();
+    manifest.relations().all(|record| record.runs.len() > 1)
+}
+
+#[test]
 fn what_changed_is_written_beside_the_cache_until_it_is_much() {
     let mut journey = Journey::of(LONG);
     let (cache, changes) = caches(&journey);
