@@ -81,7 +81,7 @@ impl Story {
             let mut tell = |key: &[u8], digest, change| told.push((Key::from_bytes(key.to_vec()), digest, change));
             match one {
                 Told::Same(stretch) => {
-                    stretch.keys().zip(stretch.digests()).for_each(|(key, digest)| tell(key, Some(RowDigest(*digest)), false))
+                    stretch.keys().zip(stretch.digests()).for_each(|(key, digest)| tell(key, Some(RowDigest(*digest)), false));
                 }
                 Told::Written(row, change) => tell(row.key, Some(row.digest), change),
                 Told::Gone(key) => tell(key, None, true),
