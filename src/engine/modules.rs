@@ -247,9 +247,9 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         relation: &Relation,
         since: &serde_json::Value,
         content: &dyn Content,
-        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+        give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
     ) -> SourceResult<Vec<Unread>> {
-        self.snapshot.scan_written(relation, since, content, each)
+        self.snapshot.scan_written(relation, since, content, give)
     }
 
     fn asking_since(&self, relation: &Relation, since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {

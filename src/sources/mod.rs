@@ -124,18 +124,18 @@ pub trait Snapshot {
         Ok(None)
     }
 
-    /// As [`Snapshot::scan`], but of rows that are as they were at that moment nothing is given. For relations that were tallied.
+    /// As [`Snapshot::scan_batches`], but of rows that are as they were at that moment nothing is given. For relations that were tallied.
     ///
     /// # Errors
-    /// As [`Snapshot::scan`].
+    /// As [`Snapshot::scan_batches`].
     fn scan_written(
         &self,
         relation: &Relation,
         _since: &serde_json::Value,
         content: &dyn Content,
-        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+        give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
     ) -> Result<Vec<Unread>> {
-        self.scan(relation, content, each)
+        self.scan_batches(relation, content, give)
     }
 
     /// Who gives the keys of rows that are as they were at that moment, where a tally alone does not say which they are; `None` where there

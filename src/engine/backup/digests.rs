@@ -90,7 +90,7 @@ impl<'v> Digests<'v> {
             changes = Some(made).filter(|made| is_upon && is_of(&made.head));
             changes.as_ref()?;
         }
-        Some(Cached { vault: self.vault, cache, changes, verdict: Arc::default() })
+        Some(Cached { vault: self.vault, cache, changes, wanted: (record.rows, record.digest), verdict: Arc::default() })
     }
 
     fn part(&self, relation: &Relation, path: &Path) -> Option<Part> {
@@ -222,6 +222,8 @@ pub struct Cached<'v> {
     vault: &'v Vault,
     cache: Part,
     changes: Option<Part>,
+    /// What all of it must come to.
+    wanted: (u64, Digest),
     verdict: Arc<Verdict>,
 }
 
@@ -278,9 +280,7 @@ impl<'v> Cached<'v> {
 
     /// Its keys and digests in key order; one that is damaged ends with an error.
     pub fn entries(self) -> impl Stretches<Error = Error> + Send + use<'v> {
-        let Self { vault, cache, changes, verdict } = self;
-        let Head { rows, digest, .. } = changes.as_ref().map_or(&cache.head, |changes| &changes.head);
-        let wanted = (*rows, *digest);
+        let Self { vault, cache, changes, wanted, verdict } = self;
         let changes = changes.map_or_else(|| Box::new(std::iter::empty()) as Opened<'v>, |changes| changes.blocks(vault));
         let entries = Patched::new(Entries::new(cache.blocks(vault)), Entries::new(changes));
         Checked { entries, seen: RelationDigest::default(), wanted, verdict }

@@ -4,7 +4,7 @@
 //! not to be what it said, is not believed, and neither is the source: everything is compared then.
 
 use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 use super::digests::{Cached, Growing, Keeping};
 use super::ranges::{self, Ranges};
@@ -123,30 +123,23 @@ impl Storing<'_> {
     ) -> Result<Option<Scanned>> {
         std::thread::scope(|scope| {
             let (to, batches) = sync_channel(BATCHES);
+            let (back, emptied) = channel();
             let merging = std::thread::Builder::new().name("comparing".into());
-            let merging = merging.spawn_scoped(scope, move || merged(&batches, tallied, run, (cache, counted)));
+            let merging = merging.spawn_scoped(scope, move || merged((&batches, &back), tallied, run, (cache, counted)));
             let merging = merging.map_err(|error| Error::from(vault::Error::from(error)))?;
-            let give = |batch: &mut Batch| {
+            let unread = self.snapshot.scan_written(self.relation, moment, self.writer, &mut |batch| {
                 counted.add(0, batch.weight());
-                !self.is_over() && to.send(std::mem::take(batch)).is_ok()
-            };
-            let (mut batch, mut unfit) = (Batch::default(), None);
-            let unread = self.snapshot.scan_written(self.relation, moment, self.writer, &mut |row| {
-                let pushed = batch.push(self.relation, &row).map_err(|damage| unfit = Some(damage));
-                let goes_on = pushed.is_ok() && (!batch.is_full() || give(&mut batch));
+                let full = std::mem::replace(batch, emptied.try_recv().unwrap_or_default());
+                // Nobody takes it where the other side failed, which it tells below.
+                let goes_on = !self.is_over() && to.send(full).is_ok();
                 if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
-            // Nobody takes it where the other side failed, which it tells below.
-            give(&mut batch);
             drop(to);
             let passed = merging.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             if self.is_over() {
                 return Err(Error::Cancelled);
             }
             let unread = unread?;
-            if let Some(damage) = unfit {
-                return Err(damage.into());
-            }
             let Some((digest, cache)) = passed else { return Ok(None) };
             let (rows, digest) = digest.finish();
             let fresh = cache.and_then(|cache| cache.finish(rows, digest).ok());
@@ -203,7 +196,7 @@ fn taken<'v>(batches: &Receiver<Vec<Since>>, take: &mut Take<'_>, mut cache: Opt
 
 /// The other side of a scan of what was written since.
 fn merged<'v, P: Stretches<Error = Error>>(
-    batches: &Receiver<Batch>,
+    (batches, back): (&Receiver<Batch>, &Sender<Batch>),
     tallied: &mut Tallied<'_, P>,
     run: &mut RunWriter<'_, Writer<'_>>,
     (mut cache, counted): (Option<Keeping<'v>>, &Counted<'_>),
@@ -231,6 +224,9 @@ fn merged<'v, P: Stretches<Error = Error>>(
                 return Ok(None);
             }
         }
+        batch.clear();
+        // The other side may have ended.
+        let _ = back.send(batch);
     }
     if !tallied.finish(&mut emit)? {
         return Ok(None);

@@ -365,11 +365,11 @@ impl Snapshot for PostgresSnapshot {
         relation: &Relation,
         since: &serde_json::Value,
         content: &dyn Content,
-        each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+        give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
     ) -> Result<Vec<Unread>> {
-        let Some(horizon) = self.marks.horizon(&relation.name, since) else { return self.scan(relation, content, each) };
+        let Some(horizon) = self.marks.horizon(&relation.name, since) else { return self.scan_batches(relation, content, give) };
         let table = self.catalog.table(&relation.name)?;
-        self.reading(|session| Ok((Vec::new(), written::scan_written(session, table, horizon, content, each)?)))
+        self.reading(|session| Ok((Vec::new(), written::scan_written(session, table, horizon, content, give)?)))
     }
 
     fn asking_since(&self, relation: &Relation, since: &serde_json::Value) -> Option<Box<dyn Asking + '_>> {

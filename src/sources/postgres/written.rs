@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::catalog::Table;
+use super::pass::Many;
 use super::reader::{Order, unreadable};
 use super::session::Session;
 use super::sql::ident;
 use super::text::{Decoder, Kind};
-use crate::rows::{Fold, Key, KeyKind, Row, Value};
+use crate::rows::{Batch, Fold, Key, KeyKind, Row, Value};
 use crate::sources::{Asking, Content, Error, Result, Since};
 
 /// Gives the rows of a table in the order of their keys; of those that no transaction wrote from `horizon` on, the key.
@@ -99,7 +100,7 @@ pub fn odd(table: &Table) -> Error {
     Error::Database { what: table.relation.name.clone(), why: "counting its rows gave what it should not".into() }
 }
 
-/// Gives the rows of a table that transactions from `horizon` on wrote, in the order of their keys.
+/// Gives the rows of a table that transactions from `horizon` on wrote, in the order of their keys, many at a time.
 ///
 /// # Errors
 /// What the server says, and values that are not what they should be.
@@ -108,20 +109,18 @@ pub fn scan_written(
     table: &Table,
     horizon: u32,
     content: &dyn Content,
-    each: &mut dyn FnMut(Row) -> ControlFlow<()>,
+    give: &mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>> {
-    let (relation, mut decoder) = (&table.relation, Decoder::default());
     let (all, source, order) = (table.columns(), table.source(), table.order.join(", "));
     let written = is_written(age(session, horizon)?);
     // Rows are passed over where they lie, and the few that are left are sorted: without OFFSET they may be fetched in the order of the key.
     let sql = format!("COPY (SELECT {all} FROM (SELECT {all} FROM {source} WHERE {written} OFFSET 0) written ORDER BY {order}) TO STDOUT");
-    let mut order = Order::new(&relation.name);
-    session.copy_out(&relation.name, &sql, &mut |line| {
-        let values = decoder.row(line, &table.kinds, content).map_err(|source| unreadable(table, source))?;
-        let row = Row::new(relation, values, 0);
-        order.follows(&row.key)?;
-        Ok(each(row))
-    })
+    let mut many = Many::new(table, content, give);
+    let flow = session.copy_lines(&table.relation.name, &sql, &mut many)?;
+    if flow.is_continue() {
+        many.give_rest();
+    }
+    Ok(flow)
 }
 
 /// Asks for keys on the connection that holds the snapshot: it has nothing else to do while rows are read on another.

@@ -135,5 +135,23 @@ pub(super) fn together(cache: Vec<Key>, changed: Vec<Key>) -> Vec<Key> {
     let mut keys: Vec<Key> = (0..places.len()).filter(|at| crowded(*at)).map(|at| places[at].1.clone()).collect();
     keys.extend(cache);
     keys.sort_unstable();
+    keys.dedup();
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_changes_tell_where_keys_lie_where_they_are_many() {
+        let keys = |bytes: &[u8]| bytes.iter().map(|byte| Key::from_bytes(vec![*byte])).collect::<Vec<_>>();
+        let merged = |changed: &[u8]| together(keys(&[10, 20, 30, 40]), keys(changed));
+        assert_eq!(merged(&[]), keys(&[10, 20, 30, 40]));
+        assert_eq!(merged(&[11, 21, 33]), keys(&[10, 20, 30, 40]), "one between two is none too many");
+        assert_eq!(merged(&[11, 21, 25, 29, 33]), keys(&[10, 20, 21, 25, 29, 30, 40]));
+        assert_eq!(merged(&[5, 33, 50]), keys(&[5, 10, 20, 30, 40, 50]), "outside of the cache each counts");
+        assert_eq!(merged(&[12, 12, 40, 60, 60]), keys(&[10, 20, 30, 40, 60]), "each once");
+        assert_eq!(together(Vec::new(), keys(&[1, 2])), keys(&[1, 2]));
+    }
 }
