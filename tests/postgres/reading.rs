@@ -225,6 +225,41 @@ fn values_that_are_longer_than_any_buffer_are_read_as_they_come() {
 }
 
 #[test]
+fn rows_that_are_longer_than_any_buffer_come_back_without_a_key_too() {
+    let cluster = Cluster::start();
+    let database = cluster.database("long_rows");
+    // One has no key at all, the other one that is too long for a row of ours.
+    database.psql(
+        r"CREATE TABLE bare (v text, b bytea, n int);
+          INSERT INTO bare VALUES ('short', '\x00', 1), (repeat(E'tab\there\\\n', 300000), decode(repeat('00ff7f', 1000000), 'hex'), 2), (NULL, '\x', 3);
+          INSERT INTO bare SELECT * FROM bare WHERE n = 2; INSERT INTO bare SELECT v, b, 4 FROM bare WHERE n = 2 LIMIT 1;
+          CREATE TABLE named (name text PRIMARY KEY, v text, n int);
+          INSERT INTO named VALUES (repeat('name', 10000), repeat('v', 3000000), 1), ('short', repeat('w', 3000000), 2)",
+    );
+    let place = Place::backed_up(&database);
+    let digests = "SELECT string_agg(d, ' ' ORDER BY d) FROM (SELECT md5(concat_ws('-', v, b, n)) d FROM bare UNION ALL SELECT md5(concat_ws('-', name, v, n)) FROM named) d";
+    let whole = database.psql(digests);
+    let spoiled = [
+        "DELETE FROM bare WHERE n = 2; UPDATE bare SET v = v || 'x' WHERE n = 4; UPDATE named SET v = v || 'x'",
+        "INSERT INTO bare SELECT v, b, 5 FROM bare WHERE n = 4; DELETE FROM named WHERE n = 1",
+    ];
+    for spoil in spoiled {
+        database.psql(spoil);
+        let spoiled = database.psql(digests);
+        let restore = place.restore_exactly().unwrap();
+        assert_eq!(database.psql(digests), whole, "{spoil}");
+        place.undo(&restore).unwrap();
+        assert_eq!(database.psql(digests), spoiled, "{spoil}");
+        place.restore_exactly().unwrap();
+    }
+    database.psql(spoiled[0]);
+    place.back_up(BackupType::Incremental).unwrap();
+    let copy = cluster.database("copy");
+    place.restore_to(copy.url()).unwrap();
+    assert_eq!(copy.psql(digests), database.psql(digests));
+}
+
+#[test]
 fn a_backend_that_is_killed_in_the_middle_of_a_value_is_told() {
     let cluster = Cluster::start();
     let (database, rows) = with_long_values(&cluster);

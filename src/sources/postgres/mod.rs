@@ -33,6 +33,7 @@ mod statements;
 mod suitable;
 mod text;
 mod together;
+mod values;
 mod wire;
 mod writer;
 mod written;

@@ -9,7 +9,7 @@ use super::reader::{Order, unreadable};
 use super::session::Session;
 use super::text::Decoder;
 use super::wire::Lines;
-use crate::rows::{Batch, Key, KeyKind, Row, RowDigest, Value, row::compared_digest};
+use crate::rows::{Batch, Change, Key, KeyKind, Row, RowDigest, Value, row::compared_digest, segment};
 use crate::sources::sorted::Sorted;
 use crate::sources::{Content, Error, Looking, Result};
 
@@ -20,6 +20,13 @@ pub(super) trait Sink: Lines {
     /// # Errors
     /// A line that is none of the table, and one that does not follow the last one.
     fn named(&mut self, digest: RowDigest, ordinal: u32, line: &[u8]) -> Result<ControlFlow<()>>;
+    /// The same of one that was too long to be held as a line.
+    ///
+    /// # Errors
+    /// It does not follow the last one.
+    fn named_row(&mut self, ordinal: u32, row: Row) -> Result<ControlFlow<()>>;
+    /// What keeps the values of such.
+    fn content(&self) -> &dyn Content;
 }
 
 /// Gives all lines of a table to `sink`.
@@ -85,6 +92,15 @@ impl Sink for Single<'_> {
         let values = self.values(line)?;
         self.row(Row { key: Key::of_row(digest, ordinal), values })
     }
+
+    fn named_row(&mut self, ordinal: u32, row: Row) -> Result<ControlFlow<()>> {
+        let digest = compared_digest(&self.table.relation, &row.values);
+        self.row(Row { key: Key::of_row(digest, ordinal), ..row })
+    }
+
+    fn content(&self) -> &dyn Content {
+        self.content
+    }
 }
 
 /// Gives rows on in batches: a line is decoded into one, with no memory of its own.
@@ -145,6 +161,16 @@ impl Sink for Many<'_> {
         self.decode(line)?;
         self.end(ordinal)
     }
+
+    fn named_row(&mut self, ordinal: u32, row: Row) -> Result<ControlFlow<()>> {
+        self.batch.begin();
+        row.values.iter().for_each(|value| self.batch.cell(value.cell()));
+        self.end(ordinal)
+    }
+
+    fn content(&self) -> &dyn Content {
+        self.content
+    }
 }
 
 /// The statement that gives the rows without a usable key, or those with one; none where there can be none.
@@ -169,22 +195,56 @@ fn statement(table: &Table, unkeyed: bool) -> Option<String> {
 /// Rows that are named by their digest, in its order.
 fn sorted(session: &mut Session, table: &Table, sql: &str, sink: &mut dyn Sink) -> Result<ControlFlow<()>> {
     let relation = &table.relation;
-    let failed = |error: rusqlite::Error| Error::Database { what: format!("sorting {}", relation.name), why: error.to_string() };
-    let mut sorted = Sorted::new().map_err(failed)?;
-    let mut decoder = Decoder::default();
-    session.copy_all(&relation.name, sql, &mut |line| {
-        let values = decoder.row(line, &table.kinds, &Looking).map_err(|source| unreadable(table, source))?;
-        sorted.push(compared_digest(relation, &values), line).map_err(failed)
-    })?;
-    let mut flow = ControlFlow::Continue(());
-    let given = sorted.each(|digest, ordinal, line| {
-        flow = sink.named(digest, ordinal, line).map_err(Sorting::Source)?;
+    let failed = |error| unsorted(table, &error);
+    let mut to_sort = ToSort { table, content: sink.content(), sorted: Sorted::new().map_err(failed)?, decoder: Decoder::default() };
+    session.copy_lines(&relation.name, sql, &mut to_sort).map(drop)?;
+    let (sorted, mut flow) = (to_sort.sorted, ControlFlow::Continue(()));
+    let given = sorted.each(|digest, ordinal, (is_row, bytes)| {
+        flow = if is_row {
+            let mut rows = segment::decode(relation, bytes).map_err(|damage| Sorting::Source(damage.into()))?;
+            let Some(Change::Upsert(row)) = rows.pop() else { return Ok(false) };
+            sink.named_row(ordinal, row)
+        } else {
+            sink.named(digest, ordinal, bytes)
+        }
+        .map_err(Sorting::Source)?;
         Ok(flow.is_continue())
     });
     match given {
         Ok(()) => Ok(flow),
         Err(Sorting::Source(error)) => Err(error),
         Err(Sorting::Sqlite(error)) => Err(failed(error)),
+    }
+}
+
+fn unsorted(table: &Table, error: &rusqlite::Error) -> Error {
+    Error::Database { what: format!("sorting {}", table.relation.name), why: error.to_string() }
+}
+
+/// Rows on their way to be sorted: as lines, or as rows where those are too long, whose large values are kept by then.
+struct ToSort<'s> {
+    table: &'s Table,
+    content: &'s dyn Content,
+    sorted: Sorted,
+    decoder: Decoder,
+}
+
+impl Lines for ToSort<'_> {
+    fn line(&mut self, line: &[u8]) -> Result<ControlFlow<()>> {
+        let table = self.table;
+        let values = self.decoder.row(line, &table.kinds, &Looking).map_err(|source| unreadable(table, source))?;
+        let digest = compared_digest(&table.relation, &values);
+        self.sorted.push(digest, false, line).map_err(|error| unsorted(table, &error)).map(ControlFlow::Continue)
+    }
+
+    fn long(&mut self, line: &mut dyn BufRead) -> Result<ControlFlow<()>> {
+        let (table, mut values) = (self.table, Vec::with_capacity(self.table.kinds.len()));
+        let read = long::cells(line, &table.kinds, self.content, &mut |cell| values.push(cell.to_value()));
+        read.map_err(|source| unreadable(table, source))?;
+        let digest = compared_digest(&table.relation, &values);
+        let row = Row { key: Key::of_row(digest, 0), values };
+        let bytes = segment::encode(&table.relation, &[Change::Upsert(row)]);
+        self.sorted.push(digest, true, &bytes).map_err(|error| unsorted(table, &error)).map(ControlFlow::Continue)
     }
 }
 

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalog::Table;
 use super::session::Session;
 use super::sql::{ident, idents, qualified, value};
-use super::text::Decoder;
+use super::values;
 use crate::rows::Row;
-use crate::sources::{Error, Looking, Result, Rival};
+use crate::sources::{Error, Result, Rival};
 
 /// What must differ between any two rows of a table, where the bytes of columns do not decide it.
 #[derive(Clone, Debug)]
@@ -106,13 +106,10 @@ pub fn load(session: &mut Session, tables: &[Table]) -> Result<BTreeMap<String, 
 /// What the server says; an expression may not bear the values.
 pub fn of(session: &mut Session, table: &Table, constraint: &Constraint, rows: &[Row]) -> Result<Vec<Rival>> {
     let Some(sql) = statement(table, constraint, rows) else { return Ok(Vec::new()) };
-    let (mut found, mut decoder) = (Vec::new(), Decoder::default());
-    let model = &table.relation.name;
+    let (mut found, model) = (Vec::new(), &table.relation.name);
     let broken = || Error::Database { what: model.clone(), why: "COPY gave what it should not".into() };
-    session.copy_all(model, &sql, &mut |line| {
-        let end = memchr::memchr(b'\t', line).ok_or_else(broken)?;
-        let given = std::str::from_utf8(&line[..end]).ok().and_then(|text| text.parse().ok()).ok_or_else(broken)?;
-        let values = decoder.row(&line[end + 1..], &table.kinds, &Looking).map_err(|source| super::reader::unreadable(table, source))?;
+    values::all(session, (table, 1), &sql, &mut |given, values| {
+        let given = std::str::from_utf8(given).ok().and_then(|text| text.parse().ok()).ok_or_else(broken)?;
         found.push(Rival { given, holder: Row::new(&table.relation, values, 0), columns: constraint.columns.clone() });
         Ok(())
     })?;

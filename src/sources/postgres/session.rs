@@ -2,7 +2,6 @@
 //!
 //! Queries of our own go through the simple protocol, rows through COPY: values are never decoded by a type.
 
-use std::io::BufRead;
 use std::ops::ControlFlow;
 
 use tokio_postgres::SimpleQueryMessage;
@@ -119,18 +118,10 @@ impl Session {
         Ok(self.rows(sql)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
     }
 
-    /// Gives each line of a `COPY … TO STDOUT` to `each`, without its end. A break cancels the statement, and so the transaction.
+    /// Gives `lines` each line of a `COPY … TO STDOUT`. A break cancels the statement, and so the transaction.
     ///
     /// # Errors
-    /// What the server says, about the model `what`, and what `each` says.
-    pub fn copy_out(&mut self, what: &str, sql: &str, each: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>) -> Result<ControlFlow<()>> {
-        self.copy_lines(what, sql, &mut Whole(each))
-    }
-
-    /// The same for lines of which long ones need not be held.
-    ///
-    /// # Errors
-    /// As [`Session::copy_out`].
+    /// What the server says, about the model `what`, and what `lines` says.
     pub fn copy_lines(&mut self, what: &str, sql: &str, lines: &mut dyn Lines) -> Result<ControlFlow<()>> {
         self.speak(true)?;
         let place = &self.place;
@@ -145,14 +136,6 @@ impl Session {
             Stopped::NoLine => Error::Database { what: at(place, what), why: "the server sent a row that is no line".into() },
             Stopped::Here(error) => error,
         })
-    }
-
-    /// Gives every line of a `COPY … TO STDOUT` to `each`: there is no break, which would end the transaction.
-    ///
-    /// # Errors
-    /// What the server says, about the model `what`, and what `each` says.
-    pub fn copy_all(&mut self, what: &str, sql: &str, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.copy_out(what, sql, &mut |line| each(line).map(ControlFlow::Continue)).map(drop)
     }
 
     /// Begins a `COPY … FROM STDIN`.
@@ -197,22 +180,6 @@ pub struct Objection {
     pub code: Option<SqlState>,
     /// Its words.
     pub words: String,
-}
-
-/// Lines that are wanted whole, however long they are.
-struct Whole<'e>(&'e mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>>);
-
-impl Lines for Whole<'_> {
-    fn line(&mut self, line: &[u8]) -> Result<ControlFlow<()>> {
-        self.0(line)
-    }
-
-    fn long(&mut self, line: &mut dyn BufRead) -> Result<ControlFlow<()>> {
-        let mut whole = Vec::new();
-        line.read_to_end(&mut whole).map_err(|source| Error::Io { what: "a long row".into(), source })?;
-        whole.pop_if(|end| *end == b'\n');
-        self.0(&whole)
-    }
 }
 
 fn said_while_reading(place: &str, what: &str, error: std::io::Error) -> Error {

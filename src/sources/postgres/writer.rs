@@ -17,9 +17,10 @@ use super::places::{any_key, by_key, by_values};
 use super::raise;
 use super::session::Session;
 use super::sql::{ident, idents, value};
-use super::text::{Decoder, Through, encode_row};
+use super::text::{Through, encode_row};
+use super::values;
 use crate::rows::{Key, Relation, Row, RowDigest, Value, row::compared_digest};
-use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
+use crate::sources::{Error, Resolve, Result, Violation, Writer};
 
 pub(super) struct PostgresWriter {
     pub(super) session: Session,
@@ -144,15 +145,11 @@ impl PostgresWriter {
         // A table may have no columns.
         let selected = [places, &table.columns()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
         let sql = format!("COPY (SELECT {selected} FROM {} WHERE {condition}) TO STDOUT", table.source());
-        let (mut found, mut decoder) = (None, Decoder::default());
-        self.session.copy_all(&relation.name, &sql, &mut |line| {
-            let (place, line) = if places.is_empty() { (String::new(), line) } else { place_of(line)? };
-            if found.is_none() {
-                let failed = |source| Error::Io { what: relation.name.clone(), source };
-                let values = decoder.row(line, &table.kinds, &Looking).map_err(failed)?;
-                if sought.is_none_or(|sought| compared_digest(relation, &values) == sought) {
-                    found = Some((place, Row::new(relation, values, 0)));
-                }
+        let mut found = None;
+        let before = if places.is_empty() { 0 } else { 2 };
+        values::all(&mut self.session, (table, before), &sql, &mut |place, values| {
+            if found.is_none() && sought.is_none_or(|sought| compared_digest(relation, &values) == sought) {
+                found = Some((if places.is_empty() { String::new() } else { place_of(place) }, Row::new(relation, values, 0)));
             }
             Ok(())
         })?;
@@ -164,10 +161,9 @@ impl PostgresWriter {
         let Some(condition) = any_key(table, likes) else { return Ok(HashMap::new()) };
         let relation = &table.relation;
         let sql = format!("COPY (SELECT {} FROM {} WHERE {condition}) TO STDOUT", table.columns(), table.source());
-        let (mut found, mut decoder) = (HashMap::new(), Decoder::default());
-        self.session.copy_all(&relation.name, &sql, &mut |line| {
-            let failed = |source| Error::Io { what: relation.name.clone(), source };
-            let row = Row::new(relation, decoder.row(line, &table.kinds, &Looking).map_err(failed)?, 0);
+        let mut found = HashMap::new();
+        values::all(&mut self.session, (table, 0), &sql, &mut |_, values| {
+            let row = Row::new(relation, values, 0);
             found.insert(row.key.clone(), row);
             Ok(())
         })?;
@@ -225,12 +221,10 @@ impl PostgresWriter {
 }
 
 /// The condition for where a row stands, from the two columns before the others; the rest of the line.
-fn place_of(line: &[u8]) -> Result<(String, &[u8])> {
-    let mut fields = line.splitn(3, |&byte| byte == b'\t');
-    let mut next = || fields.next().unwrap_or_default();
-    let (table, place, rest) = (next(), next(), next());
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    Ok((format!("tableoid = {} AND ctid = '{}'", text(table), text(place)), rest))
+fn place_of(fields: &[u8]) -> String {
+    let mut fields = fields.splitn(2, |&byte| byte == b'\t');
+    let mut next = || String::from_utf8_lossy(fields.next().unwrap_or_default()).into_owned();
+    format!("tableoid = {} AND ctid = '{}'", next(), next())
 }
 
 pub(super) fn not_one(relation: &Relation, rows: u64) -> Error {
@@ -272,10 +266,8 @@ impl Writer for PostgresWriter {
         let table = self.table(relation)?;
         self.flush()?;
         self.lock(&table)?;
-        let mut decoder = Decoder::default();
         let sql = format!("COPY (SELECT {} FROM {}) TO STDOUT", table.columns(), table.source());
-        self.session.copy_all(&relation.name, &sql, &mut |line| {
-            let values = decoder.row(line, &table.kinds, &Looking).map_err(|source| Error::Io { what: relation.name.clone(), source })?;
+        values::all(&mut self.session, (&table, 0), &sql, &mut |_, values| {
             if let Some(count) = found.get_mut(&compared_digest(relation, &values)) {
                 *count += 1;
             }

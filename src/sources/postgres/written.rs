@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::catalog::Table;
 use super::pass::Many;
-use super::reader::{Order, unreadable};
+use super::reader::Order;
 use super::session::Session;
 use super::sql::ident;
-use super::text::{Decoder, Kind};
+use super::text::Kind;
+use super::values;
 use crate::rows::{Batch, Fold, Key, KeyKind, Row, Value};
 use crate::sources::{Asking, Content, Error, Result, Since};
 
@@ -24,24 +25,21 @@ pub fn scan(
     content: &dyn Content,
     each: &mut dyn FnMut(Since) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>> {
-    let (relation, mut decoder) = (&table.relation, Decoder::default());
+    let relation = &table.relation;
     let age = age(session, horizon)?;
     let mut order = Order::new(&relation.name);
-    session.copy_out(&relation.name, &statement(table, age), &mut |line| {
-        let told = line.split_first_chunk::<2>().and_then(|(flag, line)| Some((is_same(flag)?, line)));
-        let (same, line) =
-            told.ok_or_else(|| Error::Database { what: relation.name.clone(), why: "COPY gave what it should not".into() })?;
-        let values = decoder.row(line, &table.kinds, content).map_err(|source| unreadable(table, source))?;
+    values::each(session, (table, 1), &statement(table, age), content, &mut |flag, values| {
+        let same = is_same(flag).ok_or_else(|| odd(table))?;
         let Row { key, values } = Row::new(relation, values, 0);
         order.follows(&key)?;
         Ok(each(if same { Since::Same(key) } else { Since::Row(Row { key, values }) }))
     })
 }
 
-fn is_same(flag: &[u8; 2]) -> Option<bool> {
+fn is_same(flag: &[u8]) -> Option<bool> {
     match flag {
-        b"t\t" => Some(true),
-        b"f\t" => Some(false),
+        b"t" => Some(true),
+        b"f" => Some(false),
         _ => None,
     }
 }
