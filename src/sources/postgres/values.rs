@@ -18,6 +18,9 @@ const BEFORE_MAX: u64 = 1 << 10;
 /// Takes the fields before those of the table, as they came, and the values.
 type Each<'e> = dyn FnMut(&[u8], Vec<Value>) -> Result<ControlFlow<()>> + 'e;
 
+/// The same, where every row is taken.
+type Take<'t> = dyn FnMut(&[u8], Vec<Value>) -> Result<()> + 't;
+
 /// Gives `each` the rows of a `COPY … TO STDOUT` of so many fields of ours and then the columns of a table. A break cancels the statement, and
 /// so the transaction.
 ///
@@ -37,12 +40,7 @@ pub fn each(
 ///
 /// # Errors
 /// As [`each`].
-pub fn all(
-    session: &mut Session,
-    (table, before): (&Table, usize),
-    sql: &str,
-    take: &mut dyn FnMut(&[u8], Vec<Value>) -> Result<()>,
-) -> Result<()> {
+pub fn all(session: &mut Session, (table, before): (&Table, usize), sql: &str, take: &mut Take<'_>) -> Result<()> {
     let take = &mut |fields: &[u8], values| take(fields, values).map(ControlFlow::Continue);
     each(session, (table, before), sql, &crate::sources::Looking, take).map(drop)
 }
