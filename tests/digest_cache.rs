@@ -229,6 +229,8 @@ fn the_next_backup_makes_a_lost_cache_anew_and_a_table_that_did_not_change_keeps
     let (item_before, twin_before) = (fs::read(&item).unwrap(), fs::read(&twin).unwrap());
     place.sql(SCATTERED);
     fs::remove_file(&item).unwrap();
+    // As a backup leaves it that was killed.
+    fs::write(place.cache_folder("shop").join("unfinished-Xy3"), "half of it").unwrap();
     let since = place.back_up("shop", BackupType::Incremental);
     assert_ne!(fs::read(&item).unwrap(), item_before);
     assert_eq!(fs::read(&twin).unwrap(), twin_before);

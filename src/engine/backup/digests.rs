@@ -41,6 +41,9 @@ const MOST_APART: u64 = 8;
 /// Sealed blocks are hardly larger.
 const BLOCK_USUAL: usize = 96 << 10;
 
+/// What the names of caches begin with while they are written.
+const UNFINISHED: &str = "unfinished-";
+
 /// The largest head that is read.
 const HEAD_MAX: u64 = 64 << 10;
 
@@ -78,6 +81,14 @@ impl<'v> Digests<'v> {
         Self { vault, folder: folder.join(app), app: app.into() }
     }
 
+    /// Removes what backups that were killed left unfinished; for whoever alone backs the app up from this home. What cannot be removed
+    /// only takes room.
+    pub fn sweep(&self) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let unfinished = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()));
+        unfinished.for_each(|entry| drop(fs::remove_file(entry.path())));
+    }
+
     /// The cache of what `record` says, where there is one.
     #[must_use]
     pub fn of(&self, record: &RelationRecord) -> Option<Cached<'v>> {
@@ -104,7 +115,7 @@ impl<'v> Digests<'v> {
     #[must_use]
     pub fn begin(&self, relation: &Relation, backup: &BackupId) -> Option<Growing<'v>> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).ok()?;
-        let file = tempfile::Builder::new().prefix("unfinished-").tempfile_in(&self.folder).ok()?;
+        let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder).ok()?;
         let (file, path) = file.into_parts();
         let mut id = [0; 16];
         getrandom::fill(&mut id).ok()?;

@@ -117,6 +117,7 @@ impl Backing<'_> {
         let decided = self.decide(&all)?;
         self.expect(&all, &decided, &mut basis);
         let digests = Digests::new(&vault, &self.engine.home().cache(), &self.app.id);
+        digests.sweep();
         let mut manifest = self.manifest(&decided, started, taken);
         manifest.consistency = all.iter().map(|source| source.consistency()).collect();
         let together = all.len() > 1 && !is_tree(all[0]);

@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-use super::Result;
 use super::checks::{Part, Tuple};
 use super::draft::Draft;
 use super::record::Record;
 use super::scratch::{Claim, Mark};
+use super::{Error, Progress, Result, Step};
 use crate::rows::{Key, Relation, Row, Value};
 use crate::sources::Snapshot;
 
@@ -38,8 +38,9 @@ struct Referred<'r> {
 
 impl Draft<'_> {
     /// Lets records give what the database takes for the same as what they give.
-    pub(super) fn liken(&self) -> Result<()> {
+    pub(super) fn liken(&self, progress: &mut Progress<'_>) -> Result<()> {
         self.each_asked(&mut |live, referred| {
+            going(referred, 0, progress)?;
             let given = self.claimed(Claim::Give, referred)?;
             let mut all = self.claimed(Claim::Need, referred)?;
             all.extend(self.claimed(Claim::Lose, referred)?);
@@ -65,10 +66,11 @@ impl Draft<'_> {
     }
 
     /// Asks for the parents that were not found by their bytes.
-    pub(super) fn seek(&self) -> Result<()> {
+    pub(super) fn seek(&self, progress: &mut Progress<'_>) -> Result<()> {
         self.each_asked(&mut |live, referred| {
             let missing = self.scratch.missing(referred.id)?;
-            for needing in missing.chunks(AT_ONCE) {
+            for (asked, needing) in missing.chunks(AT_ONCE).enumerate() {
+                going(referred, asked * AT_ONCE, progress)?;
                 let needed = needing.iter().filter_map(|(model, key)| self.of_record(Claim::Need, referred, *model, key).transpose());
                 let needed = needed.collect::<Result<Vec<Claimed>>>()?;
                 let rows: Vec<Row> = needed.iter().map(|claimed| claimed.row.clone()).collect();
@@ -120,4 +122,10 @@ impl Draft<'_> {
         }
         Ok(Some(Claimed { mark, model, key: key.clone(), row: Row::new(referred.relation, values, 0) }))
     }
+}
+
+/// Says how many values were asked about; an error where that is to end.
+fn going(referred: &Referred<'_>, asked: usize, progress: &mut Progress<'_>) -> Result<()> {
+    let step = Step { phase: "check", model: &referred.relation.name, records: asked as u64, compared: None };
+    if progress(step) { Ok(()) } else { Err(Error::Cancelled) }
 }

@@ -127,9 +127,9 @@ impl<'l> Draft<'l> {
     ) -> Result<Plan> {
         for _ in 0..ROUNDS {
             self.scratch.reset()?;
-            self.liken()?;
+            self.liken(progress)?;
             let mut grown = self.dispute(progress)? | self.ask(progress)?;
-            self.seek()?;
+            self.seek(progress)?;
             grown |= self.adopt(parents)?;
             if !grown {
                 break;

@@ -1,7 +1,8 @@
 //! Counts the rows of a table in ranges of keys, and sums those up.
 //!
-//! Sums cost the server a fifth of what keys cost it in their order, and us nothing: of a million rows a few thousand counts are sent. What the server does for every row decides what an increment takes. Of numbers between 2000 bounds a shift finds the range soonest;
-//! where the bounds do not lie as a shift cuts, among reals, which the server compares without calling a function.
+//! Sums cost the server a fifth of what keys cost it in their order, and us nothing: of a million rows a few thousand counts are sent.
+//! What the server does for every row decides what an increment takes. Of numbers between 2000 bounds a shift finds the range soonest; where the
+//! bounds do not lie as a shift cuts, among reals, which the server compares without calling a function.
 
 use super::catalog::Table;
 use super::session::Session;
