@@ -210,13 +210,13 @@ impl Walk {
     pub fn resolved(&self) -> impl Iterator<Item = &'static str> {
         let collisions = match self.collisions {
             OnCollision::Block => None,
-            OnCollision::Skip => Some("collisions: left out"),
-            OnCollision::Holder => Some("collisions: holder deleted"),
+            OnCollision::Skip => Some("collisions: skip"),
+            OnCollision::Holder => Some("collisions: holder"),
         };
         let blocked = match self.blocked {
             OnBlocked::Block => None,
-            OnBlocked::Skip => Some("no parent: left out"),
-            OnBlocked::Parents => Some("no parent: taken too"),
+            OnBlocked::Skip => Some("parents: skip"),
+            OnBlocked::Parents => Some("parents: taken"),
         };
         collisions.into_iter().chain(blocked)
     }

@@ -116,7 +116,7 @@ pub fn of_model(relation: &Relation, model: &ModelPlan, request: &Request) -> Ve
         warn(
             Level::Warning,
             model.delete,
-            format!("{} would be deleted: the backup does not have them", counted(model.delete, "record")),
+            format!("{} would be deleted: not in the backup", counted(model.delete, "record")),
             if request.exact { "Leave --exact out." } else { "Leave --collisions holder out." },
         );
     } else {
