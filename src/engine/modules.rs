@@ -207,6 +207,10 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         self.snapshot.consistency()
     }
 
+    fn size(&self, relation: &Relation) -> u64 {
+        self.snapshot.size(relation)
+    }
+
     fn scan(&self, relation: &Relation, content: &dyn Content, each: &mut dyn FnMut(Row) -> ControlFlow<()>) -> SourceResult<Vec<Unread>> {
         self.snapshot.scan(relation, content, each)
     }

@@ -67,6 +67,11 @@ pub trait Snapshot {
     /// What fixes the moment (SQLite: change counter, schema cookie), as a JSON object.
     fn consistency(&self) -> serde_json::Value;
 
+    /// How large `relation` is beside the others, about, in a unit that is the source's own: large ones are better begun first. 0 where nobody knows.
+    fn size(&self, _relation: &Relation) -> u64 {
+        0
+    }
+
     /// Pushes the rows of `relation` in the order of their keys until `each` breaks.
     ///
     /// Rows that could not be read are left out and named in the answer: the model is then not whole.

@@ -203,7 +203,14 @@ pub struct Pack {
 
 impl PackBuilder {
     pub(super) fn new(kind: PackKind, vault: VaultId) -> Self {
-        Self { kind, vault, bytes: header(kind, EPOCH, vault).to_vec(), entries: Vec::new() }
+        Self::within(Vec::new(), kind, vault)
+    }
+
+    /// A new one in the memory of an earlier pack.
+    pub(super) fn within(mut bytes: Vec<u8>, kind: PackKind, vault: VaultId) -> Self {
+        bytes.clear();
+        bytes.extend_from_slice(&header(kind, EPOCH, vault));
+        Self { kind, vault, bytes, entries: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The other half of a writer: threads that compress, seal, check and write what was given, so that whoever reads a source need not wait.
 //!
-//! Memory: [`GIVEN`] bytes of chunks, a pack of each kind being filled, and for each thread a pack being checked and one chunk.
+//! Memory: [`GIVEN`] bytes of chunks, a pack of each kind being filled, and for each thread a pack being checked (whose memory serves again) and
+//! one chunk.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,8 @@ const THREADS: usize = 4;
 pub(super) struct State {
     data: PackBuilder,
     meta: PackBuilder,
+    /// Memory of packs that were written, for those to come.
+    spare: Vec<Vec<u8>>,
     /// Chunks of this writer that no fragment names yet: at most a fragment's and two packs' worth.
     pub pending: HashSet<Digest>,
     /// Packs that no fragment names yet.
@@ -97,6 +100,7 @@ impl Sealers {
         let state = State {
             data: PackBuilder::new(PackKind::Data, vault),
             meta: PackBuilder::new(PackKind::Meta, vault),
+            spare: Vec::new(),
             pending: HashSet::new(),
             finished: Vec::new(),
             presence,
@@ -155,8 +159,8 @@ impl Sealing {
     ///
     /// # Errors
     /// What an earlier chunk met.
-    pub(super) fn give(&self, id: Digest, kind: ChunkKind, plain: &[u8]) -> Result<()> {
-        let chunk = Chunk { id, kind, plain: plain.to_vec() };
+    pub(super) fn give(&self, id: Digest, kind: ChunkKind, plain: Vec<u8>) -> Result<()> {
+        let chunk = Chunk { id, kind, plain };
         let mut given = self.given();
         while !given.broken && given.weight > 0 && given.weight + chunk.weight() > GIVEN {
             given = self.wait(given);
@@ -222,7 +226,8 @@ impl Sealing {
         if !state.builder(kind).is_full() {
             return Ok(());
         }
-        let full = std::mem::replace(state.builder(kind), PackBuilder::new(kind, self.vault));
+        let next = PackBuilder::within(state.spare.pop().unwrap_or_default(), kind, self.vault);
+        let full = std::mem::replace(state.builder(kind), next);
         // Checking and writing take the time: the other threads fill the next pack meanwhile.
         drop(state);
         self.finish(kind, full)
@@ -240,6 +245,7 @@ impl Sealing {
         let mut state = self.state();
         took.into_iter().for_each(|site| state.presence.add(site, pack.id, size));
         state.finished.push(Listed { id: pack.id, kind, size, entries: pack.entries });
+        state.spare.push(pack.bytes);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Writing a backup: chunks into packs, packs and index to the locations, and the manifest last.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use super::Vault;
@@ -89,14 +90,15 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// It is too large, or too few locations take its pack or an earlier one.
-    pub fn put(&self, kind: ChunkKind, plain: &[u8]) -> Result<Put> {
+    pub fn put<'p>(&self, kind: ChunkKind, plain: impl Into<Cow<'p, [u8]>>) -> Result<Put> {
+        let plain = plain.into();
         if plain.len() > MAX_CHUNK {
             return Err(Error::TooLarge { what: "a chunk".into(), size: plain.len() as u64, limit: MAX_CHUNK as u64 });
         }
-        let id = self.vault.keys.chunk_id(kind as u8, plain);
+        let id = self.vault.keys.chunk_id(kind as u8, &plain);
         let new = self.claim(kind, id, plain.len() as u64);
         if new {
-            self.sealers.give(id, kind, plain)?;
+            self.sealers.give(id, kind, plain.into_owned())?;
             let listed = self.sealers.state().finished.iter().map(|pack| pack.entries.len()).sum::<usize>();
             if listed >= FRAGMENT_ENTRIES {
                 self.finish_fragment()?;
@@ -131,7 +133,7 @@ impl Writer<'_> {
 
     fn put_list(&self, chunks: &[Digest]) -> Result<Digest> {
         let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.0).collect();
-        Ok(self.put(ChunkKind::List, &bytes)?.id)
+        Ok(self.put(ChunkKind::List, bytes)?.id)
     }
 
     /// How much went in so far; waits for what is being packed.
@@ -303,7 +305,7 @@ impl Writer<'_> {
 impl run::Store for Writer<'_> {
     type Error = Error;
 
-    fn put(&self, kind: run::ChunkKind, bytes: &[u8]) -> Result<Digest> {
+    fn put(&self, kind: run::ChunkKind, bytes: Vec<u8>) -> Result<Digest> {
         Ok(Self::put(self, kind.into(), bytes)?.id)
     }
 }

@@ -63,6 +63,24 @@ fn another_connection_sees_the_same_moment_while_the_first_one_reads() {
 }
 
 #[test]
+fn large_tables_are_told_from_small_ones_before_anything_is_read() {
+    let cluster = Cluster::start();
+    let database = cluster.database("sizes");
+    database.psql(
+        "CREATE TABLE empty (id integer PRIMARY KEY); CREATE TABLE rows (id integer PRIMARY KEY); CREATE TABLE texts (id integer PRIMARY KEY, note text);
+         ALTER TABLE texts ALTER note SET STORAGE EXTERNAL; CREATE TABLE cut (id integer) PARTITION BY RANGE (id);
+         INSERT INTO rows SELECT generate_series(1, 10000); INSERT INTO texts SELECT g, repeat('x', 100000) FROM generate_series(1, 30) g",
+    );
+    database.psql("VACUUM ANALYZE");
+    let snapshot = snapshot(&database);
+    let mut sizes: Vec<(u64, &str)> =
+        snapshot.relations().iter().map(|relation| (snapshot.size(relation), relation.name.as_str())).collect();
+    sizes.sort_unstable();
+    let order: Vec<&str> = sizes.iter().map(|(_, name)| *name).collect();
+    assert_eq!(order, ["empty", "rows", "texts", "cut"], "{sizes:?}");
+}
+
+#[test]
 fn each_backup_holds_one_moment_while_writers_go_on() {
     let cluster = Cluster::start();
     let database = cluster.database("bank");

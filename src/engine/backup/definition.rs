@@ -28,7 +28,7 @@ pub fn store(writer: &Writer<'_>, snapshot: &dyn Snapshot, mut definition: Defin
     definition.unstarted.extend(sequences.unstarted);
     let described = Described { definition, references: snapshot.references().to_vec(), uniques: snapshot.uniques().to_vec() };
     let bytes = serde_json::to_vec(&described).map_err(|error| unreadable(&error))?;
-    Ok(writer.put(ChunkKind::Schema, &bytes)?.id)
+    Ok(writer.put(ChunkKind::Schema, bytes)?.id)
 }
 
 /// Reads it back.

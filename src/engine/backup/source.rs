@@ -179,7 +179,8 @@ impl Backing<'_> {
         let proving = self.request.kind == BackupType::Full;
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let mut turns: Vec<usize> = (0..tasks.len()).collect();
-        turns.sort_by_key(|&place| std::cmp::Reverse(tasks[place].1.as_ref().map_or(0, |record| record.rows)));
+        let large = |(relation, since, _): &Task<'_>| (source.size(relation), since.as_ref().map_or(0, |record| record.rows));
+        turns.sort_by_key(|&place| std::cmp::Reverse(large(&tasks[place])));
         let queue = Queue { tasks, target, backup, proving, progress, next, stop, outcomes, turns };
         let (read, described) = std::thread::scope(|scope| {
             let queue = &queue;

@@ -96,6 +96,10 @@ impl Snapshot for OfTenants<'_> {
         self.snapshot.consistency()
     }
 
+    fn size(&self, relation: &Relation) -> u64 {
+        self.snapshot.size(relation)
+    }
+
     fn scan(
         &self,
         relation: &Relation,

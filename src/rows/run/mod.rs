@@ -33,7 +33,7 @@ pub trait Store {
     ///
     /// # Errors
     /// What keeping it met.
-    fn put(&self, kind: ChunkKind, bytes: &[u8]) -> Result<Digest, Self::Error>;
+    fn put(&self, kind: ChunkKind, bytes: Vec<u8>) -> Result<Digest, Self::Error>;
 }
 
 /// Gives chunks back.

@@ -30,7 +30,6 @@ pub struct RunWriter<'a, S: Store + ?Sized> {
     /// What stands for each change in its segment's digest, one after the other: 1 and the row's digest, or 0 and the beginning of
     /// the key's hash.
     marks: Vec<u8>,
-    bytes: Vec<u8>,
     /// The first key of the segment.
     first: Vec<u8>,
     weight: usize,
@@ -65,7 +64,6 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
             hashes: Vec::new(),
             segment: Encoder::new(relation),
             marks: Vec::new(),
-            bytes: Vec::new(),
             first: Vec::new(),
             weight: 0,
             last: None,
@@ -239,11 +237,8 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
             cutter.restart();
         }
         let rows = self.segment.len() as u64;
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        self.segment.finish(&mut bytes);
-        let chunk = self.put(ChunkKind::Segment, &bytes)?;
-        self.bytes = bytes;
+        let bytes = self.segment.finish();
+        let chunk = self.put(ChunkKind::Segment, bytes)?;
         self.segments_weight += self.first.len() + last.len() + 70;
         let ends = self.index_cutter.ends_after(self.index_hash.one(last)) || self.segments_weight >= SEGMENT_WEIGHT_MAX;
         let (first, last) = (Key::from_bytes(self.first.clone()), Key::from_bytes(last.to_vec()));
@@ -258,12 +253,12 @@ impl<'a, S: Store + ?Sized> RunWriter<'a, S> {
         if segments.is_empty() {
             return Ok(());
         }
-        let chunk = self.put(ChunkKind::Index, &index::encode(&segments))?;
+        let chunk = self.put(ChunkKind::Index, index::encode(&segments))?;
         self.run.index.push(chunk);
         Ok(())
     }
 
-    fn put(&mut self, kind: ChunkKind, bytes: &[u8]) -> Result<Digest, S::Error> {
+    fn put(&mut self, kind: ChunkKind, bytes: Vec<u8>) -> Result<Digest, S::Error> {
         self.run.bytes += bytes.len() as u64;
         self.store.put(kind, bytes)
     }

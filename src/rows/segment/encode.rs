@@ -19,10 +19,11 @@ pub fn encode(relation: &Relation, changes: &[Change]) -> Vec<u8> {
             Change::Delete(key) => encoder.delete(key.as_bytes()),
         }
     }
-    let mut bytes = Vec::new();
-    encoder.finish(&mut bytes);
-    bytes
+    encoder.finish()
 }
+
+/// Magic, version and two counts, and what says how the actions stand.
+const HEAD_MOST: usize = 5 + 2 * 10 + 1;
 
 /// Gathers the changes of one segment after the other; the memory stays.
 pub struct Encoder {
@@ -88,19 +89,27 @@ impl Encoder {
         }
     }
 
-    /// Adds the bytes of the segment to `bytes`; the next one begins.
-    pub fn finish(&mut self, bytes: &mut Vec<u8>) {
+    /// Gives the bytes of the segment; the next one begins.
+    pub fn finish(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.most());
         bytes.extend_from_slice(&MAGIC);
         bytes.push(VERSION);
-        push_varint(bytes, self.actions.len() as u64);
-        push_varint(bytes, self.columns.len() as u64);
-        push_tags(bytes, &self.actions);
+        push_varint(&mut bytes, self.actions.len() as u64);
+        push_varint(&mut bytes, self.columns.len() as u64);
+        push_tags(&mut bytes, &self.actions);
         bytes.extend_from_slice(&self.ordinals);
         bytes.extend_from_slice(&self.deleted);
         for part in [&mut self.actions, &mut self.ordinals, &mut self.deleted] {
             part.clear();
         }
-        self.columns.iter_mut().for_each(|column| column.finish(bytes));
+        self.columns.iter_mut().for_each(|column| column.finish(&mut bytes));
+        bytes
+    }
+
+    /// The most bytes that what is gathered comes to.
+    fn most(&self) -> usize {
+        let columns: usize = self.columns.iter().map(Column::most).sum();
+        HEAD_MOST + self.actions.len() + self.ordinals.len() + self.deleted.len() + columns
     }
 }
 
@@ -149,6 +158,10 @@ impl Column {
             bytes.extend_from_slice(part);
             part.clear();
         }
+    }
+
+    fn most(&self) -> usize {
+        1 + self.tags.len() + self.integers.len() + self.reals.len() + self.lengths.len() + self.contents.len() + self.large.len()
     }
 }
 

@@ -23,9 +23,9 @@ struct Chunks(RefCell<HashMap<Digest, Vec<u8>>>);
 impl Store for Chunks {
     type Error = Damage;
 
-    fn put(&self, _: ChunkKind, bytes: &[u8]) -> Result<Digest, Damage> {
-        let digest = Digest::of(bytes);
-        self.0.borrow_mut().insert(digest, bytes.to_vec());
+    fn put(&self, _: ChunkKind, bytes: Vec<u8>) -> Result<Digest, Damage> {
+        let digest = Digest::of(&bytes);
+        self.0.borrow_mut().insert(digest, bytes);
         Ok(digest)
     }
 }

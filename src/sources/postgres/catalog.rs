@@ -12,9 +12,11 @@ use crate::sources::{Error, Reference, Result, SchemaObject, Unique};
 pub const LARGE_OBJECTS: &str = "pg_largeobject";
 
 /// Tables whose rows are read: ordinary ones and the roots of partitioned ones; of an extension's tables those that it
-/// says hold data of their own. A condition stands in the last column where the extension gives one.
-const TABLES: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, coalesce(config.condition, '')
+/// says hold data of their own, where it may give a condition. Last the pages that they had when the server last counted: of partitions it has no sum.
+const TABLES: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, coalesce(config.condition, ''),
+      CASE c.relkind WHEN 'r' THEN c.relpages + coalesce(aside.relpages, 0) END
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_catalog.pg_class aside ON aside.oid = c.reltoastrelid
     LEFT JOIN (SELECT unnest(extconfig) AS rel, unnest(extcondition) AS condition FROM pg_catalog.pg_extension) config ON config.rel = c.oid
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
       AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
@@ -85,6 +87,8 @@ pub struct Table {
     pub order: Vec<String>,
     /// Parts of the key, as SQL, that may be longer than a key holds.
     pub long: Vec<String>,
+    /// Pages that it had when the server last counted; who makes partitions has much to put there.
+    pub pages: u64,
 }
 
 impl Table {
@@ -182,7 +186,8 @@ impl Catalog {
             let (oid, schema, name) = (text(row, 0), text(row, 1), text(row, 2));
             let columns = attributes.remove(&oid).unwrap_or_default();
             let unique = indexes.remove(&oid).unwrap_or_default();
-            let table = Table { oid: oid.clone(), ..table(&schema, &name, &columns, &unique, text(row, 3) == "p", &text(row, 4)) };
+            let table = table(&schema, &name, &columns, &unique, text(row, 3) == "p", &text(row, 4));
+            let table = Table { oid: oid.clone(), pages: text(row, 5).parse().unwrap_or(u64::MAX), ..table };
             catalog.uniques.extend(uniques(&table.relation, &columns, &unique));
             models.insert(oid, table.relation.name.clone());
             catalog.tables.push(table);
@@ -302,6 +307,7 @@ fn table(schema: &str, name: &str, attributes: &[Attribute], unique: &[Index], p
         types: stored.iter().map(|attribute| attribute.of.clone()).collect(),
         plain: (0..stored.len()).filter(|&column| is_plain(stored[column])).collect(),
         order: parts.iter().map(|attribute| order_of(attribute)).collect(),
+        pages: 0,
         long: parts.iter().filter(|attribute| !is_short(&attribute.base)).map(|attribute| bytes_of(attribute)).collect(),
     }
 }

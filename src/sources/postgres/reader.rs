@@ -255,6 +255,11 @@ impl Snapshot for PostgresSnapshot {
         &self.relations
     }
 
+    /// How many large objects there are is not asked for.
+    fn size(&self, relation: &Relation) -> u64 {
+        self.catalog.table(&relation.name).map_or(u64::MAX, |table| table.pages)
+    }
+
     /// A server may have no connection to spare: one that reads nothing makes room for pg_dump.
     fn definition(&self) -> Result<Definition> {
         drop(self.reader.borrow_mut().take());

@@ -5,9 +5,14 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Advice;
+
 use super::{Capacity, Entry, Error, Location, Result, Spot};
 
 const UNFINISHED: &str = ".tmp-";
+
+/// What is smaller is read again soon, and takes little room.
+const LARGE: usize = 1 << 20;
 
 /// A folder.
 #[derive(Debug)]
@@ -73,6 +78,9 @@ impl Local {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
             file.write_all(bytes)?;
             file.sync_all()?;
+            if bytes.len() >= LARGE {
+                forget(&file);
+            }
             fs::rename(&unfinished, path)
         })();
         if written.is_err() {
@@ -173,6 +181,12 @@ impl Location for Local {
 
 fn missing_or(name: &str, source: std::io::Error) -> Error {
     if source.kind() == ErrorKind::NotFound { Error::Missing { name: name.into() } } else { Error::Io { what: name.into(), source } }
+}
+
+/// What is on the disk need not stay in memory: the applications' pages are of more use there, and what is written next takes the same room,
+/// which costs less than to be given room of its own.
+fn forget(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
 }
 
 fn flush_folder(folder: &Path) -> std::io::Result<()> {

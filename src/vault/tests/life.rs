@@ -113,7 +113,7 @@ fn what_a_dead_backup_stored_is_not_stored_again() {
     let root = tempfile::tempdir().unwrap();
     let vault = create(folders(root.path(), &["a"]));
     let pieces: Vec<Vec<u8>> = (0..40).map(|piece| noise(piece, 1 << 20)).collect();
-    let put = |writer: &Writer<'_>| pieces.iter().filter(|piece| writer.put(ChunkKind::Content, piece).unwrap().new).count();
+    let put = |writer: &Writer<'_>| pieces.iter().filter(|piece| writer.put(ChunkKind::Content, *piece).unwrap().new).count();
     let dead = vault.writer().unwrap();
     assert_eq!(put(&dead), pieces.len());
     drop(dead);
@@ -219,7 +219,7 @@ fn many_threads_may_put_at_once() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for seed in 0..50 {
-                    writer.put(ChunkKind::Content, &noise(seed, 1000)).unwrap();
+                    writer.put(ChunkKind::Content, noise(seed, 1000)).unwrap();
                 }
             });
         }
@@ -234,7 +234,7 @@ fn what_other_threads_could_not_keep_stops_the_backup() {
     let writer = vault.writer().unwrap();
     std::fs::remove_dir_all(root.path().join("a")).unwrap();
     std::fs::write(root.path().join("a"), "no folder").unwrap();
-    let put = (0..40).try_for_each(|seed| writer.put(ChunkKind::Content, &noise(seed, 1 << 20)).map(drop));
+    let put = (0..40).try_for_each(|seed| writer.put(ChunkKind::Content, noise(seed, 1 << 20)).map(drop));
     let definition = writer.put(ChunkKind::Schema, b"{}").map(|put| put.id);
     assert!(put.is_err() || definition.is_err() || writer.figures().is_err(), "two packs were full and could not be written");
     let source = SourceRecord { identity: serde_json::Value::Null, definition: Digest([0; 32]), relations: vec![] };
