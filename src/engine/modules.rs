@@ -294,8 +294,8 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
         self.snapshot.compares(relation, columns)
     }
 
-    fn holders(&self, relation: &Relation, columns: &[usize], rows: &[Row]) -> SourceResult<Vec<Rival>> {
-        self.snapshot.holders(relation, columns, rows)
+    fn holders(&self, relation: &Relation, columns: &[usize], rows: &[Row], take: &mut dyn FnMut(Rival)) -> SourceResult<()> {
+        self.snapshot.holders(relation, columns, rows, take)
     }
 
     fn alike(&self, relation: &Relation, columns: &[usize], rows: &[&Row]) -> SourceResult<Vec<usize>> {

@@ -208,12 +208,12 @@ pub trait Snapshot {
         Ok(false)
     }
 
-    /// The rows that have the same in these columns as `rows`, of which nothing else is looked at.
+    /// Gives `take` the rows that have the same in these columns as `rows`, of which nothing else is looked at. One may come twice.
     ///
     /// # Errors
     /// What the source says.
-    fn holders(&self, _relation: &Relation, _columns: &[usize], _rows: &[Row]) -> Result<Vec<Rival>> {
-        Ok(Vec::new())
+    fn holders(&self, _relation: &Relation, _columns: &[usize], _rows: &[Row], _take: &mut dyn FnMut(Rival)) -> Result<()> {
+        Ok(())
     }
 
     /// A number for each of `rows`: the same for those that have the same in these columns.

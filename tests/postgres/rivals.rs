@@ -202,3 +202,33 @@ fn what_is_referred_to_may_go_from_one_parent_to_another_in_other_letters() {
     database.psql("DELETE FROM child; UPDATE parent SET name = 'x' WHERE id = 1; UPDATE parent SET name = 'ANN' WHERE id = 2");
     assert_eq!(place.engine.preview(&asked("child", OnCollision::default()), &mut going).unwrap().models[0].blocked, 0);
 }
+
+#[test]
+fn what_a_record_refers_to_in_other_letters_is_not_taken_from_it() {
+    let cluster = Cluster::start();
+    for (number, (of, parent, child, other)) in REFERRED.into_iter().enumerate() {
+        let database = cluster.database(&format!("remaining{number}"));
+        database.psql(&format!(
+            "CREATE EXTENSION citext; CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+             CREATE TABLE parent (id int PRIMARY KEY, name {of} UNIQUE); INSERT INTO parent VALUES (2, '7');
+             CREATE TABLE child (id int PRIMARY KEY, name {of} REFERENCES parent (name)); INSERT INTO child VALUES (2, '7')"
+        ));
+        let place = Place::backed_up(&database);
+        let whole = [rows(&database, "parent"), rows(&database, "child")];
+        let parents =
+            || place.engine.preview(&PreviewRequest { exact: true, ..asked("parent", OnCollision::default()) }, &mut going).unwrap();
+        // A parent that is new would go; one that has another value would get its own again.
+        let renamed = format!("UPDATE child SET name = NULL; UPDATE parent SET name = {parent}; INSERT INTO child VALUES (3, {child})");
+        for done in [format!("INSERT INTO parent VALUES (1, {parent}); INSERT INTO child VALUES (1, {child}), (3, {other})"), renamed] {
+            database.psql(&done);
+            let plan = parents();
+            assert_eq!((plan.models[0].blocked, plan.safe_to_restore), (1, false), "{of}: {done}: {:#?}", plan.findings);
+            // What refers goes or changes, too.
+            place.restore_exactly().unwrap();
+            assert_eq!([rows(&database, "parent"), rows(&database, "child")], whole, "{of}: {done}");
+        }
+        // Nothing refers to it any more.
+        database.psql(&format!("INSERT INTO parent VALUES (1, {parent})"));
+        assert!(parents().safe_to_restore, "{of}");
+    }
+}

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::checks::{Part, Tuple};
 use super::draft::Draft;
 use super::record::Record;
-use super::scratch::{Claim, Mark};
+use super::scratch::{BLOCKED, Claim, Mark};
 use super::{Error, Progress, Result, Step};
 use crate::rows::{Key, Relation, Row, Value};
 use crate::sources::Snapshot;
@@ -74,19 +74,69 @@ impl Draft<'_> {
                 let needed = needing.iter().filter_map(|(model, key)| self.of_record(Claim::Need, referred, *model, key).transpose());
                 let needed = needed.collect::<Result<Vec<Claimed>>>()?;
                 let rows: Vec<Row> = needed.iter().map(|claimed| claimed.row.clone()).collect();
-                for holder in live.holders(referred.relation, &referred.columns, &rows)? {
+                self.each_holder(live, (referred.relation, &referred.columns, &rows), &mut |given, holder| {
                     let stays = |record: &Record| {
-                        let kept = |row: Row| referred.columns.iter().all(|&column| row.values[column].same(&holder.holder.values[column]));
+                        let kept = |row: Row| referred.columns.iter().all(|&column| row.values[column].same(&holder.values[column]));
                         record.result().is_some_and(kept)
                     };
-                    let planned = self.scratch.get(referred.parent.model, &holder.holder.key)?;
-                    if let Some(claimed) = needed.get(holder.given).filter(|_| planned.as_ref().is_none_or(stays)) {
-                        self.scratch.claim(Claim::Found, referred.id, &claimed.mark, 0, &[])?;
+                    let planned = self.scratch.get(referred.parent.model, &holder.key)?;
+                    match needed.get(given).filter(|_| planned.as_ref().is_none_or(stays)) {
+                        Some(claimed) => self.scratch.claim(Claim::Found, referred.id, &claimed.mark, 0, &[]),
+                        None => Ok(()),
                     }
-                }
+                })?;
             }
             Ok(())
         })
+    }
+
+    /// Asks for the live records that go on to refer, in other letters, to what records of the plan take away.
+    pub(super) fn remain(&self, progress: &mut Progress<'_>) -> Result<()> {
+        self.each_asked(&mut |_, referred| {
+            let Referred { id, child, .. } = *referred;
+            let Part::Columns(columns) = &child.part else { return Ok(()) };
+            let columns: Vec<usize> = columns.iter().map(|(column, _)| *column).collect();
+            let (live, relation) = (self.live(child.model), &self.relations[child.model]);
+            let lost = self.claimed(Claim::Lose, referred)?;
+            for (asked, lost) in lost.chunks(AT_ONCE).enumerate() {
+                going(referred, asked * AT_ONCE, progress)?;
+                let rows: Vec<Row> = lost.iter().map(|lost| moved(&lost.row, &referred.columns, relation, &columns)).collect();
+                self.each_holder(live, (relation, &columns, &rows), &mut |given, holder| {
+                    let (Some(lost), Some(mark)) = (lost.get(given), child.mark(&holder)) else { return Ok(()) };
+                    // What has the same bytes was met with the live rows.
+                    if mark == lost.mark {
+                        return Ok(());
+                    }
+                    let released = self.scratch.makes(Claim::Release, id, &mark, child.model, &holder.key)?;
+                    let given = !self.scratch.claimants(Claim::Give, id, &lost.mark)?.is_empty();
+                    for (model, loser) in self.scratch.claimants(Claim::Lose, id, &lost.mark)? {
+                        if released {
+                            self.scratch.lean((model, &loser), (child.model, &holder.key), BLOCKED)?;
+                        } else if !given {
+                            self.scratch.flag(model, &loser, BLOCKED)?;
+                        }
+                    }
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Shows the live rows that have the same in these columns as `rows`, with the place of that row.
+    fn each_holder(
+        &self,
+        live: &dyn Snapshot,
+        (relation, columns, rows): (&Relation, &[usize], &[Row]),
+        each: &mut dyn FnMut(usize, Row) -> Result<()>,
+    ) -> Result<()> {
+        let mut shown = Ok(());
+        live.holders(relation, columns, rows, &mut |rival| {
+            if shown.is_ok() {
+                shown = each(rival.given, rival.holder);
+            }
+        })?;
+        shown
     }
 
     /// The references that the database is to be asked about.
@@ -116,12 +166,18 @@ impl Draft<'_> {
         let row = if claim == Claim::Lose { record.live.clone() } else { record.result() };
         let Some((row, mark)) = row.and_then(|row| tuple.mark(&row).map(|mark| (row, mark))) else { return Ok(None) };
         let Part::Columns(columns) = &tuple.part else { return Ok(None) };
-        let mut values = vec![Value::Null; referred.relation.columns.len()];
-        for (&to, &(from, _)) in referred.columns.iter().zip(columns) {
-            values[to] = row.values[from].clone();
-        }
-        Ok(Some(Claimed { mark, model, key: key.clone(), row: Row::new(referred.relation, values, 0) }))
+        let columns: Vec<usize> = columns.iter().map(|(column, _)| *column).collect();
+        Ok(Some(Claimed { mark, model, key: key.clone(), row: moved(&row, &columns, referred.relation, &referred.columns) }))
     }
+}
+
+/// A row of `relation` that has in the columns `to` what `row` has in `from`, and nothing else.
+fn moved(row: &Row, from: &[usize], relation: &Relation, to: &[usize]) -> Row {
+    let mut values = vec![Value::Null; relation.columns.len()];
+    for (&to, &from) in to.iter().zip(from) {
+        values[to] = row.values[from].clone();
+    }
+    Row::new(relation, values, 0)
 }
 
 /// Says how many values were asked about; an error where that is to end.

@@ -130,6 +130,7 @@ impl<'l> Draft<'l> {
             self.liken(progress)?;
             let mut grown = self.dispute(progress)? | self.ask(progress)?;
             self.seek(progress)?;
+            self.remain(progress)?;
             grown |= self.adopt(parents)?;
             if !grown {
                 break;

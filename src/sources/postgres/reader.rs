@@ -129,21 +129,21 @@ impl PostgresSnapshot {
         Ok(constraints.get(model).map_or(&[], Vec::as_slice))
     }
 
-    /// The rows of `table` in the way of these.
-    fn rivals_of(&self, table: &Table, constraint: &Constraint, rows: &[Row]) -> Result<Vec<Rival>> {
-        let ask = |rows: &[Row]| self.reading(|session| Ok((rivals::of(session, table, constraint, rows)?, ControlFlow::Continue(()))));
-        if let Ok(rivals) = ask(rows) {
-            return Ok(rivals);
+    /// Gives `take` the rows of `table` in the way of these; some of them twice, where not all could be asked about at once.
+    fn rivals_of(&self, table: &Table, constraint: &Constraint, rows: &[Row], take: &mut dyn FnMut(Rival)) -> Result<()> {
+        let ask = |rows: &[Row], take: &mut dyn FnMut(Rival)| {
+            self.reading(|session| Ok((rivals::each(session, table, constraint, rows, take)?, ControlFlow::Continue(()))))
+        };
+        if ask(rows, take).is_ok() {
+            return Ok(());
         }
         // An expression does not bear the values of one of them: the database says so of that row when it is written.
-        let mut found = Vec::new();
         for (given, row) in rows.iter().enumerate() {
-            match ask(std::slice::from_ref(row)) {
-                Ok(rivals) => found.extend(rivals.into_iter().map(|rival| Rival { given, ..rival })),
-                Err(_) => self.holder().run("SELECT 1")?,
+            if ask(std::slice::from_ref(row), &mut |rival| take(Rival { given, ..rival })).is_err() {
+                self.holder().run("SELECT 1")?;
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     fn holder(&self) -> MutexGuard<'_, Session> {
@@ -391,7 +391,7 @@ impl Snapshot for PostgresSnapshot {
         let table = self.catalog.table(&relation.name)?;
         let mut found = Vec::new();
         for constraint in self.constraints(&relation.name)? {
-            found.extend(self.rivals_of(table, constraint, rows)?);
+            self.rivals_of(table, constraint, rows, &mut |rival| found.push(rival))?;
         }
         Ok(found)
     }
@@ -401,9 +401,9 @@ impl Snapshot for PostgresSnapshot {
         Ok(columns.iter().any(|column| !table.plain.contains(column)))
     }
 
-    fn holders(&self, relation: &Relation, columns: &[usize], rows: &[Row]) -> Result<Vec<Rival>> {
+    fn holders(&self, relation: &Relation, columns: &[usize], rows: &[Row], take: &mut dyn FnMut(Rival)) -> Result<()> {
         let table = self.catalog.table(&relation.name)?;
-        self.rivals_of(table, &Constraint::of_columns(table, columns), rows)
+        self.rivals_of(table, &Constraint::of_columns(table, columns), rows, take)
     }
 
     fn alike(&self, relation: &Relation, columns: &[usize], rows: &[&Row]) -> Result<Vec<usize>> {

@@ -100,20 +100,19 @@ pub fn load(session: &mut Session, tables: &[Table]) -> Result<BTreeMap<String, 
     Ok(constraints)
 }
 
-/// The rows of the table that stand in the way of `rows`, themselves among them where they are there.
+/// Gives `take` the rows of the table that stand in the way of `rows`, themselves among them where they are there.
 ///
 /// # Errors
 /// What the server says; an expression may not bear the values.
-pub fn of(session: &mut Session, table: &Table, constraint: &Constraint, rows: &[Row]) -> Result<Vec<Rival>> {
-    let Some(sql) = statement(table, constraint, rows) else { return Ok(Vec::new()) };
-    let (mut found, model) = (Vec::new(), &table.relation.name);
+pub fn each(session: &mut Session, table: &Table, constraint: &Constraint, rows: &[Row], take: &mut dyn FnMut(Rival)) -> Result<()> {
+    let Some(sql) = statement(table, constraint, rows) else { return Ok(()) };
+    let model = &table.relation.name;
     let broken = || Error::Database { what: model.clone(), why: "COPY gave what it should not".into() };
     values::all(session, (table, 1), &sql, &mut |given, values| {
         let given = std::str::from_utf8(given).ok().and_then(|text| text.parse().ok()).ok_or_else(broken)?;
-        found.push(Rival { given, holder: Row::new(&table.relation, values, 0), columns: constraint.columns.clone() });
+        take(Rival { given, holder: Row::new(&table.relation, values, 0), columns: constraint.columns.clone() });
         Ok(())
-    })?;
-    Ok(found)
+    })
 }
 
 /// None where no row has values that can be written down.
