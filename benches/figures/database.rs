@@ -98,12 +98,12 @@ impl<'r> Round<'r> {
             let sums = [&self.app, &to].map(|path| run(&mut program("sqlite3", &[text(path), ".sha3sum"])).output);
             assert_eq!(sums[0], sums[1], "the restored database differs");
             fs::remove_file(&to).unwrap();
-            self.from_dump();
+            self.filled_from_dump();
         }
     }
 
     /// The same database from the statements that SQLite's command line makes of it.
-    fn from_dump(&mut self) {
+    fn filled_from_dump(&mut self) {
         let [dump, to] = ["work/dump.sql", "work/from-dump.db"].map(|name| self.place.path(name));
         run(&mut program("sqlite3", &[text(&self.app), &format!(".output {}", text(&dump)), ".dump"]));
         self.settle();
