@@ -1,6 +1,7 @@
 //! Every way in: sockets, passwords and where they come from, services, lists of servers; and what pg_dump is told.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -125,6 +126,22 @@ fn a_query_is_cancelled_from_another_thread() {
     canceller.cancel();
     let error = sleeping.join().unwrap().unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::QUERY_CANCELED));
+}
+
+#[test]
+fn rows_that_do_not_come_need_not_be_waited_for() {
+    let cluster = Cluster::start();
+    let database = cluster.database("school");
+    let home = tempfile::tempdir().unwrap();
+    let around = around(home.path(), &[]);
+    let (mut client, canceller) = Address::parse_in(&database.url(), &around).unwrap().open_in(&around).unwrap();
+    let mut asked = 0;
+    let mut idle = || {
+        asked += 1;
+        if asked < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    assert!(client.copy_out("COPY (SELECT pg_sleep(100000)) TO STDOUT", &mut idle).unwrap().is_none());
+    canceller.cancel();
 }
 
 /// The first table that pg_dump sees with nothing but these variables.

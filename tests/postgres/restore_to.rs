@@ -66,6 +66,50 @@ fn a_backslash_stays_one_where_the_database_takes_it_for_more() {
 }
 
 #[test]
+fn what_stands_in_another_database_is_neither_read_nor_written() {
+    let cluster = Cluster::start();
+    let (far, original) = (cluster.database("far"), cluster.database("near"));
+    far.psql("CREATE TABLE part (id integer, region text); INSERT INTO part VALUES (3, 'far')");
+    let socket = original.psql("SHOW unix_socket_directories");
+    original.psql(&format!(
+        "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{socket}', port '{}', dbname 'far');
+         CREATE USER MAPPING FOR postgres SERVER far OPTIONS (user 'postgres');
+         CREATE TABLE m (id integer, region text) PARTITION BY LIST (region); CREATE TABLE m_near PARTITION OF m FOR VALUES IN ('near');
+         CREATE FOREIGN TABLE m_far PARTITION OF m FOR VALUES IN ('far') SERVER far OPTIONS (table_name 'part'); INSERT INTO m VALUES (1, 'near'), (2, 'near');
+         CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
+         CREATE TABLE n (id integer PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE n_here PARTITION OF n FOR VALUES FROM (0) TO (10);
+         INSERT INTO n VALUES (1); ALTER TABLE n DROP CONSTRAINT n_pkey;
+         CREATE FOREIGN TABLE n_gone PARTITION OF n FOR VALUES FROM (10) TO (20) SERVER nowhere",
+        original.psql("SHOW port")
+    ));
+    let place = Place::backed_up(&original);
+    let copy = cluster.database("copy");
+    let result = place.restore_to(copy.url()).unwrap();
+    assert_eq!(result.warnings, [""; 0]);
+    assert_equal(&dumped(&cluster, &original), &dumped(&cluster, &copy));
+    original.psql("DELETE FROM m_near WHERE id = 1; INSERT INTO m_near VALUES (4, 'near')");
+    place.restore_exactly().unwrap();
+    assert_equal(&dumped(&cluster, &copy), &dumped(&cluster, &original));
+    assert_eq!(far.psql("TABLE part"), "3|far");
+}
+
+#[test]
+fn an_index_that_cannot_be_made_is_named_and_costs_nothing_else() {
+    let cluster = Cluster::start();
+    let original = cluster.database("unqualified");
+    original.psql(
+        "CREATE FUNCTION inner_one(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower(t)';
+         CREATE FUNCTION outer_one(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN inner_one(t); END';
+         CREATE TABLE t (id integer PRIMARY KEY, v text UNIQUE); CREATE INDEX odd ON t (outer_one(v)); INSERT INTO t VALUES (1, 'a')",
+    );
+    let copy = cluster.database("copy");
+    let result = Place::backed_up(&original).restore_to(copy.url()).unwrap();
+    assert!(matches!(&result.warnings[..], [told] if told.contains("odd") && told.contains("inner_one")), "{:?}", result.warnings);
+    original.psql("DROP INDEX odd");
+    assert_equal(&dumped(&cluster, &original), &dumped(&cluster, &copy));
+}
+
+#[test]
 fn a_table_that_is_named_like_the_large_objects_stands_beside_them() {
     let cluster = Cluster::start();
     let original = cluster.database("alike");

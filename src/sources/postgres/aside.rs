@@ -67,7 +67,7 @@ impl PostgresWriter {
         let place = self.aside.iter().position(is_it).ok_or_else(|| not_one(relation, 0))?;
         let aside = self.aside.swap_remove(place);
         let names = |columns: &[usize]| idents(columns.iter().map(|&column| relation.columns[column].name.as_str()));
-        let (kept, held) = (&aside.table, Table { name: aside.table.clone(), partitioned: true, ..table.clone() });
+        let (kept, held) = (&aside.table, Table { name: aside.table.clone(), partitioned: true, local: Vec::new(), ..table.clone() });
         self.update_held(&held, row, columns, content)?;
         let all = table.columns();
         let changed = if aside.parked {

@@ -24,6 +24,13 @@ const TABLES: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, coalesce(co
         AND d.objid = c.oid AND d.deptype = 'e')) AND %
     ORDER BY n.nspname, c.relname";
 
+/// Partitions that hold rows here, of tables that have others elsewhere: by their root.
+const LOCAL: &str = "WITH RECURSIVE part(root, oid) AS (SELECT c.oid, c.oid FROM pg_catalog.pg_class c WHERE c.relkind = 'p' AND c.oid IN (%)
+      UNION ALL SELECT p.root, i.inhrelid FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid)
+    SELECT p.root, n.nspname, c.relname FROM part p JOIN pg_catalog.pg_class c ON c.oid = p.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind <> 'f' AND EXISTS (SELECT 1 FROM part o JOIN pg_catalog.pg_class f ON f.oid = o.oid WHERE o.root = p.root AND f.relkind = 'f')
+    ORDER BY p.root, c.oid";
+
 /// Their columns, the base type of a domain in the place of the domain.
 const COLUMNS: &str = "WITH RECURSIVE base(oid, root) AS (SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.typtype <> 'd'
       UNION ALL SELECT t.oid, b.root FROM pg_catalog.pg_type t JOIN base b ON t.typbasetype = b.oid WHERE t.typtype = 'd')
@@ -87,6 +94,8 @@ pub struct Table {
     pub order: Vec<String>,
     /// Parts of the key, as SQL, that may be longer than a key holds.
     pub long: Vec<String>,
+    /// Where some of its partitions are foreign tables, it and the others, as SQL.
+    pub local: Vec<String>,
     /// Pages that it had when the server last counted; who makes partitions has much to put there.
     pub pages: u64,
 }
@@ -102,6 +111,16 @@ impl Table {
     #[must_use]
     pub fn target(&self) -> String {
         if self.relation.columns.is_empty() { self.name.clone() } else { format!("{}({})", self.name, self.columns()) }
+    }
+
+    /// Where those of its rows are read that stand in this database: what is behind a foreign table is another's.
+    #[must_use]
+    pub fn rows(&self) -> String {
+        if self.local.is_empty() {
+            return self.source();
+        }
+        let all: Vec<String> = self.local.iter().map(|part| format!("SELECT {} FROM ONLY {part}", self.columns())).collect();
+        format!("({}) AS local", all.join(" UNION ALL "))
     }
 
     /// Its columns, as SQL.
@@ -180,6 +199,10 @@ impl Catalog {
         let among = |sql: &str| sql.replace('%', &oids.join(", "));
         let mut attributes = attributes(session.rows(&among(COLUMNS))?);
         let mut indexes = indexes(session.rows(&among(INDEXES))?);
+        let mut local: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for row in session.rows(&among(LOCAL))? {
+            local.entry(text(&row, 0)).or_default().push(qualified(&text(&row, 1), &text(&row, 2)));
+        }
         let mut catalog = Self::default();
         let mut models = BTreeMap::new();
         for row in &found {
@@ -187,7 +210,8 @@ impl Catalog {
             let columns = attributes.remove(&oid).unwrap_or_default();
             let unique = indexes.remove(&oid).unwrap_or_default();
             let table = table(&schema, &name, &columns, &unique, text(row, 3) == "p", &text(row, 4));
-            let table = Table { oid: oid.clone(), pages: text(row, 5).parse().unwrap_or(u64::MAX), ..table };
+            let (local, pages) = (local.remove(&oid).unwrap_or_default(), text(row, 5).parse().unwrap_or(u64::MAX));
+            let table = Table { oid: oid.clone(), local, pages, ..table };
             catalog.uniques.extend(uniques(&table.relation, &columns, &unique));
             models.insert(oid, table.relation.name.clone());
             catalog.tables.push(table);
@@ -307,6 +331,7 @@ fn table(schema: &str, name: &str, attributes: &[Attribute], unique: &[Index], p
         types: stored.iter().map(|attribute| attribute.of.clone()).collect(),
         plain: (0..stored.len()).filter(|&column| is_plain(stored[column])).collect(),
         order: parts.iter().map(|attribute| order_of(attribute)).collect(),
+        local: Vec::new(),
         pages: 0,
         long: parts.iter().filter(|attribute| !is_short(&attribute.base)).map(|attribute| bytes_of(attribute)).collect(),
     }

@@ -154,6 +154,11 @@ impl Lines for Many<'_> {
         long::cells(line, &table.kinds, *content, &mut |cell| batch.cell(cell)).map_err(|source| unreadable(table, source))?;
         self.end(0)
     }
+
+    /// Whoever takes batches may end that when one is given: what is there is, be it nothing.
+    fn idle(&mut self) -> ControlFlow<()> {
+        (self.give)(&mut self.batch)
+    }
 }
 
 impl Sink for Many<'_> {
@@ -189,16 +194,20 @@ fn statement(table: &Table, unkeyed: bool) -> Option<String> {
     }
     let order = if unkeyed { String::new() } else { format!(" ORDER BY {}", table.order.join(", ")) };
     let condition = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-    Some(format!("COPY (SELECT {} FROM {}{condition}{order}) TO STDOUT", table.columns(), table.source()))
+    Some(format!("COPY (SELECT {} FROM {}{condition}{order}) TO STDOUT", table.columns(), table.rows()))
 }
 
 /// Rows that are named by their digest, in its order.
 fn sorted(session: &mut Session, table: &Table, sql: &str, sink: &mut dyn Sink) -> Result<ControlFlow<()>> {
     let relation = &table.relation;
     let failed = |error| unsorted(table, &error);
-    let mut to_sort = ToSort { table, content: sink.content(), sorted: Sorted::new().map_err(failed)?, decoder: Decoder::default() };
-    session.copy_lines(&relation.name, sql, &mut to_sort).map(drop)?;
-    let (sorted, mut flow) = (to_sort.sorted, ControlFlow::Continue(()));
+    let sorted = Sorted::new().map_err(failed)?;
+    let mut to_sort = ToSort { table, sink: &mut *sink, sorted, lines: 0, decoder: Decoder::default() };
+    let mut flow = session.copy_lines(&relation.name, sql, &mut to_sort)?;
+    let sorted = to_sort.sorted;
+    if flow.is_break() {
+        return Ok(flow);
+    }
     let given = sorted.each(|digest, ordinal, (is_row, bytes)| {
         flow = if is_row {
             let mut rows = segment::decode(relation, bytes).map_err(|damage| Sorting::Source(damage.into()))?;
@@ -221,11 +230,16 @@ fn unsorted(table: &Table, error: &rusqlite::Error) -> Error {
     Error::Database { what: format!("sorting {}", table.relation.name), why: error.to_string() }
 }
 
+/// After so many lines that are only put aside, whoever will take them is asked whether he still wants them.
+const ASKED_EVERY: usize = 4096;
+
 /// Rows on their way to be sorted: as lines, or as rows where those are too long, whose large values are kept by then.
 struct ToSort<'s> {
     table: &'s Table,
-    content: &'s dyn Content,
+    /// Who will take them, and keeps large values now.
+    sink: &'s mut dyn Sink,
     sorted: Sorted,
+    lines: usize,
     decoder: Decoder,
 }
 
@@ -234,17 +248,24 @@ impl Lines for ToSort<'_> {
         let table = self.table;
         let values = self.decoder.row(line, &table.kinds, &Looking).map_err(|source| unreadable(table, source))?;
         let digest = compared_digest(&table.relation, &values);
-        self.sorted.push(digest, false, line).map_err(|error| unsorted(table, &error)).map(ControlFlow::Continue)
+        self.sorted.push(digest, false, line).map_err(|error| unsorted(table, &error))?;
+        self.lines += 1;
+        // Nothing is given before all of it is sorted.
+        Ok(if self.lines.is_multiple_of(ASKED_EVERY) { self.idle() } else { ControlFlow::Continue(()) })
     }
 
     fn long(&mut self, line: &mut dyn BufRead) -> Result<ControlFlow<()>> {
         let (table, mut values) = (self.table, Vec::with_capacity(self.table.kinds.len()));
-        let read = long::cells(line, &table.kinds, self.content, &mut |cell| values.push(cell.to_value()));
+        let read = long::cells(line, &table.kinds, self.sink.content(), &mut |cell| values.push(cell.to_value()));
         read.map_err(|source| unreadable(table, source))?;
         let digest = compared_digest(&table.relation, &values);
         let row = Row { key: Key::of_row(digest, 0), values };
         let bytes = segment::encode(&table.relation, &[Change::Upsert(row)]);
         self.sorted.push(digest, true, &bytes).map_err(|error| unsorted(table, &error)).map(ControlFlow::Continue)
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        self.sink.idle()
     }
 }
 

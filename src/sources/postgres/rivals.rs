@@ -146,7 +146,7 @@ fn statement(table: &Table, constraint: &Constraint, rows: &[Row]) -> Option<Str
         "COPY (SELECT {stem}.{first}, {all} FROM {source}, ({given} OFFSET 0) AS {stem} WHERE {condition} AND {equal}) TO STDOUT",
         first = name(0),
         all = table.columns(),
-        source = table.source(),
+        source = table.rows(),
         equal = equal.join(" AND ")
     ))
 }

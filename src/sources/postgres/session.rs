@@ -125,7 +125,11 @@ impl Session {
     pub fn copy_lines(&mut self, what: &str, sql: &str, lines: &mut dyn Lines) -> Result<ControlFlow<()>> {
         self.speak(true)?;
         let place = &self.place;
-        let mut copy = self.client.copy_out(sql).map_err(|error| said(place, what, &error))?;
+        let begun = self.client.copy_out(sql, &mut || lines.idle()).map_err(|error| said(place, what, &error))?;
+        let Some(mut copy) = begun else {
+            self.canceller.cancel();
+            return Ok(ControlFlow::Break(()));
+        };
         let ended = copy.rows(lines);
         // Where the server itself has ended it, there is nothing to cancel.
         if !matches!(ended, Ok(ControlFlow::Continue(())) | Err(Stopped::Server(_))) {

@@ -144,7 +144,9 @@ impl PostgresWriter {
         let relation = &table.relation;
         // A table may have no columns.
         let selected = [places, &table.columns()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-        let sql = format!("COPY (SELECT {selected} FROM {} WHERE {condition}) TO STDOUT", table.source());
+        // Where a row stands is known of a table alone.
+        let source = if places.is_empty() { table.rows() } else { table.source() };
+        let sql = format!("COPY (SELECT {selected} FROM {source} WHERE {condition}) TO STDOUT");
         let mut found = None;
         let before = if places.is_empty() { 0 } else { 2 };
         values::all(&mut self.session, (table, before), &sql, &mut |place, values| {
@@ -160,7 +162,7 @@ impl PostgresWriter {
     fn by_keys(&mut self, table: &Table, likes: &[&Row]) -> Result<HashMap<Key, Row>> {
         let Some(condition) = any_key(table, likes) else { return Ok(HashMap::new()) };
         let relation = &table.relation;
-        let sql = format!("COPY (SELECT {} FROM {} WHERE {condition}) TO STDOUT", table.columns(), table.source());
+        let sql = format!("COPY (SELECT {} FROM {} WHERE {condition}) TO STDOUT", table.columns(), table.rows());
         let mut found = HashMap::new();
         values::all(&mut self.session, (table, 0), &sql, &mut |_, values| {
             let row = Row::new(relation, values, 0);
@@ -266,7 +268,7 @@ impl Writer for PostgresWriter {
         let table = self.table(relation)?;
         self.flush()?;
         self.lock(&table)?;
-        let sql = format!("COPY (SELECT {} FROM {}) TO STDOUT", table.columns(), table.source());
+        let sql = format!("COPY (SELECT {} FROM {}) TO STDOUT", table.columns(), table.rows());
         values::all(&mut self.session, (&table, 0), &sql, &mut |_, values| {
             if let Some(count) = found.get_mut(&compared_digest(relation, &values)) {
                 *count += 1;

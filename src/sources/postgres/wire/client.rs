@@ -2,8 +2,10 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
@@ -66,9 +68,12 @@ impl Client {
         self.driver.wait_for(self.inner.simple_query(sql))
     }
 
-    /// Begins a `COPY … TO STDOUT`.
-    pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>, Error> {
-        CopyOut::begin(&self.inner, &mut self.driver, &self.inbox, sql)
+    /// Begins a `COPY … TO STDOUT`; `None` where `idle`, which is asked now and then, waits no longer for it to begin.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn copy_out(&mut self, sql: &str, idle: &mut dyn FnMut() -> ControlFlow<()>) -> Result<Option<CopyOut<'_>>, Error> {
+        CopyOut::begin(&self.inner, &mut self.driver, &self.inbox, sql, idle)
     }
 
     /// Begins a `COPY … FROM STDIN`.
@@ -114,10 +119,30 @@ impl Driver {
             drive(connection, lost, context);
             poll(context)
         }));
-        match answer {
-            Err(error) if error.is_closed() => Err(lost.take().unwrap_or(error)),
-            other => other,
-        }
+        why(answer, lost)
+    }
+
+    /// The same, for so long at most; `None` where nothing has come by then.
+    pub(super) fn wait_at_most<T>(
+        &mut self,
+        most: Duration,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
+    ) -> Option<Result<T, Error>> {
+        let Self { runtime, connection, lost } = self;
+        let answer = poll_fn(|context| {
+            drive(connection, lost, context);
+            poll(context)
+        });
+        let answer = runtime.block_on(async { tokio::time::timeout(most, answer).await }).ok()?;
+        Some(why(answer, lost))
+    }
+}
+
+/// The answer, or why there can be none any more.
+fn why<T>(answer: Result<T, Error>, lost: &mut Option<Error>) -> Result<T, Error> {
+    match answer {
+        Err(error) if error.is_closed() => Err(lost.take().unwrap_or(error)),
+        other => other,
     }
 }
 

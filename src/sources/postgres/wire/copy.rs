@@ -2,8 +2,9 @@
 
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::ops::ControlFlow;
-use std::pin::Pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::{SinkExt, Stream};
 use tokio_postgres::{CopyInSink, CopyOutStream, Error};
@@ -11,6 +12,9 @@ use tokio_postgres::{CopyInSink, CopyOutStream, Error};
 use super::client::Driver;
 use super::inbox::{Next, Rows, Shared, Taken, lock};
 use crate::sources;
+
+/// Whoever waits for lines is asked this often whether he still does.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Bytes that are sent to the server at once, about, and of a long row read.
 const PIECE: usize = 64 << 10;
@@ -25,10 +29,26 @@ pub struct CopyOut<'c> {
 }
 
 impl<'c> CopyOut<'c> {
-    pub(super) fn begin(client: &tokio_postgres::Client, driver: &'c mut Driver, inbox: &'c Shared, sql: &str) -> Result<Self, Error> {
+    /// Where the server sorts first, it says nothing before that is done; `None` where `idle` would not wait for it. The connection is then of use
+    /// to nobody.
+    pub(super) fn begin(
+        client: &tokio_postgres::Client,
+        driver: &'c mut Driver,
+        inbox: &'c Shared,
+        sql: &str,
+        idle: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Option<Self>, Error> {
         lock(inbox).set_rows(Rows::Kept);
-        match driver.wait_for(client.copy_out(sql)) {
-            Ok(stream) => Ok(Self { driver, inbox, stream: Box::pin(stream), ended: false }),
+        let mut answer = pin!(client.copy_out(sql));
+        let begun = loop {
+            match driver.wait_at_most(PATIENCE, |context| answer.as_mut().poll(context)) {
+                Some(begun) => break begun,
+                None if idle().is_break() => return Ok(None),
+                None => {}
+            }
+        };
+        match begun {
+            Ok(stream) => Ok(Some(Self { driver, inbox, stream: Box::pin(stream), ended: false })),
             Err(error) => {
                 lock(inbox).set_rows(Rows::Passed);
                 Err(error)
@@ -45,18 +65,20 @@ impl<'c> CopyOut<'c> {
         if *ended {
             return Ok(false);
         }
-        let more = driver.wait(|context| {
-            if lock(inbox).next() == Next::Row {
-                return Poll::Ready(Ok(true));
-            }
-            match stream.as_mut().poll_next(context) {
-                Poll::Ready(Some(other)) => Poll::Ready(other.map(|_| true)),
-                Poll::Ready(None) => Poll::Ready(Ok(false)),
-                Poll::Pending => Poll::Pending,
-            }
-        });
+        let more = driver.wait(|context| more(inbox, stream, context));
         *ended = !matches!(more, Ok(true));
         more
+    }
+
+    /// The same; `None` where nothing came for [`PATIENCE`].
+    fn wait_a_while(&mut self) -> Option<Result<bool, Error>> {
+        let Self { driver, inbox, stream, ended } = self;
+        if *ended {
+            return Some(Ok(false));
+        }
+        let more = driver.wait_at_most(PATIENCE, |context| more(inbox, stream, context))?;
+        *ended = !matches!(more, Ok(true));
+        Some(more)
     }
 
     /// Gives its rows to `lines`, until they break it off.
@@ -64,12 +86,16 @@ impl<'c> CopyOut<'c> {
     /// # Errors
     /// [`Stopped`].
     pub fn rows(&mut self, lines: &mut dyn Lines) -> Result<ControlFlow<()>, Stopped> {
-        while self.wait().map_err(Stopped::Server)? {
-            if self.there(lines)?.is_break() {
-                return Ok(ControlFlow::Break(()));
+        loop {
+            let flow = match self.wait_a_while().transpose().map_err(Stopped::Server)? {
+                None => lines.idle(),
+                Some(true) => self.there(lines)?,
+                Some(false) => return Ok(ControlFlow::Continue(())),
+            };
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
-        Ok(ControlFlow::Continue(()))
     }
 
     /// Gives those that are there. The inbox stays locked meanwhile: nobody else wants it.
@@ -104,6 +130,18 @@ impl<'c> CopyOut<'c> {
     }
 }
 
+/// Whether a row has come, or the end.
+fn more(inbox: &Shared, stream: &mut Pin<Box<CopyOutStream>>, context: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+    if lock(inbox).next() == Next::Row {
+        return Poll::Ready(Ok(true));
+    }
+    match stream.as_mut().poll_next(context) {
+        Poll::Ready(Some(other)) => Poll::Ready(other.map(|_| true)),
+        Poll::Ready(None) => Poll::Ready(Ok(false)),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
 /// Takes the lines of a COPY.
 pub trait Lines {
     /// Takes a line, which comes without its end.
@@ -117,6 +155,11 @@ pub trait Lines {
     /// # Errors
     /// As [`Lines::line`].
     fn long(&mut self, line: &mut dyn BufRead) -> sources::Result<ControlFlow<()>>;
+
+    /// Hears that no line came for a while, as where the server sorts first; a break ends the waiting.
+    fn idle(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 }
 
 /// Why a COPY ended early.
