@@ -673,3 +673,35 @@ fn a_value_that_sqlite_would_change_and_that_cannot_be_kept_is_named() {
     let missed = copy(&folder, &path, &folder.path("copy.db"));
     assert_eq!(missed, ["t: 2 records came back with values that SQLite changed into what their columns are declared as"]);
 }
+
+#[test]
+fn rows_that_lie_in_an_order_that_only_the_application_has_are_read_and_written() {
+    let folder = Folder::new();
+    let path = of_an_application(
+        &folder,
+        "CREATE TABLE good(a); INSERT INTO good VALUES (1);
+         CREATE TABLE t(k TEXT COLLATE swed PRIMARY KEY, v) WITHOUT ROWID;
+         CREATE TABLE u(n, k TEXT COLLATE swed, m COLLATE swed, v COLLATE NOCASE UNIQUE, PRIMARY KEY(n, k DESC, m)) WITHOUT ROWID; CREATE INDEX i ON u(v, k);
+         WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO t SELECT 'key ' || i, i FROM n;
+         INSERT INTO u SELECT v % 7, k, k, k FROM t",
+    );
+    let target = folder.path("copy.db");
+    let missed = copy(&folder, &path, &target);
+    assert_eq!(missed.len(), 3, "{missed:?}");
+    for named in ["index i of u: it needs the collation swed", "t: its unique key needs the collation swed", "u: its unique key needs"] {
+        assert!(missed.iter().any(|line| line.starts_with(named)), "{missed:?}");
+    }
+    let app = application(&target);
+    app.execute_batch("REINDEX").unwrap();
+    assert_eq!(app.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
+    for table in ["t", "u"] {
+        let all = |app: &Connection| -> Vec<String> {
+            let mut statement = app.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+            let width = statement.column_count();
+            let rows = statement
+                .query_map([], |row| (0..width).map(|column| Ok(format!("{:?}", row.get_ref(column)?))).collect::<Result<Vec<_>, _>>());
+            rows.unwrap().map(|row| row.unwrap().join("|")).collect()
+        };
+        assert_eq!(all(&app), all(&application(&path)));
+    }
+}

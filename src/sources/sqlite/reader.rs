@@ -13,7 +13,7 @@ use rusqlite::{Connection, Params, Statement, params_from_iter};
 
 use super::copy::{self, Copied};
 use super::encoding::Encoding;
-use super::functions;
+use super::functions::{self, StandIns};
 use super::open::{self, Opened, Trace};
 use super::plan::Plan;
 use super::rivals::{Ask, Judge, Judges};
@@ -159,6 +159,7 @@ impl SqliteSnapshot {
 
     /// All rows: in one pass, or where there is damage in two.
     fn passes(&self, mut pass: Pass<'_>) -> Result<Vec<Unread>> {
+        let _standing = StandIns::of(&self.connection, pass.table).map_err(|error| self.said(&pass.table.relation.name, &error))?;
         match self.pass(&mut pass, &Readable::All) {
             Ok(()) => {}
             Err(Stopped::Damage(why)) => self.salvage(&mut pass, &why)?,

@@ -50,8 +50,7 @@ impl UniqueIndex {
 
     /// True where it stands in the order of these keys.
     fn orders(&self, relation: &Relation) -> bool {
-        let own = |collation: &String| ["BINARY", "NOCASE", "RTRIM"].iter().any(|known| collation.eq_ignore_ascii_case(known));
-        !self.mixed && self.collations.iter().all(own) && is_over(self, relation)
+        !self.mixed && self.collations.iter().all(|collation| is_own(collation)) && is_over(self, relation)
     }
 }
 
@@ -61,6 +60,12 @@ impl Table {
     pub fn key_index(&self) -> Option<&UniqueIndex> {
         self.unique.iter().find(|index| index.orders(&self.relation))
     }
+}
+
+/// True for a collation that SQLite itself has.
+#[must_use]
+pub fn is_own(collation: &str) -> bool {
+    ["BINARY", "NOCASE", "RTRIM"].iter().any(|known| collation.eq_ignore_ascii_case(known))
 }
 
 /// True where the index makes the same values unique as the key does.
