@@ -705,3 +705,26 @@ fn rows_that_lie_in_an_order_that_only_the_application_has_are_read_and_written(
         assert_eq!(all(&app), all(&application(&path)));
     }
 }
+
+#[test]
+fn counters_come_back_whatever_was_written_into_them() {
+    let counting = "CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, v); INSERT INTO a(v) VALUES ('x'), ('y'); CREATE TABLE b (id INTEGER PRIMARY KEY AUTOINCREMENT)";
+    for (sql, rows) in [
+        ("", "'a'2"),
+        ("UPDATE sqlite_sequence SET seq = '77'", "'a''77'"),
+        ("UPDATE sqlite_sequence SET seq = NULL", "'a'NULL"),
+        (
+            "UPDATE sqlite_sequence SET seq = 1.5; INSERT INTO sqlite_sequence VALUES (NULL, 1), ('it''s', x'00'), ('b', 3)",
+            "'a'1.5,NULL1,'it''s'X'00','b'3",
+        ),
+        ("DROP TABLE a; DROP TABLE b", ""),
+        ("DROP TABLE a; DROP TABLE b; INSERT INTO sqlite_sequence VALUES ('gone', 3)", "'gone'3"),
+    ] {
+        let folder = Folder::new();
+        let (path, target) = (folder.database(&format!("{counting}; {sql}")), folder.path("copy.db"));
+        assert_eq!(copy(&folder, &path, &target), Vec::<String>::new(), "{sql}");
+        assert_same(&path, &target);
+        assert_eq!(text(&target, "SELECT coalesce(group_concat(quote(name) || quote(seq)), '') FROM sqlite_sequence"), rows);
+        assert_eq!(text(&target, "PRAGMA integrity_check"), "ok");
+    }
+}

@@ -12,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, params};
 
+use super::counters;
 use super::derived::{self, Virtual, recognise};
 use super::encoding::Encoding;
 use super::filling::{CACHE, Filling, New};
@@ -57,6 +58,7 @@ impl SqliteCreator {
             missed: Vec::new(),
         };
         creator.configure()?;
+        counters::make(&creator.connection, definition).map_err(|error| database(path, &error))?;
         for object in definition.objects.iter().filter(|object| object.kind == "table") {
             creator.table(object)?;
         }
@@ -258,23 +260,6 @@ impl SqliteCreator {
         Ok(())
     }
 
-    fn sequences(&self) -> Result<()> {
-        let said = |error| database(&self.path, &error);
-        if !self
-            .connection
-            .prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'")
-            .and_then(|mut found| found.exists([]))
-            .map_err(said)?
-        {
-            return Ok(());
-        }
-        self.run("DELETE FROM sqlite_sequence")?;
-        for (table, value) in &self.definition.sequences {
-            self.connection.execute("INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", params![table, value]).map_err(said)?;
-        }
-        Ok(())
-    }
-
     /// A view, trigger or virtual table has no pages of its own: its row in the schema is all of it.
     fn verbatim(&self) -> Result<()> {
         if self.verbatim.is_empty() {
@@ -331,7 +316,7 @@ impl Creator for SqliteCreator {
         self.filled()?;
         self.objects_behind_rows()?;
         self.full_text()?;
-        self.sequences()?;
+        counters::set(&self.connection, &self.definition).map_err(|error| database(&self.path, &error))?;
         self.verbatim()?;
         self.pragmas()?;
         let Self { path, connection, file, missed, .. } = *self;

@@ -7,6 +7,7 @@
 mod affinity;
 mod aside;
 mod copy;
+mod counters;
 mod creator;
 mod derived;
 mod encoding;

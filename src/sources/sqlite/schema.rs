@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, ErrorCode, Result, params};
 
+use super::counters;
 use super::derived::{self, Virtual, recognise};
 use super::encoding::Encoding;
 use super::salvage;
@@ -127,7 +128,13 @@ impl Schema {
         }
         tables.sort_by(|a, b| a.relation.name.cmp(&b.relation.name));
         let references = references(connection, &tables)?;
-        let definition = Definition { objects, pragmas: pragmas(connection)?, sequences: sequences(connection)?, unstarted: Vec::new() };
+        let definition = Definition {
+            objects,
+            pragmas: pragmas(connection)?,
+            sequences: counters::numbers(connection)?,
+            counters: counters::verbatim(connection)?,
+            unstarted: Vec::new(),
+        };
         let encoding = encoding(&definition);
         Ok(Self { tables, definition, encoding, references, external })
     }
@@ -390,13 +397,4 @@ fn pragmas(connection: &Connection) -> Result<Vec<(String, String)>> {
         pragmas.push((name.into(), value));
     }
     Ok(pragmas)
-}
-
-fn sequences(connection: &Connection) -> Result<Vec<(String, i64)>> {
-    if !connection.prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'")?.exists([])? {
-        return Ok(Vec::new());
-    }
-    let mut statement = connection
-        .prepare("SELECT name, seq FROM main.sqlite_sequence WHERE typeof(name) = 'text' AND typeof(seq) = 'integer' ORDER BY rowid")?;
-    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
