@@ -17,6 +17,7 @@ use super::derived::{self, Virtual, recognise};
 use super::encoding::Encoding;
 use super::filling::{CACHE, Filling, New};
 use super::open::{is_full, words};
+use super::options;
 use super::schema;
 use super::values::quoted;
 use crate::rows::{Batch, Relation, Row};
@@ -245,13 +246,25 @@ impl SqliteCreator {
                 _ => {}
             }
         }
+        self.options()
+    }
+
+    /// What full-text tables were told; of one that was not made nobody asks.
+    fn options(&mut self) -> Result<()> {
+        for option in self.definition.objects.iter().filter(|object| object.kind == options::KIND) {
+            let made = self.definition.objects.iter().find(|object| is_virtual(object) && object.name == option.table);
+            let Some(module) = made.and_then(|made| derived::full_text(&made.sql)) else { continue };
+            if let Err(error) = options::set(&self.connection, option, &module) {
+                self.missed.push(format!("{}: its option {} is not set: {}", option.table, option.name, words(&error)));
+            }
+        }
         Ok(())
     }
 
     fn objects_behind_rows(&mut self) -> Result<()> {
         for object in self.definition.objects.clone() {
             match object.kind.as_str() {
-                "table" => {}
+                "table" | options::KIND => {}
                 "index" => self.index(&object)?,
                 _ if self.make(&object).is_err() => self.verbatim.push(object),
                 _ => {}

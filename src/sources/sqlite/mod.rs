@@ -16,6 +16,7 @@ mod functions;
 mod leaves;
 mod loose;
 mod open;
+mod options;
 mod pieced;
 mod plan;
 mod reader;

@@ -15,6 +15,7 @@ use super::copy::{self, Copied};
 use super::encoding::Encoding;
 use super::functions::{self, StandIns};
 use super::open::{self, Opened, Trace};
+use super::options;
 use super::plan::Plan;
 use super::rivals::{Ask, Judge, Judges};
 use super::salvage::{self, Readable};
@@ -252,8 +253,8 @@ impl SqliteSnapshot {
             pass.unread.push(unread(String::new(), &format!("{why}; the records behind the damage were not read")));
             return Ok(());
         };
-        let found =
-            salvage::find(&self.connection, &model, &self.own_columns(pass.table), rowid).map_err(|error| self.said(&model, &error))?;
+        let columns = quoted_list(pass.table.relation.columns.iter().map(|column| column.name.as_str()));
+        let found = salvage::find(&self.connection, &model, &columns, rowid).map_err(|error| self.said(&model, &error))?;
         for (first, last) in &found.lost {
             pass.unread.push(unread(salvage::between(rowid, *first, *last), why));
         }
@@ -269,10 +270,6 @@ impl SqliteSnapshot {
             }
             Err(Stopped::Failed(error)) => Err(error),
         }
-    }
-
-    fn own_columns(&self, table: &Table) -> String {
-        quoted_list(table.relation.columns.iter().map(|column| column.name.as_str()))
     }
 }
 
@@ -347,8 +344,9 @@ fn consistency(connection: &Connection, seen: Option<&Seen>) -> serde_json::Valu
 impl Snapshot for SqliteSnapshot {
     fn identity(&self) -> Identity {
         let application = pragma(&self.connection, "application_id");
-        // What ANALYZE leaves is no other schema.
-        let objects = self.schema.definition.objects.iter().filter(|object| !object.name.starts_with("sqlite_"));
+        // What ANALYZE leaves is no other schema, and neither is what full text was told.
+        let is_schema = |object: &&SchemaObject| !object.name.starts_with("sqlite_") && object.kind != options::KIND;
+        let objects = self.schema.definition.objects.iter().filter(is_schema);
         let mut objects: Vec<_> = objects.map(|object| (&object.kind, &object.name, &object.sql)).collect();
         objects.sort();
         let schema = Digest::of(serde_json::json!(objects).to_string().as_bytes());
