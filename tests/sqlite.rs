@@ -728,3 +728,22 @@ fn counters_come_back_whatever_was_written_into_them() {
         assert_eq!(text(&target, "PRAGMA integrity_check"), "ok");
     }
 }
+
+#[test]
+fn a_virtual_table_is_described_by_its_own_statement_whatever_its_rows_are() {
+    let folder = Folder::new();
+    // The copy meets a table that needs another description while both kinds of full text hold words that are not written down yet.
+    let path = folder.database(
+        "CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1, +name TEXT); INSERT INTO boxes VALUES (1, 0, 1, 'n');
+         CREATE VIRTUAL TABLE five USING fts5(a, b UNINDEXED); INSERT INTO five VALUES ('12', 1.0), (7, '1');
+         CREATE VIRTUAL TABLE four USING fts4(a INT NOT NULL); INSERT INTO four VALUES ('12'), ('words');
+         CREATE TABLE t (a); INSERT INTO t VALUES ('12'); CREATE VIRTUAL TABLE z USING fts4(a); INSERT INTO z VALUES ('behind')",
+    );
+    declare(&path, "CREATE TABLE t (a INT)");
+    let target = folder.path("copy.db");
+    assert_eq!(copy(&folder, &path, &target), Vec::<String>::new());
+    assert_same(&path, &target);
+    for (found, sql) in [("1", "five('12')"), ("2", "four WHERE four MATCH 'words'"), ("1", "z WHERE z MATCH 'behind'")] {
+        assert_eq!(text(&target, &format!("SELECT rowid || '' FROM {sql}")), found);
+    }
+}
