@@ -562,3 +562,188 @@ fn references_and_unique_columns_are_told() {
     assert_eq!(snapshot.references()[0].to_columns, ["id"]);
     assert_eq!(snapshot.uniques().iter().map(|unique| unique.columns.join(",")).collect::<Vec<_>>(), ["mail"]);
 }
+
+/// Gives the table `t` the statement `sql`, as an application does that knows SQLite's own recipe for it; its rows stay as they are.
+fn declare(path: &Path, sql: &str) {
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch("PRAGMA writable_schema = ON").unwrap();
+    assert_eq!(connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 't'", [sql]).unwrap(), 1);
+}
+
+#[test]
+fn rows_that_are_older_than_the_rules_of_their_columns_come_back_as_they_are() {
+    let values = "('12'), (12), ('1e3'), (x'3132'), (NULL), (5.0), (-0.0), (1.5), (' 7 '), ('a'), (9e18)";
+    for (made, declared) in [
+        ("id integer primary key, a", "id integer primary key, a int"),
+        ("id integer primary key, a", "id integer primary key, a int not null"),
+        ("id integer primary key, a", "id integer primary key, a decimal(10, 2) default 1.5 check (a > 7)"),
+        ("id integer primary key, a", "id integer primary key, a text"),
+        ("id integer primary key, a", "id integer primary key, a real constraint c not null on conflict replace"),
+        (
+            "id integer primary key autoincrement, a, b unique, c unique",
+            "id integer primary key autoincrement, a int, b text unique, c int unique not null",
+        ),
+        ("a unique", "a integer unique not null"),
+        (
+            "a, n default (abs(random())), primary key(a, n)",
+            "a int, n int default (abs(random())), h as (a || '-' || n) not null, primary key(a, n)",
+        ),
+    ] {
+        let folder = Folder::new();
+        let more = "CREATE TABLE before (v); INSERT INTO before VALUES (1); CREATE VIRTUAL TABLE a_text USING fts5(a); INSERT INTO a_text VALUES ('one');
+                    CREATE VIRTUAL TABLE z_text USING fts5(a); INSERT INTO z_text VALUES ('two'), ('three')";
+        let path = folder.database(&format!("{more}; CREATE TABLE t({made}); INSERT INTO t(a) VALUES {values}"));
+        declare(&path, &format!("CREATE TABLE t({declared})"));
+        // An index that is in the order of the values as they are.
+        Connection::open(&path).unwrap().execute_batch("CREATE INDEX i ON t(a); REINDEX").unwrap();
+        let target = folder.path("copy.db");
+        assert_eq!(copy(&folder, &path, &target), Vec::<String>::new(), "{declared}");
+        assert_same(&path, &target);
+        assert_eq!(text(&target, "SELECT group_concat(rowid) FROM z_text('three')"), "2");
+        Connection::open(&target)
+            .unwrap()
+            .execute_batch("INSERT INTO a_text(a_text) VALUES ('integrity-check'); INSERT INTO z_text(z_text) VALUES ('integrity-check')")
+            .unwrap();
+        let checks = |path: &Path| text(path, "SELECT group_concat(integrity_check, '; ') FROM pragma_integrity_check");
+        assert_eq!(checks(&path), checks(&target), "{declared}");
+    }
+}
+
+#[test]
+fn rows_of_strict_and_keyed_tables_that_are_older_than_their_rules_come_back_as_they_are() {
+    for (made, declared) in [
+        ("k primary key, a, b", "(k int primary key, a int not null, b any) without rowid, strict"),
+        ("k primary key, a, b", "(k text primary key, a real not null, b any) strict, without rowid"),
+    ] {
+        let folder = Folder::new();
+        let path = folder.database(&format!(
+            "CREATE TABLE t({made}) WITHOUT ROWID; INSERT INTO t VALUES ('12', '1', '1'), (12, NULL, 1.0), ('x', x'00', NULL)"
+        ));
+        declare(&path, &format!("CREATE TABLE t{declared}"));
+        let target = folder.path("copy.db");
+        assert_eq!(copy(&folder, &path, &target), Vec::<String>::new(), "{declared}");
+        assert_same(&path, &target);
+    }
+}
+
+/// A database whose application has functions and collations of its own.
+fn of_an_application(folder: &Folder, sql: &str) -> PathBuf {
+    let path = folder.path("app.db");
+    application(&path).execute_batch(sql).unwrap();
+    path
+}
+
+fn application(path: &Path) -> Connection {
+    let app = Connection::open(path).unwrap();
+    app.create_collation("swed", |a: &str, b: &str| b.cmp(a)).unwrap();
+    let flags = rusqlite::functions::FunctionFlags::SQLITE_UTF8 | rusqlite::functions::FunctionFlags::SQLITE_DETERMINISTIC;
+    app.create_scalar_function("appf", 1, flags, |context| Ok(context.get::<i64>(0)? * 2)).unwrap();
+    app
+}
+
+#[test]
+fn a_column_that_only_the_application_can_compute_costs_no_other_table_anything() {
+    for (column, missed) in [
+        ("g AS (appf(a))", None),
+        ("g INT GENERATED ALWAYS AS (appf(a)) VIRTUAL NOT NULL CHECK (g > 0)", None),
+        ("g AS (appf(a)) STORED", Some("t: 2 records could not be written: it needs the function appf, which only the application has")),
+        ("g AS (appf(a)) UNIQUE", Some("t: 2 records could not be written: it needs the function appf, which only the application has")),
+    ] {
+        let folder = Folder::new();
+        let sql = format!(
+            "CREATE TABLE good(a); INSERT INTO good VALUES (1); CREATE TABLE t(id INTEGER PRIMARY KEY, a, {column}, z); INSERT INTO t(a, z) VALUES (1, 'x'), (2, 'y')"
+        );
+        let (path, target) = (of_an_application(&folder, &sql), folder.path("copy.db"));
+        assert_eq!(copy(&folder, &path, &target), missed.into_iter().collect::<Vec<_>>(), "{column}");
+        assert_eq!(text(&target, "SELECT a || '' FROM good"), "1");
+        let all = "SELECT coalesce(group_concat(id || a || g || z), '') FROM t";
+        let computed: String = application(&target).query_row(all, [], |row| row.get(0)).unwrap();
+        assert_eq!(computed, if missed.is_some() { "" } else { "112x,224y" }, "{column}");
+        let sql = "SELECT sql FROM sqlite_schema WHERE name = 't'";
+        assert_eq!(text(&target, sql), text(&path, sql));
+        assert_eq!(application(&target).query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
+    }
+}
+
+#[test]
+fn a_value_that_sqlite_would_change_and_that_cannot_be_kept_is_named() {
+    let folder = Folder::new();
+    let path = folder.database("CREATE TABLE t(a, g AS (a || 'x') STORED); INSERT INTO t VALUES ('12'), ('b'), ('1e3')");
+    declare(&path, "CREATE TABLE t(a INT, g AS (a || 'x') STORED)");
+    let missed = copy(&folder, &path, &folder.path("copy.db"));
+    assert_eq!(missed, ["t: 2 records came back with values that SQLite changed into what their columns are declared as"]);
+}
+
+#[test]
+fn rows_that_lie_in_an_order_that_only_the_application_has_are_read_and_written() {
+    let folder = Folder::new();
+    let path = of_an_application(
+        &folder,
+        "CREATE TABLE good(a); INSERT INTO good VALUES (1);
+         CREATE TABLE t(k TEXT COLLATE swed PRIMARY KEY, v) WITHOUT ROWID;
+         CREATE TABLE u(n, k TEXT COLLATE swed, m COLLATE swed, v COLLATE NOCASE UNIQUE, PRIMARY KEY(n, k DESC, m)) WITHOUT ROWID; CREATE INDEX i ON u(v, k);
+         WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO t SELECT 'key ' || i, i FROM n;
+         INSERT INTO u SELECT v % 7, k, k, k FROM t",
+    );
+    let target = folder.path("copy.db");
+    let missed = copy(&folder, &path, &target);
+    assert_eq!(missed.len(), 3, "{missed:?}");
+    for named in ["index i of u: it needs the collation swed", "t: its unique key needs the collation swed", "u: its unique key needs"] {
+        assert!(missed.iter().any(|line| line.starts_with(named)), "{missed:?}");
+    }
+    let app = application(&target);
+    app.execute_batch("REINDEX").unwrap();
+    assert_eq!(app.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
+    for table in ["t", "u"] {
+        let all = |app: &Connection| -> Vec<String> {
+            let mut statement = app.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+            let width = statement.column_count();
+            let rows = statement
+                .query_map([], |row| (0..width).map(|column| Ok(format!("{:?}", row.get_ref(column)?))).collect::<Result<Vec<_>, _>>());
+            rows.unwrap().map(|row| row.unwrap().join("|")).collect()
+        };
+        assert_eq!(all(&app), all(&application(&path)));
+    }
+}
+
+#[test]
+fn counters_come_back_whatever_was_written_into_them() {
+    let counting = "CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, v); INSERT INTO a(v) VALUES ('x'), ('y'); CREATE TABLE b (id INTEGER PRIMARY KEY AUTOINCREMENT)";
+    for (sql, rows) in [
+        ("", "'a'2"),
+        ("UPDATE sqlite_sequence SET seq = '77'", "'a''77'"),
+        ("UPDATE sqlite_sequence SET seq = NULL", "'a'NULL"),
+        (
+            "UPDATE sqlite_sequence SET seq = 1.5; INSERT INTO sqlite_sequence VALUES (NULL, 1), ('it''s', x'00'), ('b', 3)",
+            "'a'1.5,NULL1,'it''s'X'00','b'3",
+        ),
+        ("DROP TABLE a; DROP TABLE b", ""),
+        ("DROP TABLE a; DROP TABLE b; INSERT INTO sqlite_sequence VALUES ('gone', 3)", "'gone'3"),
+    ] {
+        let folder = Folder::new();
+        let (path, target) = (folder.database(&format!("{counting}; {sql}")), folder.path("copy.db"));
+        assert_eq!(copy(&folder, &path, &target), Vec::<String>::new(), "{sql}");
+        assert_same(&path, &target);
+        assert_eq!(text(&target, "SELECT coalesce(group_concat(quote(name) || quote(seq)), '') FROM sqlite_sequence"), rows);
+        assert_eq!(text(&target, "PRAGMA integrity_check"), "ok");
+    }
+}
+
+#[test]
+fn a_virtual_table_is_described_by_its_own_statement_whatever_its_rows_are() {
+    let folder = Folder::new();
+    // The copy meets a table that needs another description while both kinds of full text hold words that are not written down yet.
+    let path = folder.database(
+        "CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1, +name TEXT); INSERT INTO boxes VALUES (1, 0, 1, 'n');
+         CREATE VIRTUAL TABLE five USING fts5(a, b UNINDEXED); INSERT INTO five VALUES ('12', 1.0), (7, '1');
+         CREATE VIRTUAL TABLE four USING fts4(a INT NOT NULL); INSERT INTO four VALUES ('12'), ('words');
+         CREATE TABLE t (a); INSERT INTO t VALUES ('12'); CREATE VIRTUAL TABLE z USING fts4(a); INSERT INTO z VALUES ('behind')",
+    );
+    declare(&path, "CREATE TABLE t (a INT)");
+    let target = folder.path("copy.db");
+    assert_eq!(copy(&folder, &path, &target), Vec::<String>::new());
+    assert_same(&path, &target);
+    for (found, sql) in [("1", "five('12')"), ("2", "four WHERE four MATCH 'words'"), ("1", "z WHERE z MATCH 'behind'")] {
+        assert_eq!(text(&target, &format!("SELECT rowid || '' FROM {sql}")), found);
+    }
+}

@@ -41,6 +41,9 @@ pub struct Definition {
     /// Sequences that have given no value yet: name as SQL, and the first they will give.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unstarted: Vec<(String, i64)>,
+    /// The rows of the counters of AUTOINCREMENT as SQL, where `sequences` does not tell all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<Vec<String>>,
 }
 
 /// Where sequences stand that are outside every snapshot.

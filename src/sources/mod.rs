@@ -334,6 +334,10 @@ pub trait Creator {
     fn add_all(&mut self, relation: &Relation, batch: &mut Batch, content: &dyn Resolve) -> Result<()> {
         batch.rows().try_for_each(|row| self.add(relation, &row.to_row(), content))
     }
+    /// Rows of `relation` that were added and that the target would not take: [`Creator::finish`] names them.
+    fn refused(&self, _relation: &Relation) -> u64 {
+        0
+    }
     /// A further connection, which takes rows of other relations at the same time; `None` where there is none (any more). It is
     /// finished, or dropped, before this one.
     fn another(&mut self) -> Option<Box<dyn Creator + Send>> {

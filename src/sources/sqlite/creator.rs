@@ -4,20 +4,23 @@
 //! exactly, and named.
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, params};
 
+use super::counters;
 use super::derived::{self, Virtual, recognise};
 use super::encoding::Encoding;
+use super::filling::{CACHE, Filling, New};
 use super::open::{is_full, words};
 use super::options;
 use super::schema;
-use super::values::{Bound, quoted, quoted_list};
-use crate::rows::{Batch, Cell, Relation, Row};
+use super::values::quoted;
+use crate::rows::{Batch, Relation, Row};
 use crate::sources::{Creator, Definition, Error, Resolve, Result, SchemaObject, partial};
 
 pub(super) struct SqliteCreator {
@@ -28,19 +31,13 @@ pub(super) struct SqliteCreator {
     definition: Definition,
     encoding: Encoding,
     /// Models that have rows.
-    filled: BTreeSet<String>,
+    fillings: BTreeMap<String, Filling>,
     /// Collations that stand in for the application's.
     collations: BTreeSet<String>,
     /// Objects that only a row in `sqlite_schema` can bring back.
     verbatim: Vec<SchemaObject>,
     missed: Vec<String>,
 }
-
-/// KiB of pages that are held: for keys that come in any order, and for indexes that are made.
-const CACHE: u32 = 48 << 10;
-/// As long as a row is written with a value that is longer than [`HUGE`]: SQLite holds it and the row made of it.
-const CACHE_BESIDE_HUGE: u32 = 4 << 10;
-const HUGE: u64 = 16 << 20;
 
 impl SqliteCreator {
     pub(super) fn begin(path: &Path, definition: &Definition) -> Result<Self> {
@@ -56,12 +53,13 @@ impl SqliteCreator {
             file,
             definition: definition.clone(),
             encoding: schema::encoding(definition),
-            filled: BTreeSet::new(),
+            fillings: BTreeMap::new(),
             collations: BTreeSet::new(),
             verbatim: Vec::new(),
             missed: Vec::new(),
         };
         creator.configure()?;
+        counters::make(&creator.connection, definition).map_err(|error| database(path, &error))?;
         for object in definition.objects.iter().filter(|object| object.kind == "table") {
             creator.table(object)?;
         }
@@ -82,12 +80,7 @@ impl SqliteCreator {
             "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
              PRAGMA temp_store = FILE; BEGIN",
         )?;
-        self.cache(CACHE)
-    }
-
-    /// Holds no more than so many KiB of pages from here on.
-    fn cache(&self, most: u32) -> Result<()> {
-        self.run(&format!("PRAGMA cache_size = -{most}"))
+        self.new_database().cache(CACHE).map_err(|error| database(&self.path, &error))
     }
 
     fn config(&self, setting: DbConfig, on: bool) -> Result<()> {
@@ -128,6 +121,19 @@ impl SqliteCreator {
         }
     }
 
+    fn new_database(&self) -> New<'_> {
+        New { connection: &self.connection, path: &self.path, encoding: self.encoding }
+    }
+
+    /// Every table is described as it is again.
+    fn filled(&mut self) -> Result<()> {
+        for (model, filling) in std::mem::take(&mut self.fillings) {
+            let missed = filling.finish(self.new_database(), &model)?;
+            self.missed.extend(missed);
+        }
+        Ok(())
+    }
+
     /// Whether the tables that this virtual table keeps for itself are among the others: then they are filled, and its own statement
     /// is only noted.
     fn is_carried(&self, object: &SchemaObject) -> bool {
@@ -143,7 +149,7 @@ impl SqliteCreator {
         for object in carried.iter().filter(never_without_rows) {
             let own: Vec<String> =
                 self.definition.objects.iter().filter(|other| is_own_table(object, other)).map(|own| own.name.clone()).collect();
-            if own.iter().any(|name| self.filled.contains(name)) {
+            if own.iter().any(|name| self.fillings.contains_key(name)) {
                 continue;
             }
             let drops = own.iter().map(|name| format!("DROP TABLE {};", quoted(name))).collect::<String>();
@@ -267,23 +273,6 @@ impl SqliteCreator {
         Ok(())
     }
 
-    fn sequences(&self) -> Result<()> {
-        let said = |error| database(&self.path, &error);
-        if !self
-            .connection
-            .prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'")
-            .and_then(|mut found| found.exists([]))
-            .map_err(said)?
-        {
-            return Ok(());
-        }
-        self.run("DELETE FROM sqlite_sequence")?;
-        for (table, value) in &self.definition.sequences {
-            self.connection.execute("INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", params![table, value]).map_err(said)?;
-        }
-        Ok(())
-    }
-
     /// A view, trigger or virtual table has no pages of its own: its row in the schema is all of it.
     fn verbatim(&self) -> Result<()> {
         if self.verbatim.is_empty() {
@@ -319,45 +308,28 @@ impl Creator for SqliteCreator {
     }
 
     fn add_all(&mut self, relation: &Relation, batch: &mut Batch, content: &dyn Resolve) -> Result<()> {
-        let columns = quoted_list(relation.columns.iter().map(|column| column.name.as_str()));
-        let insert = |places: &[&str]| format!("INSERT OR ABORT INTO {}({columns}) VALUES ({})", quoted(&relation.name), places.join(", "));
-        if !batch.is_empty() && !self.filled.contains(&relation.name) {
-            self.filled.insert(relation.name.clone());
+        if batch.is_empty() {
+            return Ok(());
         }
-        let (path, encoding) = (&self.path, self.encoding);
-        let said = |error: rusqlite::Error| match is_full(&error) {
-            true => database(path, &error),
-            false => Error::Unfit { model: relation.name.clone(), why: words(&error) },
+        let new = New { connection: &self.connection, path: &self.path, encoding: self.encoding };
+        let filling = match self.fillings.entry(relation.name.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(first) => first.insert(Filling::of(new, relation)?),
         };
-        let mut plain = self.connection.prepare_cached(&insert(&vec!["?"; relation.columns.len()])).map_err(said)?;
-        for row in batch.rows() {
-            let huge = row.cells().any(|cell| matches!(cell, Cell::Large(large) if large.length > HUGE));
-            if huge {
-                self.cache(CACHE_BESIDE_HUGE)?;
-                self.connection.cache_flush().and_then(|()| self.connection.release_memory()).map_err(said)?;
-            }
-            let values = row.cells().map(|cell| Bound::new(cell, encoding, &relation.name, content)).collect::<Result<Vec<_>>>()?;
-            if values.iter().any(Bound::is_stored) {
-                let places: Vec<&str> = values.iter().map(Bound::place).collect();
-                let cast = self.connection.prepare_cached(&insert(&places));
-                cast.and_then(|mut cast| cast.execute(params_from_iter(values))).map_err(said)?;
-            } else {
-                // Each is let go once SQLite has its own copy of it: it makes one more of the whole row.
-                plain.execute(params_from_iter(values)).map_err(said)?;
-            }
-            if huge {
-                self.cache(CACHE)?;
-            }
-        }
-        Ok(())
+        filling.add(new, relation, batch, content)
+    }
+
+    fn refused(&self, relation: &Relation) -> u64 {
+        self.fillings.get(&relation.name).map_or(0, Filling::refused)
     }
 
     fn finish(mut self: Box<Self>) -> Result<Vec<String>> {
         self.constraints()?;
         self.uncarried()?;
+        self.filled()?;
         self.objects_behind_rows()?;
         self.full_text()?;
-        self.sequences()?;
+        counters::set(&self.connection, &self.definition).map_err(|error| database(&self.path, &error))?;
         self.verbatim()?;
         self.pragmas()?;
         let Self { path, connection, file, missed, .. } = *self;

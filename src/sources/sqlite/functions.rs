@@ -5,6 +5,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 
 use super::encoding::odd_text;
+use super::schema::{Table, is_own};
 use super::values::read;
 use crate::rows::{Class, Column, Digest, Fold, Key, KeyKind, Large, Relation, RelationKind, Role, Value, row::compared_digest};
 use crate::sources::Looking;
@@ -24,6 +25,36 @@ pub fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_scalar_function("backstop_pack", -1, flags, |context| pack(&arguments(context, 0)?))?;
     connection.create_scalar_function("backstop_packed_row", -1, flags, packed_row)?;
     connection.create_scalar_function("backstop_content", 1, flags, content)
+}
+
+/// Stand-ins for collations that only the application has, as long as a table is read whose rows lie in their order: SQLite reads no such
+/// table without them. Nothing is looked up and nothing sorted by them.
+pub struct StandIns<'c> {
+    connection: &'c Connection,
+    names: Vec<String>,
+}
+
+impl<'c> StandIns<'c> {
+    /// Those that the table needs.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn of(connection: &'c Connection, table: &Table) -> rusqlite::Result<Self> {
+        let mut standing = Self { connection, names: Vec::new() };
+        let rows = table.unique.iter().filter(|index| table.without_rowid && index.primary);
+        for name in rows.flat_map(|index| &index.collations).filter(|name| !is_own(name)) {
+            connection.create_collation(name.as_str(), |a: &str, b: &str| a.cmp(b))?;
+            standing.names.push(name.clone());
+        }
+        Ok(standing)
+    }
+}
+
+impl Drop for StandIns<'_> {
+    fn drop(&mut self) {
+        // One that stays is asked by nobody.
+        self.names.iter().for_each(|name| drop(self.connection.remove_collation(name.as_str())));
+    }
 }
 
 /// The first argument of `backstop_key`: a letter a column.

@@ -4,13 +4,17 @@
 //! the typed interface only. Two connections of one process to one file share POSIX locks: nothing here opens and
 //! closes the file beside SQLite while a connection of ours may be open.
 
+mod affinity;
 mod aside;
 mod copy;
+mod counters;
 mod creator;
 mod derived;
 mod encoding;
+mod filling;
 mod functions;
 mod leaves;
+mod loose;
 mod open;
 mod options;
 mod pieced;

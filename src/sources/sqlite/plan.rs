@@ -45,7 +45,7 @@ impl Plan {
                     (Some(index), Some(rowid)) => by_index(relation, parts, index, rowid),
                     _ => select(&usable, &order),
                 };
-                Self { unkeyed: Some(select(&format!("NOT ({usable})"), &whole)), keyed: Some(keyed) }
+                Self { unkeyed: Some(select(&format!("({usable}) IS NOT TRUE"), &whole)), keyed: Some(keyed) }
             }
         }
     }
@@ -101,12 +101,10 @@ fn own_order(relation: &Relation, parts: &[usize]) -> (String, String) {
     (usable("", relation, parts), order.collect::<Vec<_>>().join(", "))
 }
 
-/// The columns of the key, of the table that `of` names (with its dot), are neither NULL nor too large.
+/// The columns of the key, of the table that `of` names (with its dot), are neither NULL nor too large. NULL is not asked for by its name: of a
+/// column that is NOT NULL SQLite would answer without a look, and rows can be older than that.
 fn usable(of: &str, relation: &Relation, parts: &[usize]) -> String {
-    let each = parts.iter().map(|&part| {
-        let name = quoted(&relation.columns[part].name);
-        format!("{of}{name} IS NOT NULL AND octet_length({of}{name}) <= {LARGE}")
-    });
+    let each = parts.iter().map(|&part| format!("octet_length({of}{}) <= {LARGE}", quoted(&relation.columns[part].name)));
     all_of(each.collect())
 }
 

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Params, Statement, params_from_iter};
 
 use super::copy::{self, Copied};
 use super::encoding::Encoding;
-use super::functions;
+use super::functions::{self, StandIns};
 use super::open::{self, Opened, Trace};
 use super::options;
 use super::plan::Plan;
@@ -160,6 +160,7 @@ impl SqliteSnapshot {
 
     /// All rows: in one pass, or where there is damage in two.
     fn passes(&self, mut pass: Pass<'_>) -> Result<Vec<Unread>> {
+        let _standing = StandIns::of(&self.connection, pass.table).map_err(|error| self.said(&pass.table.relation.name, &error))?;
         match self.pass(&mut pass, &Readable::All) {
             Ok(()) => {}
             Err(Stopped::Damage(why)) => self.salvage(&mut pass, &why)?,
@@ -252,8 +253,8 @@ impl SqliteSnapshot {
             pass.unread.push(unread(String::new(), &format!("{why}; the records behind the damage were not read")));
             return Ok(());
         };
-        let found =
-            salvage::find(&self.connection, &model, &self.own_columns(pass.table), rowid).map_err(|error| self.said(&model, &error))?;
+        let columns = quoted_list(pass.table.relation.columns.iter().map(|column| column.name.as_str()));
+        let found = salvage::find(&self.connection, &model, &columns, rowid).map_err(|error| self.said(&model, &error))?;
         for (first, last) in &found.lost {
             pass.unread.push(unread(salvage::between(rowid, *first, *last), why));
         }
@@ -269,10 +270,6 @@ impl SqliteSnapshot {
             }
             Err(Stopped::Failed(error)) => Err(error),
         }
-    }
-
-    fn own_columns(&self, table: &Table) -> String {
-        quoted_list(table.relation.columns.iter().map(|column| column.name.as_str()))
     }
 }
 

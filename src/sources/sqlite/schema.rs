@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, ErrorCode, Result, params};
 
+use super::counters;
 use super::derived::{self, Virtual, recognise};
 use super::encoding::Encoding;
 use super::options;
@@ -51,8 +52,7 @@ impl UniqueIndex {
 
     /// True where it stands in the order of these keys.
     fn orders(&self, relation: &Relation) -> bool {
-        let own = |collation: &String| ["BINARY", "NOCASE", "RTRIM"].iter().any(|known| collation.eq_ignore_ascii_case(known));
-        !self.mixed && self.collations.iter().all(own) && is_over(self, relation)
+        !self.mixed && self.collations.iter().all(|collation| is_own(collation)) && is_over(self, relation)
     }
 }
 
@@ -62,6 +62,12 @@ impl Table {
     pub fn key_index(&self) -> Option<&UniqueIndex> {
         self.unique.iter().find(|index| index.orders(&self.relation))
     }
+}
+
+/// True for a collation that SQLite itself has.
+#[must_use]
+pub fn is_own(collation: &str) -> bool {
+    ["BINARY", "NOCASE", "RTRIM"].iter().any(|known| collation.eq_ignore_ascii_case(known))
 }
 
 /// True where the index makes the same values unique as the key does.
@@ -124,7 +130,13 @@ impl Schema {
         tables.sort_by(|a, b| a.relation.name.cmp(&b.relation.name));
         let references = references(connection, &tables)?;
         let objects = objects.into_iter().chain(options(connection, &kinds, &opaque)?).collect();
-        let definition = Definition { objects, pragmas: pragmas(connection)?, sequences: sequences(connection)?, unstarted: Vec::new() };
+        let definition = Definition {
+            objects,
+            pragmas: pragmas(connection)?,
+            sequences: counters::numbers(connection)?,
+            counters: counters::verbatim(connection)?,
+            unstarted: Vec::new(),
+        };
         let encoding = encoding(&definition);
         Ok(Self { tables, definition, encoding, references, external })
     }
@@ -405,13 +417,4 @@ fn pragmas(connection: &Connection) -> Result<Vec<(String, String)>> {
         pragmas.push((name.into(), value));
     }
     Ok(pragmas)
-}
-
-fn sequences(connection: &Connection) -> Result<Vec<(String, i64)>> {
-    if !connection.prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'")?.exists([])? {
-        return Ok(Vec::new());
-    }
-    let mut statement = connection
-        .prepare("SELECT name, seq FROM main.sqlite_sequence WHERE typeof(name) = 'text' AND typeof(seq) = 'integer' ORDER BY rowid")?;
-    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
