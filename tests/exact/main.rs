@@ -8,5 +8,6 @@ mod django;
 mod hostile;
 mod properties;
 mod rivals;
+mod samples;
 mod spoil;
 mod states;

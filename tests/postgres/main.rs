@@ -14,6 +14,7 @@ mod refusals;
 mod restore_to;
 mod restoring;
 mod rivals;
+mod samples;
 mod scope;
 mod since;
 mod tls;

@@ -1,6 +1,5 @@
 //! An engine that protects one PostgreSQL database.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use backstop::catalog::BackupType;
@@ -15,14 +14,6 @@ use backstop::engine::{Engine, Home, Result};
 
 use crate::common::known::{Known, secret};
 use crate::common::postgres::{Cluster, Database};
-
-/// The statements of a file of the tests.
-pub fn sample(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)).unwrap()
-}
-
-/// The roles of `hostile.sql`, which no database can hold: they are the server's.
-pub const ROLES: &str = "CREATE ROLE \"owner; of 'all'\"; CREATE ROLE reader;";
 
 pub fn going(_: Step<'_>) -> bool {
     true
