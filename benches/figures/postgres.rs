@@ -211,16 +211,15 @@ fn judge(table: &measure::Table) {
     };
     let ratio = |a: Option<f64>, b: Option<f64>| Some(a? / b?);
     let (first, changed) = ("backstop: first, full", "backstop: 1 % changed, incremental");
-    line("memory of a full backup, MiB", table.peak(first).map(|bytes| bytes / MIB), 256.0);
+    let restored = "backstop: restore to an empty database";
+    for (what, step) in [("a full backup", first), ("an incremental", changed), ("a restore", restored)] {
+        line(&format!("memory of {what}, MiB"), table.peak(step).map(|bytes| bytes / MIB), 256.0);
+    }
     line("the first full's time, of pg_dump -Fc -Z1", ratio(table.wall(first), table.wall("pg_dump -Fc -Z1")), 0.6);
     line("the first full stores, of pg_dump -Fc", ratio(table.stored(first), table.stored("pg_dump -Fc")), 1.0);
     line("an incremental after 1 % stores, of the first", ratio(table.stored(changed), table.stored(first)), 0.02);
     line("a full after 1 % stores, of the first", ratio(table.stored("backstop: 1 % changed again, full"), table.stored(first)), 0.02);
     line("an incremental's time after 1 %, of the first full", ratio(table.wall(changed), table.wall(first)), 0.3);
-    line(
-        "restore to an empty database, of pg_restore -j2",
-        ratio(table.wall("backstop: restore to an empty database"), table.wall("pg_restore -j2")),
-        1.0,
-    );
+    line("restore to an empty database, of pg_restore -j2", ratio(table.wall(restored), table.wall("pg_restore -j2")), 1.0);
     println!("\nWith {}.\n", bin().display());
 }

@@ -21,7 +21,7 @@ pub enum Fold {
     /// Bytes as they are.
     #[default]
     Binary,
-    /// ASCII letters without case.
+    /// ASCII letters without case; behind a zero byte, the length alone (as `sqlite3StrNICmp` has it).
     Nocase,
     /// Without trailing spaces (0x20 only).
     Rtrim,
@@ -159,9 +159,13 @@ fn push_text(bytes: &mut Vec<u8>, text: &[u8], fold: Fold) {
         Fold::Binary => push_bytes(bytes, TEXT, text),
         Fold::Nocase => {
             let begin = bytes.len();
-            push_bytes(bytes, TEXT, text);
-            // What is added for zeros is no letter.
+            // SQLite compares so far as no zero byte comes, and then lengths.
+            let compared = text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
+            push_bytes(bytes, TEXT, &text[..compared]);
             bytes[begin..].make_ascii_lowercase();
+            bytes.truncate(bytes.len() - END.len());
+            (compared..text.len()).for_each(|_| bytes.extend_from_slice(&ZERO));
+            bytes.extend_from_slice(&END);
         }
         Fold::Rtrim => {
             let kept = text.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
@@ -170,17 +174,20 @@ fn push_text(bytes: &mut Vec<u8>, text: &[u8], fold: Fold) {
     }
 }
 
-/// A zero byte is written as `00 FF`, the end as `00 00`: a prefix sorts before what it begins.
+/// A zero byte as it is written, and the end: so a prefix sorts before what it begins.
+const ZERO: [u8; 2] = [0, 0xFF];
+const END: [u8; 2] = [0, 0];
+
 fn push_bytes(bytes: &mut Vec<u8>, tag: u8, content: &[u8]) {
     bytes.push(tag);
     let mut left = content;
     while let Some(zero) = left.iter().position(|&byte| byte == 0) {
-        bytes.extend_from_slice(&left[..=zero]);
-        bytes.push(0xFF);
+        bytes.extend_from_slice(&left[..zero]);
+        bytes.extend_from_slice(&ZERO);
         left = &left[zero + 1..];
     }
     bytes.extend_from_slice(left);
-    bytes.extend_from_slice(&[0, 0]);
+    bytes.extend_from_slice(&END);
 }
 
 #[cfg(test)]
@@ -240,6 +247,11 @@ mod tests {
         let folded = |text: &str, fold| Key::of([(&Value::text(text), fold)]).unwrap();
         assert_eq!(folded("ÄbC", Fold::Nocase), folded("Äbc", Fold::Nocase));
         assert_ne!(folded("äb", Fold::Nocase), folded("Äb", Fold::Nocase));
+        assert_eq!(folded("n\0AB", Fold::Nocase), folded("N\0x\0", Fold::Nocase));
+        assert_ne!(folded("n\0A", Fold::Nocase), folded("n\0AB", Fold::Nocase));
+        assert!(
+            folded("n\0\0", Fold::Nocase) < folded("n\0AB", Fold::Nocase) && folded("n\0AB", Fold::Nocase) < folded("na", Fold::Nocase)
+        );
         assert_eq!(folded("a  ", Fold::Rtrim), folded("a", Fold::Rtrim));
         assert_ne!(folded("a\t", Fold::Rtrim), folded("a", Fold::Rtrim));
     }

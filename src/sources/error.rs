@@ -31,6 +31,12 @@ pub enum Error {
         /// Seconds waited.
         waited: u64,
     },
+    /// Somebody waits to change a table that is being read: each would wait for the other.
+    #[error("{what}: somebody waits to change a table, and who reads it now would wait for him without end")]
+    Awaited {
+        /// The URL.
+        what: String,
+    },
     /// This user may not do that.
     #[error("{what} cannot be opened by this user: {why}")]
     NotOurs {
@@ -147,6 +153,9 @@ impl Explain for Error {
             }
             Self::NotA { .. } => "Name the database file itself. An encrypted database cannot be read.".into(),
             Self::Locked { .. } => "Find who holds it (fuser, lsof), or try again when the application is quiet.".into(),
+            Self::Awaited { .. } => {
+                "Try again: he is let through first. If it goes on, find who changes or empties tables all the time.".into()
+            }
             Self::NotOurs { remedy, .. } => format!("Use: {remedy}"),
             Self::Unsuitable { remedy, .. } | Self::Tool { remedy, .. } => remedy.clone(),
             Self::Exists { .. } => "Name a place that does not exist yet, or move what is there away.".into(),

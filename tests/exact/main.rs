@@ -6,6 +6,7 @@ mod common;
 mod compare;
 mod django;
 mod hostile;
+mod options;
 mod properties;
 mod rivals;
 mod samples;

@@ -91,3 +91,48 @@ fn only_who_is_in_the_way_is_a_collision_among_many_rows() {
     let found = "SELECT group_concat(id || ' ' || ifnull(name, '') || ' ' || gone, ', ') FROM (SELECT * FROM t ORDER BY id)";
     assert_eq!(sqlite3(&database, found), [all]);
 }
+
+/// Behind a zero byte NOCASE looks at lengths alone: a table, what the backup has, what was done since, and how many collisions that makes.
+const ZEROS: [(&str, &str, &str, u64); 4] = [
+    ("k TEXT COLLATE NOCASE PRIMARY KEY, v", "('n' || char(0) || 'AA', 1), ('b', 2)", "('N' || char(0) || 'BB', 9)", 0),
+    (
+        "k TEXT COLLATE NOCASE, v, PRIMARY KEY (k, v COLLATE NOCASE)",
+        "('n' || char(0) || 'AA', 'x'), ('b', 2)",
+        "('N' || char(0) || 'BB', 'X')",
+        0,
+    ),
+    ("v INTEGER PRIMARY KEY, k TEXT COLLATE NOCASE UNIQUE", "(1, 'n' || char(0) || 'AA'), (2, 'b')", "(9, 'N' || char(0) || 'BB')", 1),
+    ("v INTEGER PRIMARY KEY, k TEXT COLLATE NOCASE UNIQUE", "(1, 'n' || char(0) || 'AA'), (2, 'b')", "(9, 'N' || char(0) || 'B')", 0),
+];
+
+#[test]
+fn texts_that_differ_behind_a_zero_byte_alone_are_the_same_to_a_collation_without_case() {
+    for (columns, rows, other, collisions) in ZEROS {
+        for without in ["", " WITHOUT ROWID"] {
+            let (place, database) = protected(&[&format!("CREATE TABLE t({columns}){without}; INSERT INTO t VALUES {rows}")]);
+            let backup = back_up(&place, "full");
+            let all = || sqlite3(&database, "SELECT v, hex(k) FROM t ORDER BY 1, 2");
+            let good = all();
+            change(&database, &[&format!("DELETE FROM t WHERE k <> 'b'; INSERT INTO t VALUES {other}")]);
+            let preview = ["restore", "preview", &backup, "--strategy", "replace", "--exact"];
+            let plan = place.json(&preview[..5]);
+            assert_eq!(plan["models"][0]["collisions"], collisions, "{columns}{without}: {plan}");
+            let plan = place.json(&preview);
+            place.json(&["restore", "run", "--plan", plan["plan"].as_str().unwrap(), "--reason", "a test", "--confirm", "app", "--yes"]);
+            assert_eq!(all(), good, "{columns}{without}");
+        }
+    }
+}
+
+#[test]
+fn a_reference_that_differs_behind_a_zero_byte_alone_finds_its_parent() {
+    let made = "CREATE TABLE parent(k TEXT COLLATE NOCASE PRIMARY KEY); CREATE TABLE t(id INTEGER PRIMARY KEY, k REFERENCES parent);
+        INSERT INTO parent VALUES ('x' || char(0) || 'A'); INSERT INTO t VALUES (1, 'X' || char(0) || 'B')";
+    let (place, database) = protected(&[made]);
+    let backup = back_up(&place, "full");
+    change(&database, &["DELETE FROM t"]);
+    let plan = place.json(&["restore", "preview", &backup, "--model", "t", "--strategy", "replace"]);
+    assert_eq!((plan["models"][0]["blocked"].as_u64(), plan["safe_to_restore"].as_bool()), (Some(0), Some(true)), "{plan}");
+    place.json(&["restore", "run", "--plan", plan["plan"].as_str().unwrap(), "--reason", "a test", "--confirm", "app", "--yes"]);
+    assert_eq!(sqlite3(&database, "SELECT id, hex(k) FROM t"), ["1|580042"]);
+}

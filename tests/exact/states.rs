@@ -174,6 +174,31 @@ fn a_database_on_media_that_cannot_be_written_is_read(#[case] journal: &str) {
 }
 
 #[test]
+fn a_log_whose_index_is_gone_is_read_where_none_can_be_made() {
+    let nobody = Nobody::new();
+    let path = nobody.place.path("data/app.db");
+    Connection::open(&path).unwrap().execute_batch(&format!("PRAGMA journal_mode = WAL; {ROWS}")).unwrap();
+    killed_in(&path, "PRAGMA wal_autocheckpoint = 0; UPDATE t SET v = 'in the log' WHERE id % 5 = 0;");
+    fs::remove_file(nobody.place.path("data/app.db-shm")).unwrap();
+    let before = files(&path);
+    assert!(before["app.db-wal"].len() > 10_000);
+    // Whoever looks at it with SQLite makes the index anew: that is done to a copy.
+    fs::create_dir(nobody.place.path("seen")).unwrap();
+    before.iter().for_each(|(name, bytes)| fs::write(nobody.place.path(&format!("seen/{name}")), bytes).unwrap());
+    for (name, mode) in [("data/app.db", 0o444), ("data/app.db-wal", 0o444), ("data", 0o555)] {
+        nobody.give(name);
+        fs::set_permissions(nobody.place.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    nobody.expect(0, &["vault", "init", "--location", "vault"]);
+    nobody.expect(0, &["app", "add", "app", "--database", "sqlite:data/app.db"]);
+    nobody.expect(0, &["backup", "--app", "app", "--type", "full"]);
+    nobody.expect(0, &["restore", "to", "latest", "--target", "sqlite:copy.db"]);
+    fs::set_permissions(nobody.place.path("data"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(files(&path), before);
+    assert_same(&told(&nobody.place.path("seen/app.db"), What::All), &told(&nobody.place.path("copy.db"), What::All));
+}
+
+#[test]
 fn another_users_database_is_refused_where_opening_it_would_lock_its_application_out() {
     if !is_root() {
         // Only root can make a file that belongs to somebody else.

@@ -147,6 +147,65 @@ fn a_snapshot_sees_nothing_later_and_keeps_definitions_but_no_writer_waiting() {
 }
 
 #[test]
+fn who_waits_to_change_a_table_waits_for_the_reading_and_not_the_reading_for_him() {
+    let cluster = Cluster::start();
+    let database = cluster.database("queued");
+    database.psql("CREATE TABLE a (id integer PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 100); CREATE TABLE b AS TABLE a; CREATE TABLE c AS TABLE a");
+    let held = snapshot(&database);
+    let other = held.another().unwrap();
+    std::thread::scope(|scope| {
+        for change in ["ALTER TABLE a ADD COLUMN x integer", "TRUNCATE b"] {
+            scope.spawn(|| database.psql(change));
+        }
+        until(&database, "SELECT count(*) FROM pg_locks WHERE NOT granted", "2");
+        let rows = |held: &dyn Snapshot| -> Vec<usize> {
+            let relations = held.relations().iter();
+            let counted = relations.map(|relation| {
+                let mut rows = 0;
+                held.scan(relation, &Looking, &mut |_| {
+                    rows += 1;
+                    ControlFlow::Continue(())
+                })
+                .map(|_| rows)
+            });
+            counted.collect::<Result<_, _>>().unwrap()
+        };
+        assert_eq!((rows(held.as_ref()), rows(other.as_ref())), (vec![100; 3], vec![100; 3]));
+        // One that comes now would have to wait, and is done without; pg_dump says who is in the way.
+        assert!(held.another().is_none());
+        let refused = held.definition().unwrap_err();
+        assert!(refused.to_string().contains("somebody waits to change a table"), "{refused}");
+        drop((held, other));
+    });
+    // Who comes next waits for nobody.
+    assert_eq!(snapshot(&database).relations()[0].columns.len(), 2);
+}
+
+#[test]
+fn backups_beside_one_who_changes_tables_all_the_time_end_and_are_whole_or_say_why() {
+    let cluster = Cluster::start();
+    let database = cluster.database("changing");
+    database.psql("CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 1000); CREATE TABLE cache (v integer)");
+    let place = Place::protecting(&database.url());
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = postgres::Client::connect(&database.url(), postgres::NoTls).unwrap();
+            while !ended.load(Ordering::Relaxed) {
+                client.batch_execute("TRUNCATE cache; ALTER TABLE cache ADD COLUMN x integer; ALTER TABLE cache DROP COLUMN x; INSERT INTO cache VALUES (1)").unwrap();
+            }
+        });
+        for _ in 0..3 {
+            if let Err(error) = place.back_up(BackupType::Full) {
+                assert!(error.to_string().contains("somebody waits to change a table"), "{error}");
+            }
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
+    place.back_up(BackupType::Full).unwrap();
+}
+
+#[test]
 fn a_scan_that_is_broken_off_leaves_the_snapshot_usable() {
     let cluster = Cluster::start();
     let database = cluster.database("broken_off");

@@ -46,6 +46,36 @@ fn rows(dump: &str) -> Vec<&str> {
 }
 
 #[test]
+fn a_backslash_stays_one_where_the_database_takes_it_for_more() {
+    let cluster = Cluster::start();
+    let original = cluster.database("escaping");
+    original.psql(
+        r"CREATE TYPE sort AS ENUM ('a\b'); CREATE TABLE t (id integer PRIMARY KEY, path text DEFAULT 'C:\new' CHECK (path <> 'a\b'), s sort);
+          COMMENT ON TABLE t IS 'a\b'; CREATE VIEW v AS SELECT 'c\d'::text AS c; INSERT INTO t VALUES (1, DEFAULT, 'a\b'), (2, 'x\\y', NULL)",
+    );
+    original.psql("ALTER DATABASE escaping SET standard_conforming_strings = off");
+    let copy = cluster.database("copy");
+    let result = Place::backed_up(&original).restore_to(copy.url()).unwrap();
+    assert_eq!(result.warnings, [""; 0]);
+    assert_eq!(original.psql("SELECT * FROM t, v"), copy.psql("SELECT * FROM t, v"));
+    copy.psql("ALTER DATABASE copy SET standard_conforming_strings = off");
+    assert_equal(&dumped(&cluster, &original), &dumped(&cluster, &copy));
+}
+
+#[test]
+fn a_table_that_is_named_like_the_large_objects_stands_beside_them() {
+    let cluster = Cluster::start();
+    let original = cluster.database("alike");
+    original
+        .psql("CREATE TABLE public.pg_largeobject (id integer PRIMARY KEY, v text); INSERT INTO public.pg_largeobject VALUES (1, 'mine')");
+    original.psql("SELECT lo_from_bytea(4711, 'theirs')");
+    let copy = cluster.database("copy");
+    let result = Place::backed_up(&original).restore_to(copy.url()).unwrap();
+    assert_eq!(result.warnings, [""; 0]);
+    assert_equal(&dumped(&cluster, &original), &dumped(&cluster, &copy));
+}
+
+#[test]
 fn materialized_views_are_filled_whatever_the_order_they_were_made_in() {
     let cluster = Cluster::start();
     let original = cluster.database("original");

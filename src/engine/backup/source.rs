@@ -217,9 +217,10 @@ impl Backing<'_> {
     }
 }
 
-/// What will be said again however often it is asked: that a program is not installed, or that somebody may not know.
+/// What will be said again however often it is asked: that a program is not installed, that somebody may not know, or that one waits for the end of
+/// this backup.
 fn is_lasting(error: &sources::Error) -> bool {
-    matches!(error, sources::Error::Tool { .. } | sources::Error::NotOurs { .. })
+    matches!(error, sources::Error::Tool { .. } | sources::Error::NotOurs { .. } | sources::Error::Awaited { .. })
 }
 
 /// What a database derives by itself is no record of anybody's.

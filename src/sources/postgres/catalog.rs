@@ -273,7 +273,7 @@ fn indexes(rows: Vec<Vec<Option<String>>>) -> BTreeMap<String, Vec<Index>> {
 #[must_use]
 pub fn model_name(schema: &str, table: &str) -> String {
     let part = |name: &str| if name.contains(['.', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() };
-    if schema == "public" { part(table) } else { format!("{}.{}", part(schema), part(table)) }
+    if schema == "public" && table != LARGE_OBJECTS { part(table) } else { format!("{}.{}", part(schema), part(table)) }
 }
 
 fn table(schema: &str, name: &str, attributes: &[Attribute], unique: &[Index], partitioned: bool, condition: &str) -> Table {

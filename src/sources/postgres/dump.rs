@@ -1,6 +1,6 @@
 //! The schema of a database through `pg_dump`: it alone knows how every object is made.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -24,8 +24,11 @@ const FOLDERS: [&str; 9] = [
 /// The oldest version whose text is understood.
 const OLDEST: u32 = 13;
 
-/// pg_dump waits so long for a lock that somebody holds. Without an end, one who waits for ours would hold it up for ever.
-const LOCK_WAIT: &str = "--lock-wait-timeout=60s";
+/// The snapshot has the locks that pg_dump asks for: it waits for nobody, or for one who waits for the snapshot and so for us.
+const LOCK_WAIT: &str = "--lock-wait-timeout=5s";
+
+/// What pg_dump says first where backslashes in its texts mean more than themselves, as they mean nowhere else.
+const OTHER_TEXTS: &[u8] = b"\nSET standard_conforming_strings = off;\n";
 
 /// The statements that make the schema of the database as the exported `snapshot` has it, in the order in which they can
 /// be run. `server_major` is the server's major version.
@@ -35,17 +38,37 @@ const LOCK_WAIT: &str = "--lock-wait-timeout=60s";
 pub fn schema(address: &Address, snapshot: &str, server_major: u32) -> Result<Vec<SchemaObject>> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let program = find(&folders, &FOLDERS, server_major).ok_or_else(|| lacking(address, server_major))?;
-    let mut command = Command::new(&program);
-    command.args(["--schema-only", "--encoding=UTF8", "--no-password", LOCK_WAIT]).arg(format!("--snapshot={snapshot}"));
-    command.env_clear().env("PATH", &folders).env("LC_ALL", "C").envs(kept()).envs(address.environment()?);
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|source| Error::Io { what: program.display().to_string(), source })?;
-    if !output.status.success() {
-        return Err(refused(address, &String::from_utf8_lossy(&output.stderr)));
+    let mut environment = address.environment()?;
+    let dumped = |environment: &[(OsString, OsString)]| {
+        let mut command = Command::new(&program);
+        command.args(["--schema-only", "--encoding=UTF8", "--no-password", LOCK_WAIT]).arg(format!("--snapshot={snapshot}"));
+        command
+            .env_clear()
+            .env("PATH", &folders)
+            .env("LC_ALL", "C")
+            .envs(kept())
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        let output = command.stdin(Stdio::null()).output();
+        let output = output.map_err(|source| Error::Io { what: program.display().to_string(), source })?;
+        if output.status.success() { Ok(output.stdout) } else { Err(refused(address, &String::from_utf8_lossy(&output.stderr))) }
+    };
+    let mut text = dumped(&environment)?;
+    if memchr::memmem::find(&text, OTHER_TEXTS).is_some() {
+        // A setting of the database, the role or the server; only now, since a pooler in between may know of no options.
+        conform(&mut environment);
+        text = dumped(&environment)?;
     }
     let said = |why: &str| Error::Database { what: address.to_string(), why: why.to_owned() };
-    let text = String::from_utf8(output.stdout).map_err(|_| said("its schema holds text that is not valid in its encoding"))?;
+    let text = String::from_utf8(text).map_err(|_| said("its schema holds text that is not valid in its encoding"))?;
     objects::objects(&text).map_err(|_| said("what pg_dump gave ends within a statement"))
+}
+
+/// Adds the option that makes a backslash stand for itself.
+fn conform(environment: &mut Vec<(OsString, OsString)>) {
+    const NAME: &str = "PGOPTIONS";
+    let mut options = environment.iter().position(|(name, _)| name == NAME).map(|place| environment.remove(place).1).unwrap_or_default();
+    options.push(" -c standard_conforming_strings=on");
+    environment.push((NAME.into(), options));
 }
 
 /// What of our surroundings a program needs to find its files.
@@ -71,6 +94,10 @@ fn refused(address: &Address, stderr: &str) -> Error {
     if why.contains("permission denied") {
         let remedy = "a role that may read everything (GRANT pg_read_all_data TO …, from PostgreSQL 14 on), or the owner of the tables";
         return Error::NotOurs { what: address.to_string(), why, remedy: remedy.into() };
+    }
+    // Its own words for which statement failed; the server's are in the server's language.
+    if why.to_ascii_lowercase().contains("query was: lock table") {
+        return Error::Awaited { what: address.to_string() };
     }
     Error::Database { what: address.to_string(), why: format!("pg_dump: {why}") }
 }
@@ -158,6 +185,8 @@ mod tests {
         let address = Address::parse("postgresql://app@localhost/shop").unwrap();
         let lost = refused(&address, "pg_dump: error: connection to server was lost\npg_dump: detail: gone\n");
         assert!(lost.to_string().ends_with("pg_dump: connection to server was lost; detail: gone"), "{lost}");
+        let awaited = "pg_dump: error: query failed: FEHLER:  storniere Anfrage\npg_dump: detail: Query was: LOCK TABLE public.t IN ACCESS SHARE MODE\n";
+        assert!(matches!(refused(&address, awaited), Error::Awaited { .. }));
         let denied = refused(&address, "pg_dump: error: query failed: ERROR:  permission denied for table secret\n");
         assert!(matches!(denied, Error::NotOurs { .. }), "{denied}");
     }

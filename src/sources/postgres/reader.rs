@@ -13,6 +13,7 @@ use super::catalog::{Catalog, LARGE_OBJECTS, Table};
 use super::counting;
 use super::dump;
 use super::large_objects;
+use super::locks::{self, ATTEMPTS, Shared};
 use super::pass::{self, Many, Single};
 use super::rivals::{self, Constraint};
 use super::session::Session;
@@ -25,9 +26,6 @@ use crate::sources::{
     Unread, scan_in_batches,
 };
 
-/// Attempts to lock all tables before one that came meanwhile makes it fail.
-const ATTEMPTS: usize = 5;
-
 /// A PostgreSQL database as it was when it was opened.
 pub struct PostgresSnapshot {
     address: Address,
@@ -36,6 +34,8 @@ pub struct PostgresSnapshot {
     /// Reads rows; a break cancels what it does, and then another takes its place.
     reader: RefCell<Option<Session>>,
     exported: String,
+    /// The tables that are locked, as SQL.
+    locked: Vec<String>,
     moment: Moment,
     marks: Marks,
     catalog: Catalog,
@@ -58,22 +58,35 @@ const MOMENT: &str =
     FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
 
 impl PostgresSnapshot {
-    /// Opens it for reading; definitions of tables cannot change while it is held.
+    /// Opens it for reading; definitions of tables cannot change while it is held. Where somebody came to change one before the first connection
+    /// that reads had its locks, he is let through and all begins again.
     pub(super) fn open(address: &Address, wait: std::time::Duration) -> Result<Self> {
-        let mut session = Session::open(address)?;
-        session.run(&format!("SET lock_timeout = '{}ms'", wait.as_millis().max(1)))?;
-        lock_all(&mut session)?;
-        Self::of(address, session)
+        let mut met = Ok(());
+        for _ in 0..ATTEMPTS {
+            let mut session = Session::open(address)?;
+            session.run(&format!("SET lock_timeout = '{}ms'", wait.as_millis().max(1)))?;
+            let locked = locks::take(&mut session)?;
+            let held = Self::of(address, session, locked)?;
+            match held.connection() {
+                Err(error @ Error::Awaited { .. }) => met = Err(error),
+                // That there is no connection to read by is told by who reads.
+                reader => {
+                    *held.reader.borrow_mut() = reader.ok();
+                    return Ok(held);
+                }
+            }
+        }
+        met.and_then(|()| locks::never_quiet())
     }
 
     /// Opens it for a look at what it is; nothing is locked.
     pub(super) fn look(address: &Address) -> Result<Self> {
         let mut session = Session::open(address)?;
         session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-        Self::of(address, session)
+        Self::of(address, session, Vec::new())
     }
 
-    fn of(address: &Address, mut session: Session) -> Result<Self> {
+    fn of(address: &Address, mut session: Session, locked: Vec<String>) -> Result<Self> {
         let exported = session.one("SELECT pg_catalog.pg_export_snapshot()")?.unwrap_or_default();
         let moment = moment(&mut session)?;
         if moment.version < 130_000 {
@@ -93,6 +106,7 @@ impl PostgresSnapshot {
             holder: Arc::new(Mutex::new(session)),
             reader: RefCell::new(None),
             exported,
+            locked,
             moment,
             marks,
             catalog,
@@ -150,38 +164,27 @@ impl PostgresSnapshot {
         self.holder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A connection that reads within the snapshot, with locks of its own.
     fn connection(&self) -> Result<Session> {
+        let mut session = self.within()?;
+        match locks::share(&mut session, &self.locked) {
+            Shared::Yes => Ok(session),
+            Shared::TooMany => self.within(),
+            Shared::Awaited => Err(locks::awaited(&self.address)),
+            Shared::Lost(error) => Err(error),
+        }
+    }
+
+    fn within(&self) -> Result<Session> {
         let mut session = Session::open(&self.address)?;
         session.run(&format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            "{}; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            locks::HARDLY_WAIT,
             literal(self.exported.as_bytes())
         ))?;
         session.values_are(&self.moment.encoding);
         Ok(session)
     }
-}
-
-/// Locks every table before the transaction sees anything, so that what it sees has the definition that it will have.
-fn lock_all(session: &mut Session) -> Result<()> {
-    let mut wanted = Catalog::names(session)?;
-    for _ in 0..ATTEMPTS {
-        session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-        let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", wanted.join(", "));
-        // A table that was dropped meanwhile cannot be locked: the list is made again.
-        let locked = if wanted.is_empty() { Ok(()) } else { session.run(&lock) };
-        let now = if locked.is_ok() { Catalog::names(session)? } else { Vec::new() };
-        if locked.is_ok() && now == wanted {
-            return Ok(());
-        }
-        session.run("ROLLBACK")?;
-        let now = Catalog::names(session)?;
-        if now == wanted {
-            locked?;
-        }
-        wanted = now;
-    }
-    let why = "its tables are made and dropped so fast that no moment could be held; try again when the application is quiet";
-    Err(Error::Database { what: "the database".into(), why: why.into() })
 }
 
 fn moment(session: &mut Session) -> Result<Moment> {
@@ -333,10 +336,10 @@ impl Snapshot for PostgresSnapshot {
     fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
         let reader = RefCell::new(Some(self.connection().ok()?));
         let (address, holder, exported) = (self.address.clone(), self.holder.clone(), self.exported.clone());
-        let (moment, marks) = (self.moment.clone(), self.marks.clone());
+        let (locked, moment, marks) = (self.locked.clone(), self.moment.clone(), self.marks.clone());
         let (catalog, relations) = (self.catalog.clone(), self.relations.clone());
         let constraints = OnceCell::new();
-        Some(Box::new(Self { address, holder, reader, exported, moment, marks, catalog, relations, constraints }))
+        Some(Box::new(Self { address, holder, reader, exported, locked, moment, marks, catalog, relations, constraints }))
     }
 
     fn tells_since(&self, relation: &Relation, since: &serde_json::Value) -> bool {

@@ -14,6 +14,7 @@ use rusqlite::{Connection, params, params_from_iter};
 use super::derived::{self, Virtual, recognise};
 use super::encoding::Encoding;
 use super::open::{is_full, words};
+use super::options;
 use super::schema;
 use super::values::{Bound, quoted, quoted_list};
 use crate::rows::{Batch, Cell, Relation, Row};
@@ -239,13 +240,25 @@ impl SqliteCreator {
                 _ => {}
             }
         }
+        self.options()
+    }
+
+    /// What full-text tables were told; of one that was not made nobody asks.
+    fn options(&mut self) -> Result<()> {
+        for option in self.definition.objects.iter().filter(|object| object.kind == options::KIND) {
+            let made = self.definition.objects.iter().find(|object| is_virtual(object) && object.name == option.table);
+            let Some(module) = made.and_then(|made| derived::full_text(&made.sql)) else { continue };
+            if let Err(error) = options::set(&self.connection, option, &module) {
+                self.missed.push(format!("{}: its option {} is not set: {}", option.table, option.name, words(&error)));
+            }
+        }
         Ok(())
     }
 
     fn objects_behind_rows(&mut self) -> Result<()> {
         for object in self.definition.objects.clone() {
             match object.kind.as_str() {
-                "table" => {}
+                "table" | options::KIND => {}
                 "index" => self.index(&object)?,
                 _ if self.make(&object).is_err() => self.verbatim.push(object),
                 _ => {}

@@ -66,6 +66,12 @@ pub fn language_column(sql: &str) -> Option<String> {
     option(&arguments, "languageid").filter(|_| module == "fts4")
 }
 
+/// The module of a full-text table.
+#[must_use]
+pub fn full_text(sql: &str) -> Option<String> {
+    module(sql).map(|(module, _)| module).filter(|module| module == "fts4" || module == "fts5")
+}
+
 /// The module, in small letters, and the words behind it.
 fn module(sql: &str) -> Option<(String, Vec<Word>)> {
     let mut words = words(sql);

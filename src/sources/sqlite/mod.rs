@@ -12,6 +12,7 @@ mod encoding;
 mod functions;
 mod leaves;
 mod open;
+mod options;
 mod pieced;
 mod plan;
 mod reader;

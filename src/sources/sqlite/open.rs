@@ -202,7 +202,7 @@ pub fn read_only(path: &Path, wait: Duration, scratch: &Path) -> Result<Opened> 
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
         match connection.and_then(|connection| begin(&connection, wait).map(|()| connection)) {
             Ok(connection) => return Ok(Opened { connection, another: None, pages: None, copy: None, trace }),
-            Err(error) if is_hot(&error) => {
+            Err(error) if is_hot(&error) || lacks_index(path, owner, &error) => {
                 if let Some(opened) = copy::recovered(path, wait, scratch, &error)? {
                     return Ok(opened);
                 }
@@ -248,6 +248,11 @@ fn is_hot(error: &rusqlite::Error) -> bool {
         let no_index_of_the_log = [ffi::SQLITE_READONLY_DIRECTORY, ffi::SQLITE_READONLY_CANTINIT];
         hot.contains(&error.extended_code) || no_index_of_the_log.contains(&error.extended_code)
     })
+}
+
+/// The log's index is not there, and cannot be made: SQLite says no more than that it cannot open a file.
+fn lacks_index(path: &Path, owner: u32, error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && header(path, owner).is_ok_and(|header| header.wal)
 }
 
 /// A file shorter than its header says; in WAL mode the missing pages may stand in the log.

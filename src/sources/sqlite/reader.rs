@@ -15,6 +15,7 @@ use super::copy::{self, Copied};
 use super::encoding::Encoding;
 use super::functions;
 use super::open::{self, Opened, Trace};
+use super::options;
 use super::plan::Plan;
 use super::rivals::{Ask, Judge, Judges};
 use super::salvage::{self, Readable};
@@ -346,8 +347,9 @@ fn consistency(connection: &Connection, seen: Option<&Seen>) -> serde_json::Valu
 impl Snapshot for SqliteSnapshot {
     fn identity(&self) -> Identity {
         let application = pragma(&self.connection, "application_id");
-        // What ANALYZE leaves is no other schema.
-        let objects = self.schema.definition.objects.iter().filter(|object| !object.name.starts_with("sqlite_"));
+        // What ANALYZE leaves is no other schema, and neither is what full text was told.
+        let is_schema = |object: &&SchemaObject| !object.name.starts_with("sqlite_") && object.kind != options::KIND;
+        let objects = self.schema.definition.objects.iter().filter(is_schema);
         let mut objects: Vec<_> = objects.map(|object| (&object.kind, &object.name, &object.sql)).collect();
         objects.sort();
         let schema = Digest::of(serde_json::json!(objects).to_string().as_bytes());

@@ -6,6 +6,7 @@ use rusqlite::{Connection, ErrorCode, Result, params};
 
 use super::derived::{self, Virtual, recognise};
 use super::encoding::Encoding;
+use super::options;
 use super::salvage;
 use super::values::quoted;
 use crate::rows::{Column, Fold, KeyKind, Relation, RelationKind, Role};
@@ -122,6 +123,7 @@ impl Schema {
         }
         tables.sort_by(|a, b| a.relation.name.cmp(&b.relation.name));
         let references = references(connection, &tables)?;
+        let objects = objects.into_iter().chain(options(connection, &kinds, &opaque)?).collect();
         let definition = Definition { objects, pragmas: pragmas(connection)?, sequences: sequences(connection)?, unstarted: Vec::new() };
         let encoding = encoding(&definition);
         Ok(Self { tables, definition, encoding, references, external })
@@ -200,6 +202,24 @@ fn can_be_read(connection: &Connection, table: &str) -> Result<bool> {
 fn owner<'o>(object: &SchemaObject, among: &'o HashMap<String, String>) -> Option<&'o String> {
     let (name, part) = object.table.rsplit_once('_')?;
     among.iter().find(|(owner, sql)| owner.eq_ignore_ascii_case(name) && derived::keeps(sql, part)).map(|(owner, _)| owner)
+}
+
+/// What full-text tables were told; of what is copied as it is, that comes along.
+fn options(connection: &Connection, kinds: &HashMap<String, Kind>, opaque: &HashMap<String, String>) -> Result<Vec<SchemaObject>> {
+    let mut statement =
+        connection.prepare("SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND sql IS NOT NULL ORDER BY name")?;
+    let all = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(String, String)>>>()?;
+    let mut found = Vec::new();
+    for (name, sql) in all.into_iter().filter(|(name, _)| is_virtual(kinds, name) && !opaque.contains_key(name)) {
+        if let Some(module) = derived::full_text(&sql) {
+            match options::of(connection, &name, &module) {
+                // Damage is met, and told, while rows are read.
+                Err(error) if salvage::is_damage(&error) => {}
+                options => found.extend(options?),
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// What ANALYZE writes: rows that the query planner reads.
