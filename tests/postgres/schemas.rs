@@ -281,10 +281,10 @@ impl Schema {
                 let numbered = value.replace("(n)", "(hashtext(ctid::text))");
                 attempts.push(format!("UPDATE {name} SET {} = {numbered} WHERE {which}", column.name()));
             }
-            if salt % 11 == 0 {
+            if salt.is_multiple_of(11) {
                 attempts.push(format!("TRUNCATE {name} CASCADE"));
             }
-            let news = if salt % 3 == 0 { 300 } else { 8 };
+            let news = if salt.is_multiple_of(3) { 300 } else { 8 };
             attempts.push(table.insert(&name, 1_000_001, 1_000_000 + news, salt));
             attempts.extend(self.refer(place, salt));
             for attempt in attempts {
