@@ -213,26 +213,6 @@ fn a_utf_16_database_in_wal_mode_comes_back_exactly() {
 }
 
 #[test]
-fn the_sample_databases_come_back_exactly() {
-    let folder = Folder::new();
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    let chinook = folder.path("chinook.db");
-    fs::copy(data.join("chinook/Chinook_Sqlite.sqlite"), &chinook).unwrap();
-    let northwind = folder.path("northwind.db");
-    let connection = Connection::open(&northwind).unwrap();
-    for script in ["create.sql", "update.sql"] {
-        let sql = fs::read_to_string(data.join("northwind").join(script)).unwrap();
-        connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN; {sql}; COMMIT")).unwrap();
-    }
-    drop(connection);
-    for source in [chinook, northwind] {
-        let target = source.with_extension("copy");
-        assert_eq!(copy(&folder, &source, &target), Vec::<String>::new());
-        assert_same(&source, &target);
-    }
-}
-
-#[test]
 fn keys_are_what_the_table_says() {
     let folder = Folder::new();
     let path = folder.database(HOSTILE);

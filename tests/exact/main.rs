@@ -9,5 +9,6 @@ mod hostile;
 mod options;
 mod properties;
 mod rivals;
+mod samples;
 mod spoil;
 mod states;

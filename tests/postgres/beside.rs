@@ -12,8 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::common::known::Known;
 use crate::common::postgres::{Cluster, Database, quoted};
 use crate::common::program;
-use crate::place::{Place, ROLES, assert_equal, dumped, sample};
+use crate::place::{Place, assert_equal, dumped};
 use crate::reading::until;
+use crate::samples;
 
 /// What tells a database from another one of its name.
 fn number(database: &Database) -> String {
@@ -31,17 +32,8 @@ fn is_empty(database: &Database) -> bool {
 #[test]
 fn every_sample_comes_back_in_the_database_and_beside_it() {
     let cluster = Cluster::start();
-    cluster.existing("postgres").psql(ROLES);
-    let samples = [
-        ("hostile", &["postgres/hostile.sql"][..]),
-        ("pagila", &["data/pagila/schema.sql", "data/pagila/data.sql"]),
-        ("chinook", &["data/chinook/Chinook_PostgreSql.sql"]),
-    ];
-    for (name, files) in samples {
-        let original = cluster.database(name);
-        // The sample makes a database of its own, which it then asks psql to enter.
-        let statements = |file: &&str| sample(file).lines().filter(|line| !is_about_the_database(line)).collect::<Vec<_>>().join("\n");
-        files.iter().for_each(|file| drop(original.psql(&statements(file))));
+    for name in samples::ALL {
+        let original = samples::filled(&cluster, name);
         let place = Place::backed_up(&original);
         let there = dumped(&cluster, &original);
         for (way, many, is_another) in [("within", u64::MAX, false), ("beside", 0, true)] {
@@ -57,10 +49,6 @@ fn every_sample_comes_back_in_the_database_and_beside_it() {
             assert_eq!(copy.psql("SELECT count(*) FROM pg_shdescription WHERE description LIKE 'Backstop%'"), "0");
         }
     }
-}
-
-fn is_about_the_database(line: &str) -> bool {
-    line.starts_with("DROP DATABASE") || line.starts_with("CREATE DATABASE") || line.starts_with("\\c ")
 }
 
 #[test]

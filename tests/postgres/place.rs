@@ -1,6 +1,5 @@
 //! An engine that protects one PostgreSQL database.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use backstop::catalog::BackupType;
@@ -16,14 +15,6 @@ use backstop::engine::{Engine, Home, Result};
 use crate::common::known::{Known, secret};
 use crate::common::postgres::{Cluster, Database};
 
-/// The statements of a file of the tests.
-pub fn sample(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)).unwrap()
-}
-
-/// The roles of `hostile.sql`, which no database can hold: they are the server's.
-pub const ROLES: &str = "CREATE ROLE \"owner; of 'all'\"; CREATE ROLE reader;";
-
 pub fn going(_: Step<'_>) -> bool {
     true
 }
@@ -34,15 +25,21 @@ pub struct Place {
 }
 
 impl Place {
-    /// It protects the database at `url`, and has no backup yet.
-    pub fn protecting(url: &str) -> Self {
+    /// It has a vault and protects nothing.
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::open(Home::at(folder.path().join("home")), Arc::new(SystemClock), Box::new(Known)).unwrap();
         let locations = [folder.path().join("vault").display().to_string()];
         let passphrase = secret();
         engine.create_vault(&VaultRequest { name: "main", locations: &locations, passphrase: &passphrase, recovery: false }).unwrap();
-        engine.add_app(&AppRequest { name: "app".into(), database: Some(url.to_owned()), ..AppRequest::default() }).unwrap();
         Self { _folder: folder, engine }
+    }
+
+    /// It protects the database at `url`, and has no backup yet.
+    pub fn protecting(url: &str) -> Self {
+        let place = Self::new();
+        place.engine.add_app(&AppRequest { name: "app".into(), database: Some(url.to_owned()), ..AppRequest::default() }).unwrap();
+        place
     }
 
     /// It protects the database, and has a full backup of it.
@@ -90,25 +87,18 @@ impl Place {
 
 /// What pg_dump says of a database, the rows of each table in one order: a table has none.
 pub fn dumped(cluster: &Cluster, database: &Database) -> String {
-    let all = cluster.dump(database, &["--inserts", "--rows-per-insert=1"]);
-    let mut told: Vec<String> = Vec::new();
-    let mut rows: Vec<String> = Vec::new();
-    let mut inside = false;
+    let all = cluster.dump(database, &[]);
+    let mut told: Vec<&str> = Vec::new();
+    // Where the rows of the table begin that is being told. Each is one line, whatever its values are.
+    let mut rows = None;
     // The key behind these words is another one each time.
-    for line in all.lines().filter(|line| !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ")) {
-        if inside && let Some(row) = rows.last_mut() {
-            // The name of a table, or a value, has more than one line.
-            row.push('\n');
-            row.push_str(line);
-        } else if line.starts_with("INSERT INTO ") {
-            rows.push(line.to_owned());
-        } else {
-            rows.sort_unstable();
-            told.append(&mut rows);
-            told.push(line.to_owned());
-            continue;
+    for line in all.split('\n').filter(|line| !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ")) {
+        if rows.is_some() && line == "\\." {
+            told[rows.take().unwrap_or_default()..].sort_unstable();
+        } else if rows.is_none() && line.ends_with(" FROM stdin;") {
+            rows = Some(told.len() + 1);
         }
-        inside = !line.ends_with(';');
+        told.push(line);
     }
     told.join("\n")
 }

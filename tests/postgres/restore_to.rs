@@ -9,14 +9,13 @@ use backstop::rows::{Class, Digest, Large, Value};
 use backstop::sources::{Looking, Resolve, database};
 
 use crate::common::postgres::{Cluster, Database};
-use crate::place::{Place, ROLES, assert_equal, dumped, sample};
+use crate::place::{Place, assert_equal, dumped};
+use crate::samples;
 
 #[test]
 fn a_database_with_one_of_everything_comes_back_as_pg_dump_has_it() {
     let cluster = Cluster::start();
-    cluster.existing("postgres").psql(ROLES);
-    let original = cluster.database("hostile");
-    original.psql(&sample("postgres/hostile.sql"));
+    let original = samples::filled(&cluster, "hostile");
     let copy = cluster.database("copy");
     let result = Place::backed_up(&original).restore_to(copy.url()).unwrap();
     assert_eq!(result.warnings, [""; 0]);
@@ -26,9 +25,7 @@ fn a_database_with_one_of_everything_comes_back_as_pg_dump_has_it() {
 #[test]
 fn a_role_that_is_missing_is_named_and_everything_else_comes_back() {
     let (cluster, other) = (Cluster::start(), Cluster::start());
-    cluster.existing("postgres").psql(ROLES);
-    let original = cluster.database("hostile");
-    original.psql(&sample("postgres/hostile.sql"));
+    let original = samples::filled(&cluster, "hostile");
     let copy = other.database("copy");
     let result = Place::backed_up(&original).restore_to(copy.url()).unwrap();
     let told = result.warnings.join("\n");

@@ -3,9 +3,11 @@
 use backstop::catalog::BackupType;
 use backstop::engine::restore::strategy::Strategy;
 use backstop::engine::restoring::PreviewRequest;
+use rstest::rstest;
 
 use crate::common::postgres::{Cluster, Database};
-use crate::place::{Place, ROLES, assert_equal, dumped, going, sample};
+use crate::place::{Place, assert_equal, dumped, going};
+use crate::samples;
 
 /// Everything that pg_dump says of a database, its lines sorted: rows that were written again stand elsewhere, and values may go over
 /// several lines.
@@ -19,9 +21,7 @@ fn sorted(cluster: &Cluster, database: &Database) -> String {
 #[test]
 fn spoiled_records_of_every_kind_come_back_and_the_restore_is_taken_back() {
     let cluster = Cluster::start();
-    cluster.existing("postgres").psql(ROLES);
-    let database = cluster.database("hostile");
-    database.psql(&sample("postgres/hostile.sql"));
+    let database = samples::filled(&cluster, "hostile");
     let place = Place::backed_up(&database);
     let good = sorted(&cluster, &database);
     database.psql(SPOIL);
@@ -63,9 +63,7 @@ const SPOIL: &str = r#"
 #[test]
 fn the_sample_database_is_restored_record_by_record() {
     let cluster = Cluster::start();
-    let database = cluster.database("pagila");
-    database.psql(&sample("data/pagila/schema.sql"));
-    database.psql(&sample("data/pagila/data.sql"));
+    let database = samples::filled(&cluster, "pagila");
     let place = Place::backed_up(&database);
     let good = dumped(&cluster, &database);
     database.psql(
@@ -159,21 +157,30 @@ fn a_change_after_the_preview_stops_the_restore() {
     assert!(place.back_up(BackupType::Incremental).is_ok());
 }
 
-#[test]
-fn another_sample_database_is_copied_and_restored_exactly() {
+#[rstest]
+#[case(
+    "chinook",
+    "UPDATE track SET composer = NULL WHERE track_id % 7 = 0; DELETE FROM playlist_track WHERE playlist_id = 1; DELETE FROM playlist WHERE playlist_id = 1;
+     UPDATE employee SET reports_to = employee_id; INSERT INTO artist VALUES (9999, 'live only')"
+)]
+#[case(
+    "northwind",
+    "UPDATE employees SET reportsto = employeeid, photo = NULL WHERE employeeid > 3; DELETE FROM \"Order Details\" WHERE orderid % 3 = 0;
+     DELETE FROM orders WHERE orderid % 3 = 0; UPDATE products SET unitprice = unitprice * 1.1; UPDATE categories SET picture = picture || '\\x00';
+     INSERT INTO customerdemographics VALUES ('x', 'live only'); INSERT INTO customercustomerdemo SELECT customerid, 'x' FROM customers"
+)]
+fn another_sample_database_is_copied_and_restored_exactly(#[case] sample: &str, #[case] changes: &str) {
     let cluster = Cluster::start();
-    // The script makes its database and connects to it.
-    cluster.existing("postgres").psql(&sample("data/chinook/Chinook_PostgreSql.sql"));
-    let database = cluster.existing("chinook");
+    let database = samples::filled(&cluster, sample);
     let place = Place::backed_up(&database);
     let good = dumped(&cluster, &database);
     let copy = cluster.database("copy");
     place.restore_to(copy.url()).unwrap();
     assert_equal(&good, &dumped(&cluster, &copy));
 
-    database.psql("UPDATE track SET composer = NULL WHERE track_id % 7 = 0; DELETE FROM playlist_track WHERE playlist_id = 1; DELETE FROM playlist WHERE playlist_id = 1");
-    database.psql("UPDATE employee SET reports_to = employee_id; INSERT INTO artist VALUES (9999, 'live only')");
+    database.psql(changes);
     let spoiled = dumped(&cluster, &database);
+    assert!(spoiled != good);
     let restore = place.restore_exactly().unwrap();
     assert_equal(&good, &dumped(&cluster, &database));
     place.undo(&restore).unwrap();
