@@ -94,7 +94,6 @@ pub fn settle(path: &Path) {
 /// Spoils every table. What a constraint refuses is passed over.
 pub fn spoil(path: &Path, seed: u64) {
     let connection = Connection::open(path).unwrap();
-    connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
     for setting in [DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY] {
         connection.set_db_config(setting, false).unwrap();
     }
@@ -108,7 +107,7 @@ pub fn spoil(path: &Path, seed: u64) {
         .unwrap();
     let values = dice.clone();
     connection.create_scalar_function("hostile", 0, FunctionFlags::SQLITE_UTF8, move |_| Ok(hostile(values.roll()))).unwrap();
-    // Without a transaction: a counter that has come to its end would end it.
+    connection.execute_batch("BEGIN").unwrap();
     for (table, columns) in tables(&connection) {
         let table = quoted(&table);
         let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
@@ -125,6 +124,11 @@ pub fn spoil(path: &Path, seed: u64) {
         }
         for attempt in attempts {
             let _ = connection.execute(&attempt, []);
+            // A counter that has come to its end ends the transaction with it.
+            if connection.is_autocommit() {
+                connection.execute_batch("BEGIN").unwrap();
+            }
         }
     }
+    connection.execute_batch("COMMIT").unwrap();
 }
