@@ -4,9 +4,11 @@
 //! The triggers by which PostgreSQL itself keeps foreign keys stay on. A foreign key that cannot wait for the end of the
 //! transaction is made to, by its owner's right, and is as before when it ends.
 
-use super::session::Session;
+use tokio_postgres::error::SqlState;
+
+use super::session::{Objection, Session};
 use super::sql::{ident, qualified};
-use crate::sources::Result;
+use crate::sources::{Error, Result};
 
 /// Triggers and rules of a table and of its partitions, with their states. Copies of a root's triggers on its partitions count as
 /// internal before PostgreSQL 15; those of foreign keys are left out.
@@ -47,7 +49,7 @@ pub struct ForeignKey {
     name: String,
     deferrable: bool,
     deferred: bool,
-    /// Whether a deletion of the parent changes or deletes rows that refer to it.
+    /// Whether a deletion of the parent changes or deletes rows that refer to it, or is refused at once as long as they do.
     pub acts_on_delete: bool,
     /// Whether a change of the parent changes rows that refer to it.
     pub acts_on_update: bool,
@@ -126,7 +128,11 @@ impl Guards {
         if key.deferrable {
             session.run(&format!("SET CONSTRAINTS {} DEFERRED", qualified(&key.schema, &key.name)))?;
         } else {
-            session.run(&format!("ALTER TABLE {} ALTER CONSTRAINT {name} DEFERRABLE INITIALLY DEFERRED", key.child))?;
+            let alter = format!("ALTER TABLE {} ALTER CONSTRAINT {name} DEFERRABLE INITIALLY DEFERRED", key.child);
+            if !altered(session, &alter)? {
+                // It is checked at once then, as it was made to be.
+                return Ok(());
+            }
             self.back.push(format!("ALTER TABLE {} ALTER CONSTRAINT {name} NOT DEFERRABLE", key.child));
         }
         self.waiting.push(key.number.clone());
@@ -147,6 +153,23 @@ impl Guards {
     }
 }
 
+/// Alters a constraint; false where checks of its table wait that cannot be made by now.
+fn altered(session: &mut Session, alter: &str) -> Result<bool> {
+    session.run("SAVEPOINT altered")?;
+    // A table with checks that wait for the end is not altered. Those that hold already are made here, and wait again from then on.
+    for before in ["", "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED;"] {
+        match session.attempt(&format!("{before}{alter}")) {
+            Ok(()) => return session.run("RELEASE altered").map(|()| true),
+            Err(Objection { code: None, words }) => return Err(Error::Database { what: "a foreign key".into(), why: words }),
+            Err(Objection { code: Some(SqlState::OBJECT_IN_USE | SqlState::FOREIGN_KEY_VIOLATION), .. }) => {
+                session.run("ROLLBACK TO altered")?
+            }
+            Err(Objection { words, .. }) => return Err(Error::Database { what: "a foreign key".into(), why: words }),
+        }
+    }
+    session.run("RELEASE altered").map(|()| false)
+}
+
 fn enabled_as(state: &str) -> &'static str {
     match state {
         "A" => "ENABLE ALWAYS",
@@ -164,6 +187,8 @@ pub fn foreign_keys(session: &mut Session, oid: &str) -> Result<Vec<ForeignKey>>
     let keys = rows.into_iter().map(|row| {
         let text = |column: usize| row.get(column).cloned().flatten().unwrap_or_default();
         let acts = |column: usize| !matches!(text(column).as_str(), "a" | "r");
+        // RESTRICT does not wait for the end, so a deletion waits for what refers, as where it would take that along.
+        let stops = |column: usize| text(column) != "a";
         ForeignKey {
             number: text(0),
             child: qualified(&text(1), &text(2)),
@@ -172,7 +197,7 @@ pub fn foreign_keys(session: &mut Session, oid: &str) -> Result<Vec<ForeignKey>>
             name: text(3),
             deferrable: text(4) == "t",
             deferred: text(5) == "t",
-            acts_on_delete: acts(6),
+            acts_on_delete: stops(6),
             acts_on_update: acts(7),
             is_child: text(8) == "t",
             is_parent: text(9) == "t",

@@ -190,6 +190,11 @@ impl PostgresWriter {
 
     /// Makes the deletions that waited for others, in whatever order they can be made.
     fn settle(&mut self) -> Result<()> {
+        self.settle_some()?.map_or(Ok(()), Err)
+    }
+
+    /// Makes those of them that can be made by now; gives why the others cannot: an update may still come that lets what refers to a row go.
+    fn settle_some(&mut self) -> Result<Option<Error>> {
         self.flush()?;
         loop {
             let waiting = std::mem::take(&mut self.postponed);
@@ -205,8 +210,8 @@ impl PostgresWriter {
                 }
             }
             match refused {
-                None => return Ok(()),
-                Some(why) if self.postponed.len() == before => return Err(why),
+                None => return Ok(None),
+                Some(why) if self.postponed.len() == before => return Ok(Some(why)),
                 Some(_) => {}
             }
         }
@@ -284,7 +289,7 @@ impl Writer for PostgresWriter {
         }
         let table = self.table(relation)?;
         if !self.batch.takes_insert(&relation.name) {
-            self.settle()?;
+            self.settle_some()?;
         }
         self.prepare(&table, |_| false)?;
         self.note(relation, row);
@@ -307,7 +312,7 @@ impl Writer for PostgresWriter {
             key.is_child && key.columns.iter().any(sets) || key.is_parent && key.to_columns.iter().any(sets)
         };
         if !self.batch.takes_update(&relation.name) {
-            self.settle()?;
+            self.settle_some()?;
         }
         let keys = self.prepare(&table, refers)?;
         for &column in columns.iter().filter(|column| table.always.contains(column)) {
