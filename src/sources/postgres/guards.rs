@@ -160,9 +160,8 @@ fn altered(session: &mut Session, alter: &str) -> Result<bool> {
     for before in ["", "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED;"] {
         match session.attempt(&format!("{before}{alter}")) {
             Ok(()) => return session.run("RELEASE altered").map(|()| true),
-            Err(Objection { code: None, words }) => return Err(Error::Database { what: "a foreign key".into(), why: words }),
             Err(Objection { code: Some(SqlState::OBJECT_IN_USE | SqlState::FOREIGN_KEY_VIOLATION), .. }) => {
-                session.run("ROLLBACK TO altered")?
+                session.run("ROLLBACK TO altered")?;
             }
             Err(Objection { words, .. }) => return Err(Error::Database { what: "a foreign key".into(), why: words }),
         }
