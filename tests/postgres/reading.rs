@@ -182,6 +182,22 @@ fn who_waits_to_change_a_table_waits_for_the_reading_and_not_the_reading_for_him
 }
 
 #[test]
+fn of_many_tables_the_server_keeps_room_for_the_locks_of_others() {
+    let cluster = Plan::default().set("max_connections=10").set("max_locks_per_transaction=10").start();
+    let locks = |database: &Database| {
+        database.psql("SELECT count(*), count(DISTINCT pid) FROM pg_locks WHERE relation::regclass::text ~ '^t[0-9]+$'")
+    };
+    for (tables, expected) in [(8, "16|2"), (40, "40|1")] {
+        let database = cluster.database(&format!("of{tables}"));
+        database.psql(&(0..tables).map(|number| format!("CREATE TABLE t{number} (id integer PRIMARY KEY);")).collect::<String>());
+        let held = snapshot(&database);
+        assert_eq!(locks(&database), expected);
+        drop(held);
+        Place::protecting(&database.url()).back_up(BackupType::Full).unwrap();
+    }
+}
+
+#[test]
 fn backups_beside_one_who_changes_tables_all_the_time_end_and_are_whole_or_say_why() {
     let cluster = Cluster::start();
     let database = cluster.database("changing");

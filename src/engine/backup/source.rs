@@ -180,7 +180,7 @@ impl Backing<'_> {
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let mut turns: Vec<usize> = (0..tasks.len()).collect();
         let large = |(relation, since, _): &Task<'_>| (source.size(relation), since.as_ref().map_or(0, |record| record.rows));
-        turns.sort_by_key(|&place| std::cmp::Reverse(large(&tasks[place])));
+        turns.sort_by_cached_key(|&place| std::cmp::Reverse(large(&tasks[place])));
         let queue = Queue { tasks, target, backup, proving, progress, next, stop, outcomes, turns };
         let (read, described) = std::thread::scope(|scope| {
             let queue = &queue;

@@ -1,8 +1,8 @@
 //! Rows that exchange unique values: one is put aside, whole, until the other has taken its place.
 
-use super::catalog::Table;
 use super::places::by_key;
 use super::sql::{ident, idents};
+use super::table::Table;
 use super::writer::{PostgresWriter, not_one};
 use crate::rows::{Relation, Row};
 use crate::sources::{Error, Resolve, Result};

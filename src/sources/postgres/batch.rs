@@ -1,7 +1,7 @@
 //! Writes to one table that wait to be sent together: a round trip for many, not for each.
 
-use super::catalog::Table;
 use super::session::Session;
+use super::table::Table;
 use super::text::encode_row;
 use crate::rows::{Large, Row, Value};
 use crate::sources::{Error, Resolve, Result};

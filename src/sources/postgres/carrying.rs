@@ -1,9 +1,9 @@
 //! Foreign keys that act: what a deletion or a change would carry on to records that nobody previewed stops it.
 
 use super::batch::Batch;
-use super::catalog::Table;
 use super::guards::ForeignKey;
 use super::sql::ident;
+use super::table::Table;
 use super::writer::PostgresWriter;
 use crate::sources::{Error, Result};
 

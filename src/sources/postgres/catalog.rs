@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::session::Session;
 use super::sql::{ident, qualified};
+use super::table::{Table, Type};
 use super::text::Kind;
 use crate::rows::{Column, Fold, KeyKind, Relation, RelationKind, Role};
 use crate::sources::{Error, Reference, Result, SchemaObject, Unique};
@@ -28,7 +29,7 @@ const TABLES: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, coalesce(co
 const LOCAL: &str = "WITH RECURSIVE part(root, oid) AS (SELECT c.oid, c.oid FROM pg_catalog.pg_class c WHERE c.relkind = 'p' AND c.oid IN (%)
       UNION ALL SELECT p.root, i.inhrelid FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid)
     SELECT p.root, n.nspname, c.relname FROM part p JOIN pg_catalog.pg_class c ON c.oid = p.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind <> 'f' AND EXISTS (SELECT 1 FROM part o JOIN pg_catalog.pg_class f ON f.oid = o.oid WHERE o.root = p.root AND f.relkind = 'f')
+    WHERE c.relkind <> 'f' AND p.root IN (SELECT o.root FROM part o JOIN pg_catalog.pg_class f ON f.oid = o.oid WHERE f.relkind = 'f')
     ORDER BY p.root, c.oid";
 
 /// Their columns, the base type of a domain in the place of the domain.
@@ -68,78 +69,6 @@ const TRIGGERS: &str = "SELECT tgrelid, 'trigger', tgname, pg_catalog.pg_get_tri
     WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgrelid IN (%)
     UNION ALL SELECT ev_class, 'rule', rulename, pg_catalog.pg_get_ruledef(oid) FROM pg_catalog.pg_rewrite
     WHERE ev_enabled <> 'D' AND ev_class IN (%) ORDER BY 1, 3";
-
-/// A table as it is read and written.
-#[derive(Clone, Debug)]
-pub struct Table {
-    /// The model.
-    pub relation: Relation,
-    /// Its number in the catalog.
-    pub oid: String,
-    /// Its schema and name, as SQL.
-    pub name: String,
-    /// Whether it stands for its partitions.
-    pub partitioned: bool,
-    /// Which of its rows are data, where an extension says so; else empty.
-    pub condition: String,
-    /// Columns that the database always fills, by their places in the model.
-    pub always: Vec<usize>,
-    /// How each column of the model is read.
-    pub kinds: Vec<Kind>,
-    /// What each column is of, a domain's base in its place.
-    pub types: Vec<Type>,
-    /// The columns of which equal values have one text, by their places in the model.
-    pub plain: Vec<usize>,
-    /// The order of each part of the key, as SQL; empty without a key.
-    pub order: Vec<String>,
-    /// Parts of the key, as SQL, that may be longer than a key holds.
-    pub long: Vec<String>,
-    /// Where some of its partitions are foreign tables, it and the others, as SQL.
-    pub local: Vec<String>,
-    /// Pages that it had when the server last counted; who makes partitions has much to put there.
-    pub pages: u64,
-}
-
-impl Table {
-    /// Where its rows are read from: a table alone, or a root with its partitions.
-    #[must_use]
-    pub fn source(&self) -> String {
-        if self.partitioned { self.name.clone() } else { format!("ONLY {}", self.name) }
-    }
-
-    /// What COPY fills, as SQL: a table without columns has no list of them.
-    #[must_use]
-    pub fn target(&self) -> String {
-        if self.relation.columns.is_empty() { self.name.clone() } else { format!("{}({})", self.name, self.columns()) }
-    }
-
-    /// Where those of its rows are read that stand in this database: what is behind a foreign table is another's.
-    #[must_use]
-    pub fn rows(&self) -> String {
-        if self.local.is_empty() {
-            return self.source();
-        }
-        let all: Vec<String> = self.local.iter().map(|part| format!("SELECT {} FROM ONLY {part}", self.columns())).collect();
-        format!("({}) AS local", all.join(" UNION ALL "))
-    }
-
-    /// Its columns, as SQL.
-    #[must_use]
-    pub fn columns(&self) -> String {
-        super::sql::idents(self.relation.columns.iter().map(|column| column.name.as_str()))
-    }
-}
-
-/// What a column is of, as SQL.
-#[derive(Clone, Debug)]
-pub struct Type {
-    /// Its name.
-    pub name: String,
-    /// What stands behind a value whose collation is not the type's own.
-    pub collation: String,
-    /// What tells whether two values are equal: those of an extension are not found by `=` alone.
-    pub equal: String,
-}
 
 /// What a database is made of.
 #[derive(Clone, Debug, Default)]

@@ -4,9 +4,9 @@
 //! What the server does for every row decides what an increment takes. Of numbers between 2000 bounds a shift finds the range soonest; where the
 //! bounds do not lie as a shift cuts, among reals, which the server compares without calling a function.
 
-use super::catalog::Table;
 use super::session::Session;
 use super::sql::ident;
+use super::table::Table;
 use super::written::{numbers, odd};
 use crate::sources::{Result, Tally};
 

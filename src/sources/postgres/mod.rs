@@ -32,6 +32,7 @@ mod since;
 mod sql;
 mod statements;
 mod suitable;
+mod table;
 mod text;
 mod together;
 mod values;

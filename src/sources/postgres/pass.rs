@@ -3,10 +3,10 @@
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
-use super::catalog::Table;
 use super::long;
 use super::reader::{Order, unreadable};
 use super::session::Session;
+use super::table::Table;
 use super::text::Decoder;
 use super::wire::Lines;
 use crate::rows::{Batch, Change, Key, KeyKind, Row, RowDigest, Value, row::compared_digest, segment};

@@ -1,7 +1,7 @@
 //! Conditions that find one row.
 
-use super::catalog::Table;
 use super::sql::{ident, value};
+use super::table::Table;
 use super::text::Kind;
 use crate::rows::{KeyKind, Row, Value};
 

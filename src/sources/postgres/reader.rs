@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address::Address;
-use super::catalog::{Catalog, LARGE_OBJECTS, Table};
+use super::catalog::{Catalog, LARGE_OBJECTS};
 use super::counting;
 use super::dump;
 use super::large_objects;
@@ -19,6 +19,7 @@ use super::rivals::{self, Constraint};
 use super::session::Session;
 use super::since::Marks;
 use super::sql::literal;
+use super::table::Table;
 use super::written::{self, Asker};
 use crate::rows::{Batch, Key, Relation, Row};
 use crate::sources::{
@@ -34,7 +35,7 @@ pub struct PostgresSnapshot {
     /// Reads rows; a break cancels what it does, and then another takes its place.
     reader: RefCell<Option<Session>>,
     exported: String,
-    /// The tables that are locked, as SQL.
+    /// The tables that each connection locks, as SQL.
     locked: Vec<String>,
     moment: Moment,
     marks: Marks,

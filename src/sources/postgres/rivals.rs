@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::Table;
 use super::session::Session;
 use super::sql::{ident, idents, qualified, value};
+use super::table::Table;
 use super::values;
 use crate::rows::Row;
 use crate::sources::{Error, Result, Rival};

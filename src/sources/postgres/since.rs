@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::Table;
 use super::session::Session;
+use super::table::Table;
 use crate::rows::KeyKind;
 use crate::sources::Result;
 

@@ -3,10 +3,10 @@
 use std::io::{BufRead, Read};
 use std::ops::ControlFlow;
 
-use super::catalog::Table;
 use super::long;
 use super::reader::unreadable;
 use super::session::Session;
+use super::table::Table;
 use super::text::{Decoder, broken};
 use super::wire::Lines;
 use crate::rows::Value;

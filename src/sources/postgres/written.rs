@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::catalog::Table;
 use super::pass::Many;
 use super::reader::Order;
 use super::session::Session;
 use super::sql::ident;
+use super::table::Table;
 use super::text::Kind;
 use super::values;
 use crate::rows::{Batch, Fold, Key, KeyKind, Row, Value};

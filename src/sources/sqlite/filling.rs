@@ -12,6 +12,7 @@ use super::encoding::Encoding;
 use super::loose::loosened;
 use super::open::{is_full, words};
 use super::values::{Bound, quoted, quoted_list};
+use crate::numbers::counted;
 use crate::rows::{Batch, Cell, Relation};
 use crate::sources::{Error, Resolve, Result};
 
@@ -154,12 +155,10 @@ impl Filling {
         if let Described::Loosely(made) = &self.described {
             describe(new.connection, model, made).map_err(|error| new.said(model, &error))?;
         }
-        let refused = (self.refused > 0).then(|| {
-            let records = records(self.refused);
-            format!("{model}: {records} could not be written: {}", self.why)
-        });
+        let refused =
+            (self.refused > 0).then(|| format!("{model}: {} could not be written: {}", counted(self.refused, "record"), self.why));
         let changed = (self.changed > 0).then(|| {
-            let records = records(self.changed);
+            let records = counted(self.changed, "record");
             format!("{model}: {records} came back with values that SQLite changed into what their columns are declared as")
         });
         Ok(refused.into_iter().chain(changed).collect())
@@ -214,8 +213,4 @@ fn describe(connection: &Connection, model: &str, sql: &str) -> rusqlite::Result
 /// A rule that the row breaks, or a value that cannot be computed of it.
 fn is_about_the_row(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::Unknown))
-}
-
-fn records(count: u64) -> String {
-    if count == 1 { "1 record".into() } else { format!("{count} records") }
 }

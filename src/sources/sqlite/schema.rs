@@ -129,7 +129,9 @@ impl Schema {
         }
         tables.sort_by(|a, b| a.relation.name.cmp(&b.relation.name));
         let references = references(connection, &tables)?;
-        let objects = objects.into_iter().chain(options(connection, &kinds, &opaque)?).collect();
+        let told =
+            options(connection, objects.iter().filter(|object| is_virtual(&kinds, &object.name) && !opaque.contains_key(&object.name)))?;
+        let objects = objects.into_iter().chain(told).collect();
         let definition = Definition {
             objects,
             pragmas: pragmas(connection)?,
@@ -217,14 +219,11 @@ fn owner<'o>(object: &SchemaObject, among: &'o HashMap<String, String>) -> Optio
 }
 
 /// What full-text tables were told; of what is copied as it is, that comes along.
-fn options(connection: &Connection, kinds: &HashMap<String, Kind>, opaque: &HashMap<String, String>) -> Result<Vec<SchemaObject>> {
-    let mut statement =
-        connection.prepare("SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND sql IS NOT NULL ORDER BY name")?;
-    let all = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(String, String)>>>()?;
+fn options<'o>(connection: &Connection, tables: impl Iterator<Item = &'o SchemaObject>) -> Result<Vec<SchemaObject>> {
     let mut found = Vec::new();
-    for (name, sql) in all.into_iter().filter(|(name, _)| is_virtual(kinds, name) && !opaque.contains_key(name)) {
-        if let Some(module) = derived::full_text(&sql) {
-            match options::of(connection, &name, &module) {
+    for table in tables {
+        if let Some(module) = derived::full_text(&table.sql) {
+            match options::of(connection, &table.name, &module) {
                 // Damage is met, and told, while rows are read.
                 Err(error) if salvage::is_damage(&error) => {}
                 options => found.extend(options?),
