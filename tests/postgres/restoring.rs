@@ -143,6 +143,24 @@ fn a_record_that_would_take_others_along_is_not_deleted() {
 }
 
 #[test]
+fn whether_a_record_would_take_others_along_is_asked_as_the_server_compares() {
+    let cluster = Cluster::start();
+    let database = cluster.database("letters");
+    database.psql(
+        "CREATE EXTENSION citext; CREATE TABLE owner (name citext PRIMARY KEY);
+         CREATE TABLE pet (id integer PRIMARY KEY, owner citext REFERENCES owner ON DELETE CASCADE); INSERT INTO owner VALUES ('ann')",
+    );
+    let place = Place::backed_up(&database);
+    database.psql("INSERT INTO owner VALUES ('bob')");
+    let request = PreviewRequest { exact: true, ..PreviewRequest::new(None, Strategy::Replace) };
+    let plan = place.engine.preview(&request, &mut going).unwrap();
+    database.psql("INSERT INTO pet VALUES (1, 'BOB')");
+    let error = place.engine.restore(&plan.plan, Some("a test"), &mut going).unwrap_err();
+    assert!(error.to_string().contains("1 records of pet refer to records that are to be deleted"), "{error}");
+    assert_eq!(database.psql("SELECT (SELECT count(*) FROM owner), (SELECT count(*) FROM pet)").trim(), "2|1");
+}
+
+#[test]
 fn a_change_after_the_preview_stops_the_restore() {
     let cluster = Cluster::start();
     let database = cluster.database("stale");
@@ -347,4 +365,52 @@ fn records_go_from_tables_that_refer_to_each_other_in_a_row() {
     assert_equal(&before, &dumped(&cluster, &database));
     place.undo(&restore).unwrap();
     assert_equal(&spoiled, &dumped(&cluster, &database));
+}
+
+/// The database is spoiled, restored and spoiled again by undoing.
+#[track_caller]
+fn comes_back_and_is_undone(cluster: &Cluster, name: &str, schema: &str, spoil: &str) {
+    let database = cluster.database(name);
+    database.psql(schema);
+    let place = Place::backed_up(&database);
+    let before = dumped(cluster, &database);
+    database.psql(spoil);
+    let spoiled = dumped(cluster, &database);
+    let restore = place.restore_exactly().unwrap();
+    assert_equal(&before, &dumped(cluster, &database));
+    place.undo(&restore).unwrap();
+    assert_equal(&spoiled, &dumped(cluster, &database));
+}
+
+#[test]
+fn new_records_that_refer_to_each_other_go_together() {
+    let cluster = Cluster::start();
+    for (number, action) in ["CASCADE", "SET NULL", "RESTRICT", "NO ACTION"].into_iter().enumerate() {
+        let schema = format!(
+            "CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a ON DELETE {action});
+             ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b ON DELETE {action}; INSERT INTO a VALUES (1, NULL); INSERT INTO b VALUES (1, 1)"
+        );
+        let spoil = "INSERT INTO a VALUES (2, NULL), (3, 1); INSERT INTO b VALUES (2, 2), (3, 3); UPDATE a SET b = id WHERE id < 4; INSERT INTO a VALUES (4, 3)";
+        comes_back_and_is_undone(&cluster, &format!("together{number}"), &schema, spoil);
+    }
+}
+
+#[test]
+fn a_new_record_that_others_refer_to_gives_a_unique_value_back() {
+    let cluster = Cluster::start();
+    for (number, action) in ["CASCADE", "SET NULL", "RESTRICT", "NO ACTION"].into_iter().enumerate() {
+        // What lets the new record go is another record's update.
+        let schema = format!(
+            "CREATE TABLE p (id int PRIMARY KEY, name text NOT NULL UNIQUE);
+             CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p ON DELETE {action}); INSERT INTO p VALUES (1, 'v'); INSERT INTO c VALUES (1, 1)"
+        );
+        let spoil = "UPDATE p SET name = 'was v'; INSERT INTO p VALUES (2, 'v'); UPDATE c SET p = 2";
+        comes_back_and_is_undone(&cluster, &format!("given{number}"), &schema, spoil);
+        // It is the very update that takes the value, or one of a record that is made anew.
+        let schema = format!(
+            "CREATE TABLE p (id int PRIMARY KEY, name text UNIQUE, up int REFERENCES p ON DELETE {action}); INSERT INTO p VALUES (1, 'v', NULL), (2, 'w', NULL)"
+        );
+        let spoil = "UPDATE p SET name = 'was v' WHERE id = 1; DELETE FROM p WHERE id = 2; INSERT INTO p VALUES (3, 'v', 1), (4, 'w', 3); UPDATE p SET up = 4 WHERE id = 1";
+        comes_back_and_is_undone(&cluster, &format!("taken{number}"), &schema, spoil);
+    }
 }

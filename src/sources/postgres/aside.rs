@@ -62,7 +62,7 @@ impl PostgresWriter {
         content: &dyn Resolve,
     ) -> Result<()> {
         let table = self.table(relation)?;
-        self.flush()?;
+        self.flush_before()?;
         let is_it = |aside: &Aside| aside.model == relation.name && aside.key == like.key.as_bytes();
         let place = self.aside.iter().position(is_it).ok_or_else(|| not_one(relation, 0))?;
         let aside = self.aside.swap_remove(place);

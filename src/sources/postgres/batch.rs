@@ -53,6 +53,12 @@ impl Batch {
         matches!(self.writes, Writes::Delete(..))
     }
 
+    /// Whether rows are to be updated.
+    #[must_use]
+    pub fn updates(&self) -> bool {
+        matches!(self.writes, Writes::Update(..))
+    }
+
     /// Whether an insert into the model can wait here.
     #[must_use]
     pub fn takes_insert(&self, model: &str) -> bool {
@@ -121,24 +127,26 @@ impl Batch {
         }
     }
 
-    /// The rows to be deleted, as a condition on a table that is called so in the statement.
-    #[must_use]
-    pub fn condition(&self, called: &str) -> String {
-        let Writes::Delete(conditions, _) = &self.writes else { return "false".into() };
-        let rows = conditions.join(") OR (");
-        // The conditions name columns alone: a row of the table stands for them.
-        format!("EXISTS (SELECT 1 FROM (SELECT {called}.*) AS row_ WHERE ({rows}))")
+    /// Puts where the rows stand that are to be deleted into a table of the session's own, instead of deleting them; how many.
+    ///
+    /// # Errors
+    /// What the server says, and conditions that find other rows than meant.
+    pub fn list(&self, session: &mut Session, table: &Table, insert: &str) -> Result<u64> {
+        let Writes::Delete(conditions, _) = &self.writes else { return Ok(0) };
+        let sql = format!("{insert} FROM {} WHERE ({})", table.source(), conditions.join(") OR ("));
+        let found = session.changed(&self.model, &sql)?.iter().sum();
+        self.meant(conditions.len() as u64, found).map(|()| found)
     }
 
     /// Sends everything; each write must change one row.
     ///
     /// # Errors
     /// What the server says, and writes that changed other rows than meant.
-    pub fn send(self, session: &mut Session, table: &Table) -> Result<()> {
+    pub fn send(&self, session: &mut Session, table: &Table) -> Result<()> {
         let model = &self.model;
-        let (meant, done) = match self.writes {
+        let (meant, done) = match &self.writes {
             Writes::None => return Ok(()),
-            Writes::Insert(lines, rows) => (rows, copy(session, table, &lines)?),
+            Writes::Insert(lines, rows) => (*rows, copy(session, table, lines)?),
             Writes::Update(statements, _) => {
                 let changed = session.changed(model, &statements.join(";"))?;
                 if changed.len() != statements.len() || changed.iter().any(|&rows| rows != 1) {
@@ -154,10 +162,14 @@ impl Batch {
                 (conditions.len() as u64, session.changed(model, &sql)?.iter().sum())
             }
         };
+        self.meant(meant, done)
+    }
+
+    fn meant(&self, meant: u64, done: u64) -> Result<()> {
         if meant == done {
             return Ok(());
         }
-        Err(Error::Unfit { model: model.clone(), why: format!("{done} rows were found where {meant} were meant") })
+        Err(Error::Unfit { model: self.model.clone(), why: format!("{done} rows were found where {meant} were meant") })
     }
 }
 

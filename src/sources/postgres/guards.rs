@@ -31,7 +31,14 @@ const KEYS: &str = "WITH member AS (SELECT %::pg_catalog.oid AS oid
       (SELECT pg_catalog.json_agg(a.attname ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
       (SELECT pg_catalog.json_agg(a.attname ORDER BY k.place) FROM unnest(c.confkey) WITH ORDINALITY AS k(attnum, place)
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum),
+      (SELECT pg_catalog.json_agg(pg_catalog.concat(
+          (SELECT ' COLLATE ' || pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(l.collname) FROM pg_catalog.pg_collation l
+            JOIN pg_catalog.pg_namespace cn ON cn.oid = l.collnamespace WHERE l.oid = a.attcollation),
+          ' OPERATOR(', pg_catalog.quote_ident(n.nspname), '.', o.oprname, ')') ORDER BY k.place)
+        FROM unnest(c.confkey, c.conpfeqop) WITH ORDINALITY AS k(attnum, equal, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum
+        JOIN pg_catalog.pg_operator o ON o.oid = k.equal JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace)
     FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class t ON t.oid = c.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
     JOIN pg_catalog.pg_class pt ON pt.oid = c.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = pt.relnamespace
     WHERE c.contype = 'f' AND c.conparentid = 0
@@ -61,6 +68,8 @@ pub struct ForeignKey {
     pub columns: Vec<String>,
     /// Those referred to.
     pub to_columns: Vec<String>,
+    /// How the server compares each of these with the one that refers, as SQL that stands between them.
+    equals: Vec<String>,
 }
 
 /// What is to be put back before the transaction ends.
@@ -202,6 +211,7 @@ pub fn foreign_keys(session: &mut Session, oid: &str) -> Result<Vec<ForeignKey>>
             is_parent: text(9) == "t",
             columns: names(&text(12)),
             to_columns: names(&text(13)),
+            equals: names(&text(14)),
         }
     });
     Ok(keys.collect())
@@ -222,6 +232,15 @@ impl ForeignKey {
     #[must_use]
     pub fn may_wait(&self) -> bool {
         self.deferrable
+    }
+
+    /// That a row of `child` refers to one of `parent`, as SQL: two names that stand for rows. It is compared as the server itself
+    /// compares: `=` alone is not found for the types of extensions, or is another one.
+    #[must_use]
+    pub fn joins(&self, child: &str, parent: &str) -> String {
+        let columns = self.columns.iter().zip(&self.to_columns).zip(&self.equals);
+        let equal = columns.map(|((from, to), equal)| format!("{parent}.{}{equal} {child}.{}", ident(to), ident(from)));
+        equal.collect::<Vec<_>>().join(" AND ")
     }
 
     /// Whether both tables are one.

@@ -17,6 +17,7 @@ mod dump;
 mod guards;
 mod hands;
 mod large_objects;
+mod leaving;
 mod locks;
 mod long;
 mod missed;

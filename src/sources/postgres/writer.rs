@@ -13,6 +13,7 @@ use super::batch::Batch;
 use super::catalog::{Catalog, LARGE_OBJECTS};
 use super::guards::{ForeignKey, Guards, foreign_keys};
 use super::large_objects;
+use super::leaving::Leaving;
 use super::places::{any_key, by_key, by_values};
 use super::raise;
 use super::session::Session;
@@ -34,8 +35,7 @@ pub(super) struct PostgresWriter {
     /// The largest whole number that was inserted into each column: by model and column.
     highest: BTreeMap<(String, usize), i64>,
     pub(super) aside: Vec<Aside>,
-    /// Deletions that would take other records along as long as those are there: tried again once the others were made.
-    postponed: Vec<Batch>,
+    pub(super) leaving: Leaving,
 }
 
 /// A table that is locked.
@@ -68,8 +68,8 @@ impl PostgresWriter {
         let mut relations: Vec<Relation> = catalog.tables.iter().map(|table| table.relation.clone()).collect();
         relations.push(large_objects::relation());
         let (guards, batch) = (Guards::default(), Batch::default());
-        let (known, highest, aside, postponed) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), Vec::new());
-        Ok(Self { session, catalog, relations, guards, known, batch, highest, aside, postponed })
+        let (known, highest, aside, leaving) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), Leaving::default());
+        Ok(Self { session, catalog, relations, guards, known, batch, highest, aside, leaving })
     }
 
     pub(super) fn table(&self, relation: &Relation) -> Result<Table> {
@@ -147,7 +147,8 @@ impl PostgresWriter {
         let selected = [places, &table.columns()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
         // Where a row stands is known of a table alone.
         let source = if places.is_empty() { table.rows() } else { table.source() };
-        let sql = format!("COPY (SELECT {selected} FROM {source} WHERE {condition}) TO STDOUT");
+        let still = if places.is_empty() { String::new() } else { self.not_leaving(&relation.name) };
+        let sql = format!("COPY (SELECT {selected} FROM {source} WHERE {condition}{still}) TO STDOUT");
         let mut found = None;
         let before = if places.is_empty() { 0 } else { 2 };
         values::all(&mut self.session, (table, before), &sql, &mut |place, values| {
@@ -182,40 +183,13 @@ impl PostgresWriter {
         let batch = std::mem::take(&mut self.batch);
         let Some(model) = batch.model() else { return Ok(()) };
         let table = self.catalog.table(model)?.clone();
-        if batch.deletes() && self.refuse_actions(&table, &batch)?.is_some() {
-            self.postponed.push(batch);
-            return Ok(());
-        }
-        batch.send(&mut self.session, &table)
+        if batch.deletes() && self.acts_on_delete(model) { self.let_leave(&table, &batch) } else { self.send(&table, batch) }
     }
 
-    /// Makes the deletions that waited for others, in whatever order they can be made.
-    fn settle(&mut self) -> Result<()> {
-        self.settle_some()?.map_or(Ok(()), Err)
-    }
-
-    /// Makes those of them that can be made by now; gives why the others cannot: an update may still come that lets what refers to a row go.
-    fn settle_some(&mut self) -> Result<Option<Error>> {
+    /// Sends what waits, and makes place for a write that goes without a batch.
+    pub(super) fn flush_before(&mut self) -> Result<()> {
         self.flush()?;
-        loop {
-            let waiting = std::mem::take(&mut self.postponed);
-            let (before, mut refused) = (waiting.len(), None);
-            for batch in waiting {
-                let table = self.catalog.table(batch.model().unwrap_or_default())?.clone();
-                match self.refuse_actions(&table, &batch)? {
-                    None => batch.send(&mut self.session, &table)?,
-                    Some(why) => {
-                        self.postponed.push(batch);
-                        refused = Some(why);
-                    }
-                }
-            }
-            match refused {
-                None => return Ok(None),
-                Some(why) if self.postponed.len() == before => return Ok(Some(why)),
-                Some(_) => {}
-            }
-        }
+        self.make_room()
     }
 
     fn note(&mut self, relation: &Relation, row: &Row) {
@@ -290,12 +264,12 @@ impl Writer for PostgresWriter {
         }
         let table = self.table(relation)?;
         if !self.batch.takes_insert(&relation.name) {
-            self.settle_some()?;
+            self.flush()?;
         }
         self.prepare(&table, |_| false)?;
         self.note(relation, row);
         if row.values.iter().any(|value| matches!(value, Value::Large(_))) {
-            self.flush()?;
+            self.flush_before()?;
             let sql = format!("COPY {} FROM STDIN", table.target());
             return send_row(&mut self.session, &table, &sql, row, content);
         }
@@ -313,7 +287,7 @@ impl Writer for PostgresWriter {
             key.is_child && key.columns.iter().any(sets) || key.is_parent && key.to_columns.iter().any(sets)
         };
         if !self.batch.takes_update(&relation.name) {
-            self.settle_some()?;
+            self.flush()?;
         }
         let keys = self.prepare(&table, refers)?;
         for &column in columns.iter().filter(|column| table.always.contains(column)) {
@@ -325,7 +299,7 @@ impl Writer for PostgresWriter {
             None => self.must_find(&table, like)?.condition,
         };
         if keys.iter().any(|key| key.is_parent && key.acts_on_update) {
-            self.flush()?;
+            self.flush_before()?;
             self.refuse_carrying(&table, &keys, columns, &condition)?;
         }
         let set =
@@ -336,7 +310,7 @@ impl Writer for PostgresWriter {
                 if self.batch.is_full() { self.flush() } else { Ok(()) }
             }
             None => {
-                self.flush()?;
+                self.flush_before()?;
                 self.update_large(&table, row, columns, &condition, content)
             }
         }
