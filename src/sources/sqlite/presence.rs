@@ -107,7 +107,7 @@ mod tests {
             (connection, presence)
         };
         let (first, second) = (reading(), reading());
-        let read = |presence: &Presence| presence.read(&path, |file| file.metadata()).unwrap().len();
+        let read = |presence: &Presence| presence.read(&path, File::metadata).unwrap().len();
         assert_eq!((read(&first.1), read(&second.1)), (8192, 8192));
         assert!(!may_write(&path));
         drop(first);
