@@ -2,7 +2,7 @@
 //!
 //! The application's file is opened read-only, never checkpointed, and read in one transaction. Values move through
 //! the typed interface only. Two connections of one process to one file share POSIX locks: what opens the file beside SQLite does so
-//! through [`presence`], which does not close it while a connection of ours is open.
+//! through `presence`, which does not close it while a connection of ours is open.
 
 mod affinity;
 mod aside;
