@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backstop::engine::restore::judge::{Verdict, judge};
-use backstop::engine::restore::plan::{Choice, OnBlocked, OnCollision, Plan, Request};
+use backstop::engine::restore::plan::{Choice, OnBlocked, OnCollision, OnRefused, Plan, Request};
 use backstop::engine::restore::run::{Done, Point, prepare};
 use backstop::engine::restore::safety::{Images, Safety};
 use backstop::engine::restore::spool::SpoolReader;
@@ -684,4 +684,85 @@ proptest! {
         planned.undone(&database, &safety, vec![]).execute(&database, &safety.0, |_| Ok(())).unwrap();
         prop_assert_eq!(database.image(), before);
     }
+}
+
+/// What SQLite refuses, or keeps as something else: a table as it was, as it is now, and why its first record cannot be put back.
+const REFUSED: [(&str, &str, &str); 5] = [
+    (
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v)",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v, CONSTRAINT fit CHECK (v <> 'one'))",
+        "CHECK constraint failed: fit",
+    ),
+    (
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v)",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v CHECK (abs(v) = 2))",
+        "CHECK constraint failed: abs(v) = 2",
+    ),
+    (
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v)",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER) STRICT",
+        "cannot store TEXT value in INTEGER column t.v",
+    ),
+    (
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v)",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v, w AS (v || 'x') NOT NULL CHECK (w <> 'onex'))",
+        "CHECK constraint failed: w <> 'onex'",
+    ),
+    ("CREATE TABLE t(id INTEGER PRIMARY KEY, v)", "CREATE TABLE t(id INTEGER PRIMARY KEY, v CHECK (v IN ('one', 2)))", ""),
+];
+
+#[test]
+fn what_sqlite_would_refuse_is_refused_by_the_preview_and_nothing_else_is() {
+    for (was, is, why) in REFUSED {
+        let database = Database::new(&format!("{was}; INSERT INTO t VALUES (1, 'one'), (2, 2)"));
+        let stored = Memory::of(&database);
+        database.run(&format!("DROP TABLE t; {is}"));
+        let before = database.image();
+        let planned = plan(&database, &stored, request(Strategy::Replace));
+        let refused = u64::from(!why.is_empty());
+        assert_eq!(
+            (planned.plan.models[0].refused, planned.plan.is_safe()),
+            (refused, why.is_empty()),
+            "{is}: {:#?}",
+            planned.plan.findings
+        );
+        if why.is_empty() {
+            continue;
+        }
+        let finding = planned.plan.findings.iter().find(|finding| finding.option == "refused").unwrap();
+        assert!(finding.message.contains(why), "{}", finding.message);
+        let planned = plan(&database, &stored, Request { refused: OnRefused::Skip, ..request(Strategy::Replace) });
+        assert!(planned.plan.is_safe(), "{:#?}", planned.plan.findings);
+        assert_eq!(database.image(), before);
+        planned.execute(&database, &stored, |_| Ok(())).unwrap();
+        assert_eq!(database.ask("SELECT sum(id) FROM t"), 2, "{is}");
+    }
+}
+
+#[test]
+fn a_value_that_its_column_would_make_another_one_of_is_refused() {
+    let database = Database::new(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT, w NOT NULL DEFAULT 1); INSERT INTO t(id, v) VALUES (1, '007'), (2, 'two')",
+    );
+    let stored = Memory::of(&database);
+    database.run("DROP TABLE t; CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER, w NOT NULL DEFAULT 1)");
+    let planned = plan(&database, &stored, request(Strategy::Replace));
+    assert_eq!((planned.plan.models[0].refused, planned.plan.models[0].create), (1, 1), "{:#?}", planned.plan.findings);
+    assert!(planned.plan.findings.iter().any(|finding| finding.message.contains("v: would not stay as it is (INTEGER)")));
+}
+
+#[test]
+fn a_record_that_is_older_than_the_rules_of_its_table_is_updated_where_they_let_it() {
+    let database = Database::new(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v, w); INSERT INTO t VALUES (1, -1, 'good'), (2, 2, 'good'), (3, -1, 'best')",
+    );
+    let stored = Memory::of(&database);
+    let rows = "(1, -1, 'bad'), (2, 2, 'bad'), (3, -1, 'bad')";
+    let table = "CREATE TABLE t(id INTEGER PRIMARY KEY, v CHECK (v > 0), w CONSTRAINT fit CHECK (w <> 'best'))";
+    database.run(&format!("DROP TABLE t; {table}; PRAGMA ignore_check_constraints = ON; INSERT INTO t VALUES {rows}"));
+    let planned = plan(&database, &stored, Request { refused: OnRefused::Skip, ..request(Strategy::Replace) });
+    assert_eq!((planned.plan.models[0].refused, planned.plan.models[0].update), (1, 2), "{:#?}", planned.plan.findings);
+    assert!(planned.plan.findings.iter().any(|finding| finding.message.contains("CHECK constraint failed: fit")));
+    planned.execute(&database, &stored, |_| Ok(())).unwrap();
+    assert_eq!(database.ask("SELECT count(*) FROM t WHERE w = 'good'"), 2);
 }

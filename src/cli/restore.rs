@@ -12,7 +12,7 @@ use super::session::{Ended, Session};
 use super::text::clean;
 use super::units;
 use super::units::{When, parse_when};
-use crate::engine::restore::plan::{OnBlocked, OnCollision, PlanSummary, Scope};
+use crate::engine::restore::plan::{OnBlocked, OnCollision, OnRefused, PlanSummary, Scope};
 use crate::engine::restoring::{CopyTarget, PreviewRequest};
 use crate::error::Status;
 use crate::rows::RelationKind;
@@ -69,6 +69,9 @@ pub struct Selection {
     /// What to do with a record whose parent is missing: leave it out, or take the parents too [default: it blocks the plan].
     #[arg(long, value_name = "HOW", value_parser = ["skip", "parents"])]
     pub blocked: Option<String>,
+    /// What to do with a record that the database as it is now would not take: leave it out [default: it blocks the plan].
+    #[arg(long, value_name = "HOW", value_parser = ["skip"])]
+    pub refused: Option<String>,
     /// Which side wins for one record; may be repeated.
     #[arg(long = "row", value_name = "MODEL:KEY=SIDE")]
     pub rows: Vec<RowChoice>,
@@ -105,7 +108,7 @@ pub struct Preview {
 
 /// `backstop restore run`.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "tenants", "records", "ignored", "collisions", "blocked", "rows", "fields", "files", "database_only", "files_only", "exact"]).multiple(true).conflicts_with("plan"))]
+#[command(group = ArgGroup::new("choices").args(["backup", "at", "app", "strategy", "models", "modules", "tenants", "records", "ignored", "collisions", "blocked", "refused", "rows", "fields", "files", "database_only", "files_only", "exact"]).multiple(true).conflicts_with("plan"))]
 pub struct Run {
     /// The plan that a preview stored.
     #[arg(long, value_name = "PLAN")]
@@ -291,6 +294,7 @@ impl Session<'_> {
             ignore,
             collisions,
             blocked,
+            refused: if selection.refused.is_some() { OnRefused::Skip } else { OnRefused::Block },
             ..PreviewRequest::new(selection.app.clone(), engine_strategy(selection.strategy.unwrap_or(Strategy::Merge)))
         }
     }

@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use crate::catalog::ModuleModels;
 use crate::rows::{Batch, Digest, Piece, Relation, RelationKind, Row, Value};
 use crate::sources::{
-    Asking, Content, Definition, Glancing, Identity, Pieced, Reference, Result as SourceResult, Rival, SchemaObject, Sequences, Since,
-    Snapshot, Tally, Unique, Unread,
+    Asking, Content, Deed, Definition, Glancing, Identity, Judging, Origin, Pieced, Reference, Result as SourceResult, Rival, SchemaObject,
+    Sequences, Since, Snapshot, Tally, Unique, Unread,
 };
 
 use super::error::{Error, Result};
@@ -300,6 +300,14 @@ impl<S: Snapshot + ?Sized> Snapshot for Grouped<S> {
 
     fn alike(&self, relation: &Relation, columns: &[usize], rows: &[&Row]) -> SourceResult<Vec<usize>> {
         self.snapshot.alike(relation, columns, rows)
+    }
+
+    fn judging<'s>(&'s self, relation: &Relation, origin: &Origin<'_>) -> SourceResult<Option<Box<dyn Judging + 's>>> {
+        self.snapshot.judging(relation, origin)
+    }
+
+    fn forbids(&self, relation: &Relation, deed: Deed) -> SourceResult<Option<String>> {
+        self.snapshot.forbids(relation, deed)
     }
 
     fn covers(&self, row: &Row) -> bool {

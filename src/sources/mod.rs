@@ -8,6 +8,7 @@ pub mod database;
 mod error;
 mod facts;
 pub mod files;
+mod judging;
 pub mod partial;
 pub mod pieces;
 pub mod postgres;
@@ -24,6 +25,7 @@ use crate::rows::{Batch, Digest, Piece, Relation, Row, RowDigest};
 pub use content::{Content, Glancing, Looking, Resolve, value_of};
 pub use error::Error;
 pub use facts::{Definition, Identity, Reference, Rival, SchemaObject, Sequences, Unique, Unread, Violation};
+pub use judging::{Deed, Judging, Origin, Written};
 pub use pieces::Pieced;
 pub use since::{Asking, Since, Tally};
 
@@ -222,6 +224,23 @@ pub trait Snapshot {
     /// What the source says.
     fn alike(&self, _relation: &Relation, _columns: &[usize], rows: &[&Row]) -> Result<Vec<usize>> {
         Ok((0..rows.len()).collect())
+    }
+
+    /// Who says which rows that came out of `origin` could not be written into `relation`: by what a value must be, by conditions upon a row, by
+    /// partitions that there are not. `None` where nothing of this changed so that it could refuse one.
+    ///
+    /// # Errors
+    /// What the source says.
+    fn judging<'s>(&'s self, _relation: &Relation, _origin: &Origin<'_>) -> Result<Option<Box<dyn Judging + 's>>> {
+        Ok(None)
+    }
+
+    /// Why the source does not let this be done to any row of `relation`; `None` where it does, as far as that can be told.
+    ///
+    /// # Errors
+    /// What the source says that is not about this.
+    fn forbids(&self, _relation: &Relation, _deed: Deed) -> Result<Option<String>> {
+        Ok(None)
     }
 
     /// Whether a row like this one would be read: false for an entry of a tree that a glob leaves out.

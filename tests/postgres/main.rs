@@ -13,6 +13,7 @@ mod place;
 mod properties;
 mod reading;
 mod refusals;
+mod refused;
 mod restore_to;
 mod restoring;
 mod rivals;

@@ -81,6 +81,7 @@ pub struct PlanRow {
     pub collision: bool,
     pub holder: Option<Value>,
     pub blocked: bool,
+    pub refused: Option<String>,
     pub fields: Vec<RowField>,
 }
 

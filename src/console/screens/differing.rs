@@ -98,6 +98,7 @@ fn side(walk: &Walk, name: &str, row: &PlanRow) -> Cell {
         Some(Side::Live) => ("none, chosen".into(), Role::Marked),
         None if row.collision => ("collision".into(), Role::Critical),
         None if row.blocked => ("no parent".into(), Role::Critical),
+        None if row.refused.is_some() => ("refused".into(), Role::Critical),
         None if row.state == "live_only" => ("–".into(), Role::Dim),
         None if row.state == "new" => ("all".into(), Role::Added),
         None => {
@@ -153,7 +154,7 @@ fn in_the_way(row: &PlanRow) -> Option<String> {
     match (row.collision, row.blocked) {
         (true, _) => Some(format!("{holder} holds a unique value of it")),
         (false, true) => Some("what it refers to is missing, or something refers to it that stays".to_owned()),
-        (false, false) => None,
+        (false, false) => row.refused.as_ref().map(|why| format!("the database would refuse it: {why}")),
     }
 }
 

@@ -243,6 +243,10 @@ fn remedy(model: &Model, finding: &Finding) -> String {
     match finding.option.as_str() {
         "collisions" => format!("{} leaves out what collides, or deletes the record that holds the value.", key("preview-collisions")),
         "blocked" => format!("{} leaves out what lacks its parent, or takes the parents too.", key("preview-parents")),
+        "refused" => {
+            let [open, live] = ["open", "record-live"].map(key);
+            format!("{open} shows them; there {live} leaves one out. The command line leaves all of them out: --refused skip.")
+        }
         "row" => {
             let [open, live, backup] = ["open", "record-live", "record-backup"].map(key);
             format!("{open} shows them; there {live} leaves one as it is, {backup} takes it all the same.")

@@ -193,6 +193,7 @@ pub fn removal(row: Row) -> Record {
         holder: None,
         blocked: false,
         moved: false,
+        refused: None,
         exchange: false,
         fields: Vec::new(),
         backup: None,

@@ -9,6 +9,7 @@ use super::checks::{self, Claims, stop};
 use super::findings::{self, Finding, Level};
 use super::plan::{FieldCounts, ModelPlan, OnBlocked, OnCollision, Plan, Request};
 use super::record::{Record, key_json};
+use super::refusals::{CameFrom, Reasons, forbidden};
 use super::scratch::Scratch;
 use super::spool::{Cipher, SpoolWriter};
 use super::strategy::State;
@@ -39,6 +40,8 @@ pub(super) struct Draft<'l> {
     pub tenancy: Option<Tenancy>,
     pub(super) scratch: Scratch,
     pub(super) claims: Claims,
+    /// Up to where the source was asked about the records in the scratch space.
+    pub(super) judged: i64,
 }
 
 /// Takes a parent from the backup, and where it lacks its own in turn that too, as records of the model at this place.
@@ -58,7 +61,21 @@ impl<'l> Draft<'l> {
         let claims = Claims::new(&relations, &uniques, &references);
         let pulled = vec![0; relations.len()];
         let (unfit, findings, scratch) = (Vec::new(), Vec::new(), Scratch::new()?);
-        Ok(Self { request, lives, relations, sources, models, pulled, unfit, findings, references, tenancy: None, scratch, claims })
+        Ok(Self {
+            request,
+            lives,
+            relations,
+            sources,
+            models,
+            pulled,
+            unfit,
+            findings,
+            references,
+            tenancy: None,
+            scratch,
+            claims,
+            judged: 0,
+        })
     }
 
     pub fn place(&self, model: &Relation) -> Option<usize> {
@@ -121,12 +138,14 @@ impl<'l> Draft<'l> {
         mut self,
         undo: bool,
         parents: &mut Parents<'_>,
+        came_from: &CameFrom<'_>,
         to: &mut dyn Write,
         seal: &Cipher<'_>,
         progress: &mut Progress<'_>,
     ) -> Result<Plan> {
         for _ in 0..ROUNDS {
             self.scratch.reset()?;
+            self.refuse(came_from, progress)?;
             self.liken(progress)?;
             let mut grown = self.dispute(progress)? | self.ask(progress)?;
             self.seek(progress)?;
@@ -142,10 +161,11 @@ impl<'l> Draft<'l> {
         for model in 0..self.relations.len() {
             let mut taken_out =
                 BTreeMap::from([("collision", Named::default()), ("blocked", Named::default()), ("moved", Named::default())]);
-            let (figures, relation) = (&mut self.models[model], &self.relations[model]);
+            let (figures, relation, mut reasons) = (&mut self.models[model], &self.relations[model], Reasons::default());
             self.scratch.each(model, &mut |record| {
                 figures.count(&record);
                 tenancy.map_or(Ok(()), |tenancy| must_be_theirs(tenancy, model, &relation.name, &record))?;
+                reasons.note(relation, &record);
                 let set = [("collision", record.collision), ("blocked", record.blocked), ("moved", record.moved)];
                 for (name, _) in set.into_iter().filter(|(_, set)| *set) {
                     if let Some(Named { keys, holders }) = taken_out.get_mut(name).filter(|named| named.keys.len() < 5) {
@@ -158,7 +178,9 @@ impl<'l> Draft<'l> {
             // Identical records are in the figures but not in the scratch space; they are skipped.
             figures.skip += figures.identical;
             figures.balance(self.pulled[model])?;
-            found.extend(refused(figures, &mut taken_out, &self.request, undo));
+            found.extend(taken(figures, &mut taken_out, &self.request, undo));
+            found.extend(reasons.findings(figures, self.request.refused, undo));
+            found.extend(forbidden(self.lives[self.sources[model]], relation, figures)?);
             found.extend(if undo { findings::of_undone(figures) } else { findings::of_model(relation, figures, &self.request) });
         }
         let blocks = spool.finish()?;
@@ -254,7 +276,7 @@ struct Named {
 }
 
 /// What is said about the records of a model that were taken out.
-fn refused(model: &ModelPlan, named: &mut BTreeMap<&str, Named>, request: &Request, undo: bool) -> Vec<Finding> {
+fn taken(model: &ModelPlan, named: &mut BTreeMap<&str, Named>, request: &Request, undo: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut say = |name: &str, count: u64, blocks: bool, what: &str, (option, remedy): (&str, &str)| {
         if count > 0 {
@@ -289,6 +311,7 @@ pub(super) fn newcomer(row: crate::rows::Row, effect: super::strategy::Effect) -
         holder: None,
         blocked: false,
         moved: false,
+        refused: None,
         exchange: false,
         fields: Vec::new(),
         backup: Some(row),

@@ -17,6 +17,8 @@ pub mod lockstep;
 pub mod plan;
 pub mod preview;
 pub mod record;
+mod refusals;
+pub mod request;
 mod rivals;
 pub mod run;
 pub mod safety;
@@ -31,7 +33,7 @@ use std::collections::BTreeSet;
 use crate::error::{Explain, Status};
 use crate::numbers::counted;
 use crate::rows::{Key, Relation, Row};
-use crate::sources::{self, Resolve, Violation};
+use crate::sources::{self, Definition, Resolve, Violation};
 use lockstep::Lying;
 
 /// What a backup holds of one model.
@@ -61,6 +63,10 @@ pub trait Stored: Resolve {
     fn rows<'a>(&'a self, model: &str) -> Result<Rows<'a>, Unreadable>;
     /// The same rows where they lie; `None` where they are to be had one by one only.
     fn lying<'a>(&'a self, _model: &str) -> Option<Box<dyn Lying + 'a>> {
+        None
+    }
+    /// What the database was made of that the rows of tables come from; `None` where that is not known.
+    fn definition(&self) -> Option<Definition> {
         None
     }
     /// The row with this key.

@@ -22,7 +22,7 @@ use crate::numbers::counted;
 use crate::rows::difference::{self, Comparison, Difference, Projection};
 use crate::rows::{Fold, Key, Relation, RelationKind, Row, Value};
 use crate::sources::files::relation::{ROOT, path_of, shown, split};
-use crate::sources::{Looking, Snapshot, Unread};
+use crate::sources::{Looking, Origin, Snapshot, Unread};
 
 /// Compares what `request` takes of `stored` with the live sources, writes every record that differs to `to`, and gives the plan.
 ///
@@ -69,7 +69,12 @@ pub fn preview(
         }
         missing_parents(stored, held, lives[sources[model]], live, key)
     };
-    let mut plan = draft.finish(false, &mut parents, to, seal, progress)?;
+    let definition = stored.definition();
+    let came_from = |model: &str| {
+        let held = stored.relations().iter().find(|held| held.relation.name == model)?;
+        Some(Origin { relation: &held.relation, definition: definition.as_ref() })
+    };
+    let mut plan = draft.finish(false, &mut parents, &came_from, to, seal, progress)?;
     for finding in told.into_values().flatten() {
         if !plan.findings.contains(&finding) {
             plan.findings.push(finding);
@@ -346,7 +351,7 @@ fn take(
     let moved = moved && choices.records.get(&key) != Some(&Side::Live);
     let effect = if said == Said::Usual && !moved { effect } else { Effect::Skip };
     let (collision, holder, blocked, exchange) = (false, None, false, false);
-    draft.add(model, &Record { key, state, effect, collision, holder, blocked, moved, exchange, fields, backup, live })
+    draft.add(model, &Record { key, state, effect, collision, holder, blocked, moved, refused: None, exchange, fields, backup, live })
 }
 
 /// Entries that the backup has and that are not spoken of.

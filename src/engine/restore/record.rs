@@ -23,6 +23,8 @@ pub struct Record {
     pub blocked: bool,
     /// It belongs to another tenant than those that were chosen, now or in the backup: nothing is done to it.
     pub moved: bool,
+    /// Why the source would not take it as it would be: nothing is done to it.
+    pub refused: Option<String>,
     /// It takes a unique value that another updated record gives up: it is put aside first and put back last.
     pub exchange: bool,
     /// The fields that differ.
@@ -88,6 +90,7 @@ impl Record {
                 object.insert(name.into(), Json::Bool(true));
             }
         }
+        object.extend(self.refused.iter().map(|why| ("refused".into(), json!(why))));
         object.extend(self.holder.iter().map(|holder| ("holder".into(), holder.clone())));
         object.insert("fields".into(), Json::Array(fields));
         Json::Object(object)
@@ -207,7 +210,7 @@ pub fn encode(record: &Record, to: &mut Vec<u8>) {
         State::Conflict => 2,
         State::LiveOnly => 3,
     });
-    let set = [record.collision, record.blocked, record.exchange, record.moved, record.holder.is_some()];
+    let set = [record.collision, record.blocked, record.exchange, record.moved, record.holder.is_some(), record.refused.is_some()];
     to.push(set.into_iter().enumerate().map(|(bit, set)| u8::from(set) << bit).sum());
     let (effect, columns): (u8, &[usize]) = match &record.effect {
         Effect::Create => (0, &[]),
@@ -237,6 +240,9 @@ pub fn encode(record: &Record, to: &mut Vec<u8>) {
     if let Some(holder) = &record.holder {
         push_bytes(to, holder.to_string().as_bytes());
     }
+    if let Some(refused) = &record.refused {
+        push_bytes(to, refused.as_bytes());
+    }
 }
 
 /// Takes a record's bytes from the front of `from`; `None` where they are not a record's.
@@ -262,9 +268,10 @@ pub fn decode(from: &mut &[u8]) -> Option<Record> {
     let fields = (0..take_length(from)?).map(|_| take_field(from)).collect::<Option<Vec<_>>>()?;
     let backup = take_row(from, &key)?;
     let live = take_row(from, &key)?;
-    let [collision, blocked, exchange, moved, held] = [1, 2, 4, 8, 16].map(|bit| flags & bit != 0);
+    let [collision, blocked, exchange, moved, held, refused] = [1, 2, 4, 8, 16, 32].map(|bit| flags & bit != 0);
     let holder = if held { Some(serde_json::from_slice(take_bytes(from)?).ok()?) } else { None };
-    Some(Record { key, state, effect, collision, holder, blocked, moved, exchange, fields, backup, live })
+    let refused = if refused { Some(String::from_utf8(take_bytes(from)?.to_vec()).ok()?) } else { None };
+    Some(Record { key, state, effect, collision, holder, blocked, moved, refused, exchange, fields, backup, live })
 }
 
 fn push_length(to: &mut Vec<u8>, length: usize) {
@@ -388,6 +395,7 @@ mod tests {
             holder: Some(json!({"id": 7})),
             blocked: true,
             moved: true,
+            refused: Some("breaks the constraint c".into()),
             exchange: true,
             fields: vec![FieldChange { column: 1, kind: FieldKind::Blank }],
             backup: Some(row.clone()),

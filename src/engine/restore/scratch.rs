@@ -60,6 +60,7 @@ const TABLES: &str = "
     CREATE TABLE claim(kind INTEGER, id INTEGER, mark BLOB, model INTEGER, key BLOB, PRIMARY KEY(kind, id, mark, model, key)) WITHOUT ROWID;
     CREATE INDEX claim_of ON claim(model, key, kind);
     CREATE TABLE lean(model INTEGER, key BLOB, on_model INTEGER, on_key BLOB, flag INTEGER, PRIMARY KEY(model, key, on_model, on_key, flag)) WITHOUT ROWID;
+    CREATE TABLE refusal(model INTEGER, key BLOB, why TEXT, PRIMARY KEY(model, key)) WITHOUT ROWID;
     CREATE TABLE holder(model INTEGER, key BLOB, shown TEXT, PRIMARY KEY(model, key)) WITHOUT ROWID;
     BEGIN;";
 
@@ -205,6 +206,64 @@ impl Scratch {
         let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO holder VALUES (?1, ?2, ?3)")?;
         insert.execute(params![place(model), key.as_bytes(), holder])?;
         Ok(())
+    }
+
+    /// The number of the record that was put last.
+    ///
+    /// # Errors
+    /// What reading met.
+    pub fn newest(&self) -> Result<i64> {
+        Ok(self.db.query_row("SELECT coalesce(max(rowid), 0) FROM record", [], |row| row.get(0))?)
+    }
+
+    /// Shows the records of a model that are written and were put behind the one with this number, in key order.
+    ///
+    /// # Errors
+    /// What reading met, and what `each` says.
+    pub fn each_written(&self, model: usize, after: i64, each: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
+        let sql = "SELECT payload FROM record WHERE model = ?1 AND rowid > ?2 AND effect IN (0, 1) ORDER BY key";
+        let mut find = self.db.prepare_cached(sql)?;
+        let mut rows = find.query(params![place(model), after])?;
+        while let Some(row) = rows.next()? {
+            let payload: Vec<u8> = row.get(0)?;
+            each(record::decode(&mut &payload[..]).ok_or_else(broken)?)?;
+        }
+        Ok(())
+    }
+
+    /// Notes why a source would not take a record.
+    ///
+    /// # Errors
+    /// What writing met.
+    pub fn refuse(&self, model: usize, key: &Key, why: &str) -> Result<()> {
+        let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO refusal VALUES (?1, ?2, ?3)")?;
+        insert.execute(params![place(model), key.as_bytes(), why])?;
+        Ok(())
+    }
+
+    /// Leaves out the records of a model of which that was noted, and forgets what they claim.
+    ///
+    /// # Errors
+    /// What reading or writing met.
+    pub fn leave_refused(&self, model: usize) -> Result<()> {
+        loop {
+            let mut find = self.db.prepare_cached("SELECT key, why FROM refusal WHERE model = ?1 LIMIT 1000")?;
+            let rows = find.query_map([place(model)], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?)))?;
+            let refused = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            if refused.is_empty() {
+                return Ok(());
+            }
+            for (key, why) in refused {
+                let key = Key::from_bytes(key);
+                self.db
+                    .prepare_cached("DELETE FROM refusal WHERE model = ?1 AND key = ?2")?
+                    .execute(params![place(model), key.as_bytes()])?;
+                if let Some(record) = self.get(model, &key)? {
+                    self.remove(model, &key)?;
+                    self.put(model, &Record { effect: Effect::Skip, refused: Some(why), ..record })?;
+                }
+            }
+        }
     }
 
     /// Takes a record out for a reason.

@@ -15,7 +15,7 @@ use super::{Error, Progress, Result, Step};
 use crate::numbers::counted;
 use crate::rows::difference::{FieldChange, FieldKind};
 use crate::rows::{Key, Relation, Row};
-use crate::sources::Snapshot;
+use crate::sources::{Origin, Snapshot};
 
 /// Plans the way back from a restore. In `request.choices`, `backup` takes a record back although it was edited since, `live` leaves it.
 ///
@@ -30,14 +30,15 @@ pub fn preview(
     progress: &mut Progress<'_>,
 ) -> Result<Plan> {
     let mut draft = Draft::new(request, lives)?;
-    for relation in safety.relations() {
-        let Some(model) = draft.place(&relation) else {
+    let relations = safety.relations();
+    for relation in &relations {
+        let Some(model) = draft.place(relation) else {
             let remedy = "Make the table again, or the folder, then undo.";
             draft.findings.push(Finding::new(Level::Blocking, &relation.name, "does not exist any more".into(), remedy));
             continue;
         };
         let live_relation = draft.relations[model].clone();
-        let projection = crate::rows::difference::Projection::new(&relation, &live_relation);
+        let projection = crate::rows::difference::Projection::new(relation, &live_relation);
         if projection.key_changed() || !projection.backup_only().is_empty() {
             let message = "its columns or its key changed since the restore".to_owned();
             draft.findings.push(Finding::new(Level::Blocking, &relation.name, message, "Restore from a backup instead."));
@@ -51,7 +52,12 @@ pub fn preview(
         let compared: Vec<usize> = projection.compared().collect();
         take_back(&mut draft, safety, (model, &live_relation), &compared, progress)?;
     }
-    draft.finish(true, &mut |_, _| Ok(Vec::new()), to, seal, progress)
+    // The safety record has rows, and not what the database was made of.
+    let came_from = |model: &str| {
+        let relation = relations.iter().find(|relation| relation.name == model)?;
+        Some(Origin { relation, definition: None })
+    };
+    draft.finish(true, &mut |_, _| Ok(Vec::new()), &came_from, to, seal, progress)
 }
 
 /// Takes the records of a model back in the columns that the restore knew; others are not its business.
@@ -133,6 +139,7 @@ fn way_back(compared: &[usize], image: Image, now: Option<Row>, back: bool) -> O
         holder: None,
         blocked: false,
         moved: false,
+        refused: None,
         exchange: false,
         fields,
         backup: image.before,

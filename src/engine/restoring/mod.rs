@@ -34,7 +34,7 @@ use super::apps::Parts;
 use super::error::{Doing, Error, Result};
 use super::latest::{Part, Wanted};
 use super::names::Names;
-use super::restore::plan::{Choice, OnBlocked, OnCollision, Plan, PlanSummary, Request, Scope};
+use super::restore::plan::{Choice, OnBlocked, OnCollision, OnRefused, Plan, PlanSummary, Request, Scope};
 use super::restore::preview;
 use super::restore::spool::SpoolReader;
 use super::restore::strategy::Strategy;
@@ -69,6 +69,8 @@ pub struct PreviewRequest {
     pub collisions: OnCollision,
     /// Missing parents.
     pub blocked: OnBlocked,
+    /// Records that the source would not take.
+    pub refused: OnRefused,
     /// Whether live-only records are deleted.
     pub exact: bool,
 }
@@ -88,6 +90,7 @@ impl PreviewRequest {
             ignore: BTreeMap::new(),
             collisions: OnCollision::default(),
             blocked: OnBlocked::default(),
+            refused: OnRefused::default(),
             exact: false,
         }
     }
@@ -135,6 +138,7 @@ impl Engine {
             ignore: request.ignore.clone(),
             collisions: request.collisions,
             blocked: request.blocked,
+            refused: request.refused,
             exact: request.exact,
             source,
             folders,

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
+use crate::engine::backup::definition;
 use crate::engine::restore::lockstep::Lying;
 use crate::engine::restore::{Rows, Stored, StoredRelation, Unreadable};
 use crate::engine::stored::{StoredBackup, find, rows_of};
 use crate::error::Explain;
-use crate::rows::{Key, Large, RelationKind, Row, RowRef, merge};
-use crate::sources::Resolve;
+use crate::rows::{Digest, Key, Large, RelationKind, Row, RowRef, merge};
+use crate::sources::{Definition, Resolve};
 use crate::vault::{self, RelationRecord, Vault};
 
 /// Relations of one backup, read from the vault.
@@ -17,6 +18,8 @@ pub struct StoredSide {
     vault: Arc<Vault>,
     records: Vec<RelationRecord>,
     relations: Vec<StoredRelation>,
+    /// The chunk that describes the database.
+    described: Option<Digest>,
 }
 
 impl StoredSide {
@@ -24,6 +27,9 @@ impl StoredSide {
     pub fn of(stored: &StoredBackup, kinds: &[RelationKind]) -> Self {
         let records = stored.manifest.relations().filter(|record| kinds.contains(&record.relation.kind)).cloned().collect();
         let mut side = Self::new(stored.vault().clone(), records);
+        let of_database = |relation: &RelationRecord| relation.relation.kind != RelationKind::Files;
+        let database = stored.manifest.sources.iter().find(|source| source.relations.iter().any(of_database));
+        side.described = database.map(|source| source.definition);
         for held in side.relations.iter_mut().filter(|held| held.relation.kind == RelationKind::Files) {
             let missed = stored.manifest.errors.iter().filter(|missed| missed.model == held.relation.name);
             held.unread = missed.map(|missed| missed.what.clone()).collect();
@@ -40,7 +46,7 @@ impl StoredSide {
             unread: BTreeSet::new(),
         };
         let relations = records.iter().map(held).collect();
-        Self { vault, records, relations }
+        Self { vault, records, relations, described: None }
     }
 
     fn record(&self, model: &str) -> Result<&RelationRecord, Unreadable> {
@@ -71,6 +77,11 @@ impl Stored for StoredSide {
         let record = self.record(model).ok()?;
         let rows = merge::Rows::new(self.vault.as_ref(), &record.relation, &record.runs);
         Some(Box::new(InVault { model: &record.relation.name, rows }))
+    }
+
+    /// A description that cannot be read is none: the database is asked more then.
+    fn definition(&self) -> Option<Definition> {
+        Some(definition::read(&self.vault, &self.described?).ok()?.definition)
     }
 
     fn find(&self, model: &str, key: &Key) -> Result<Option<Row>, Unreadable> {

@@ -15,7 +15,9 @@ use super::dump;
 use super::large_objects;
 use super::locks::{self, ATTEMPTS, Shared};
 use super::pass::{self, Many, Single};
+use super::refusals::{self, Judge};
 use super::rivals::{self, Constraint};
+use super::rules::Rules;
 use super::session::Session;
 use super::since::Marks;
 use super::sql::literal;
@@ -23,8 +25,8 @@ use super::table::Table;
 use super::written::{self, Asker};
 use crate::rows::{Batch, Key, Relation, Row};
 use crate::sources::{
-    Asking, Content, Definition, Error, Identity, Reference, Result, Rival, SchemaObject, Sequences, Since, Snapshot, Tally, Unique,
-    Unread, scan_in_batches,
+    Asking, Content, Deed, Definition, Error, Identity, Judging, Origin, Reference, Result, Rival, SchemaObject, Sequences, Since,
+    Snapshot, Tally, Unique, Unread, scan_in_batches,
 };
 
 /// A PostgreSQL database as it was when it was opened.
@@ -159,6 +161,16 @@ impl PostgresSnapshot {
             }
         }
         Ok(())
+    }
+
+    /// Asks what the server may object to, on a connection that reads within the snapshot; locks that the questions took are given back.
+    pub(super) fn trying<T>(&self, work: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
+        self.reading(|session| {
+            session.run("SAVEPOINT asked")?;
+            let done = work(session)?;
+            session.run("ROLLBACK TO asked; RELEASE asked")?;
+            Ok((done, ControlFlow::Continue(())))
+        })
     }
 
     fn holder(&self) -> MutexGuard<'_, Session> {
@@ -408,6 +420,22 @@ impl Snapshot for PostgresSnapshot {
     fn holders(&self, relation: &Relation, columns: &[usize], rows: &[Row], take: &mut dyn FnMut(Rival)) -> Result<()> {
         let table = self.catalog.table(&relation.name)?;
         self.rivals_of(table, &Constraint::of_columns(table, columns), rows, take)
+    }
+
+    fn judging<'s>(&'s self, relation: &Relation, origin: &Origin<'_>) -> Result<Option<Box<dyn Judging + 's>>> {
+        if relation.name == LARGE_OBJECTS {
+            return Ok(None);
+        }
+        let table = self.catalog.table(&relation.name)?;
+        let rules = Rules::load(&mut self.holder(), table, origin)?;
+        Ok(Some(Box::new(Judge::of(self, table, rules)?)))
+    }
+
+    fn forbids(&self, relation: &Relation, deed: Deed) -> Result<Option<String>> {
+        if relation.name == LARGE_OBJECTS {
+            return Ok(None);
+        }
+        refusals::forbids(self, self.catalog.table(&relation.name)?, deed)
     }
 
     fn alike(&self, relation: &Relation, columns: &[usize], rows: &[&Row]) -> Result<Vec<usize>> {

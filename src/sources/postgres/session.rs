@@ -88,12 +88,7 @@ impl Session {
     /// What the server says.
     pub fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         self.speak(false)?;
-        let messages = self.client.simple_query(sql).map_err(|error| self.said("", &error))?;
-        let rows = messages.into_iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()),
-            _ => None,
-        });
-        Ok(rows.collect())
+        self.client.simple_query(sql).map(rows_of).map_err(|error| self.said("", &error))
     }
 
     /// Runs statements that each change rows, and says how many each changed.
@@ -164,6 +159,29 @@ impl Session {
         })
     }
 
+    /// The rows that a query gives, or exactly what the server says against it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn ask(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Objection> {
+        self.attempt("SAVEPOINT question")?;
+        let lost = |error: &Error| Objection { code: None, words: error.to_string() };
+        match self.client.simple_query(sql) {
+            Ok(messages) => {
+                self.attempt("RELEASE question")?;
+                Ok(rows_of(messages))
+            }
+            Err(error) => {
+                let objection = match error.as_db_error() {
+                    Some(told) => Objection { code: Some(told.code().clone()), words: told_words(told) },
+                    None => lost(&self.said("", &error)),
+                };
+                self.attempt("ROLLBACK TO question; RELEASE question")?;
+                Err(objection)
+            }
+        }
+    }
+
     /// An error of a stream to or from the server, about the model `what`.
     #[must_use]
     pub fn said_on_the_way(&self, what: &str, error: std::io::Error) -> Error {
@@ -175,6 +193,14 @@ impl Session {
     pub fn said(&self, what: &str, error: &tokio_postgres::Error) -> Error {
         said(&self.place, what, error)
     }
+}
+
+fn rows_of(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<Option<String>>> {
+    let rows = messages.into_iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()),
+        _ => None,
+    });
+    rows.collect()
 }
 
 /// What the server says against a statement.

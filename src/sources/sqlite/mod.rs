@@ -21,6 +21,7 @@ mod pieced;
 mod plan;
 mod presence;
 mod reader;
+mod refusals;
 mod rivals;
 mod salvage;
 mod schema;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, Params, Statement, params_from_iter};
+use rusqlite::{Connection, Params, Statement};
 
 use super::copy::{self, Copied};
 use super::encoding::Encoding;
@@ -18,15 +18,15 @@ use super::open::{self, Opened, Trace};
 use super::options;
 use super::plan::Plan;
 use super::presence::Presence;
-use super::rivals::{Ask, Judge, Judges};
+use super::rivals::{Judge, Judges};
 use super::salvage::{self, Readable};
 use super::schema::{Schema, Table, UniqueIndex};
 use super::seen::{Seen, second};
-use super::values::{Reading, cells, quoted, quoted_list, read_into};
+use super::values::{quoted, quoted_list, read_into};
 use crate::rows::{Batch, Digest, Fold, Piece, Relation, Row, RowDigest};
 use crate::sources::private::Private;
 use crate::sources::{
-    Content, Definition, Error, Identity, Looking, Pieced, Reference, Result, Rival, SchemaObject, Snapshot, Unique, Unread,
+    Content, Definition, Error, Identity, Judging, Origin, Pieced, Reference, Result, Rival, SchemaObject, Snapshot, Unique, Unread,
 };
 
 /// A SQLite database as it was when it was opened.
@@ -139,7 +139,7 @@ impl SqliteSnapshot {
     }
 
     /// Asks the judge of a model, which is made where nobody asked before.
-    fn judged<T>(&self, model: &str, ask: impl FnOnce(&Table, Option<&Judge>) -> Result<T>) -> Result<T> {
+    pub(super) fn judged<T>(&self, model: &str, ask: impl FnOnce(&Table, Option<&Judge>) -> Result<T>) -> Result<T> {
         let table = self.table(model)?;
         let mut judges = self.judges.borrow_mut();
         if !judges.contains_key(model) {
@@ -154,7 +154,7 @@ impl SqliteSnapshot {
         found.ok_or_else(|| Error::Unfit { model: model.into(), why: "the database has no such table".into() })
     }
 
-    fn said(&self, model: &str, error: &rusqlite::Error) -> Error {
+    pub(super) fn said(&self, model: &str, error: &rusqlite::Error) -> Error {
         match open::said(&self.path, self.wait, error) {
             Error::Database { what, why } => Error::Database { what: format!("{what}: {model}"), why },
             other => other,
@@ -426,26 +426,10 @@ impl Snapshot for SqliteSnapshot {
     }
 
     fn rivals(&self, relation: &Relation, rows: &[Row]) -> Result<Vec<Rival>> {
-        let said = |error: rusqlite::Error| self.said(&relation.name, &error);
-        let read = self.schema.encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
-        self.judged(&relation.name, |table, judge| {
-            let (Some(judge), mut found) = (judge, Vec::new()) else { return Ok(Vec::new()) };
-            for (given, row) in rows.iter().enumerate() {
-                // What cannot be computed for this row is told when it is written.
-                for Ask { columns, condition, values } in judge.asks(table, row).unwrap_or_default() {
-                    let sql = format!("SELECT {read} FROM main.{} WHERE {condition}", quoted(&relation.name));
-                    let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
-                    let mut holders = statement.query(params_from_iter(values)).map_err(said)?;
-                    while let Some(holder) = holders.next().map_err(said)? {
-                        let values = cells(holder, relation.columns.len(), &Looking).map_err(|error| match error {
-                            Reading::Sqlite(error) => said(error),
-                            Reading::Content(source) => Error::Io { what: relation.name.clone(), source },
-                        })?;
-                        found.push(Rival { given, holder: Row::new(&table.relation, values, 0), columns: columns.to_vec() });
-                    }
-                }
-            }
-            Ok(found)
-        })
+        self.in_the_way(relation, rows)
+    }
+
+    fn judging<'s>(&'s self, relation: &Relation, origin: &Origin<'_>) -> Result<Option<Box<dyn Judging + 's>>> {
+        self.trial(relation, origin)
     }
 }

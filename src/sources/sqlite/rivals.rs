@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params_from_iter, types::Value as Found};
 
 use super::encoding::Encoding;
+use super::reader::SqliteSnapshot;
 use super::schema::Table;
-use super::values::{Bound, quoted, quoted_list};
+use super::values::{Bound, Reading, cells, quoted, quoted_list};
 use super::words::{Word, words};
-use crate::rows::{Row, Value};
+use crate::rows::{Relation, Row, Value};
+use crate::sources::{Error, Looking, Result, Rival};
 
 /// A unique index that more than the values of columns decide.
 struct Constraint {
@@ -139,6 +141,33 @@ fn term(sql: &str, words: &[Word]) -> Option<String> {
         _ => words,
     };
     Some(format!("({}\n)", &sql[words.first()?.at.start..words.last()?.at.end]))
+}
+
+impl SqliteSnapshot {
+    /// The rows that stand in the way of these.
+    pub(super) fn in_the_way(&self, relation: &Relation, rows: &[Row]) -> Result<Vec<Rival>> {
+        let said = |error: rusqlite::Error| self.said(&relation.name, &error);
+        let read = self.schema.encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
+        self.judged(&relation.name, |table, judge| {
+            let (Some(judge), mut found) = (judge, Vec::new()) else { return Ok(Vec::new()) };
+            for (given, row) in rows.iter().enumerate() {
+                // What cannot be computed for this row is told when it is written.
+                for Ask { columns, condition, values } in judge.asks(table, row).unwrap_or_default() {
+                    let sql = format!("SELECT {read} FROM main.{} WHERE {condition}", quoted(&relation.name));
+                    let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
+                    let mut holders = statement.query(params_from_iter(values)).map_err(said)?;
+                    while let Some(holder) = holders.next().map_err(said)? {
+                        let values = cells(holder, relation.columns.len(), &Looking).map_err(|error| match error {
+                            Reading::Sqlite(error) => said(error),
+                            Reading::Content(source) => Error::Io { what: relation.name.clone(), source },
+                        })?;
+                        found.push(Rival { given, holder: Row::new(&table.relation, values, 0), columns: columns.to_vec() });
+                    }
+                }
+            }
+            Ok(found)
+        })
+    }
 }
 
 #[cfg(test)]
