@@ -152,6 +152,18 @@ fn a_department_that_another_company_has_now_takes_its_records_along() {
 }
 
 #[test]
+fn a_department_that_another_company_has_since_the_preview_stops_the_restore() {
+    let place = firms();
+    let whole = full(&place);
+    sql(&place, "UPDATE visit SET note = 'spoiled' WHERE id = 1");
+    let plan = text(&preview(&place, &whole, &["--tenant", "7"])["plan"]);
+    sql(&place, "UPDATE department SET division_id = 3 WHERE id = 1");
+    let said = told(&place, 4, &["restore", "run", "--plan", &plan, "--yes", "--confirm", "firms"]);
+    assert!(said.contains("another tenant's now"), "{said}");
+    assert_eq!(ask::<String>(&place, "firms.db", "SELECT note FROM visit WHERE id = 1"), "spoiled");
+}
+
+#[test]
 fn what_came_with_a_department_of_another_company_is_not_deleted() {
     let place = firms();
     let whole = full(&place);

@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::findings::{Finding, Level};
-use super::plan::Request;
-use super::record::Record;
+use super::plan::{Plan, Request};
+use super::record::{Record, key_json};
+use super::spool::SpoolReader;
 use super::{Error, Progress, Result, Step, Stored};
 use crate::engine::tenants::side::{Kept, Live, Side};
 use crate::engine::tenants::ways::Way;
@@ -50,13 +51,7 @@ impl Chosen {
         (lives, references): (&[&dyn Snapshot], &[Reference]),
         progress: &mut Progress<'_>,
     ) -> Result<Option<Self>> {
-        let scope = &request.scope;
-        if scope.tenants.is_empty() {
-            return Ok(None);
-        }
-        let unfit = |error: crate::engine::Error| Error::Unknown { model: request.app.clone(), what: format!("such tenants: {error}") };
-        let levels = Levels::read(&scope.tenant_columns).map_err(unfit)?;
-        let tenants: BTreeSet<Tenant> = scope.tenants.iter().map(|text| levels.tenant(text)).collect();
+        let Some((levels, tenants)) = named(request)? else { return Ok(None) };
         let mut going = |model: &str, records| progress(Step { phase: "choose", model, records, compared: None });
         let (there, here) = (Kept::new(stored), Live::new(lives));
         let kept = Closure::of(&there, (levels.clone(), tenants.clone()), references, &mut going)?;
@@ -114,14 +109,11 @@ impl Chosen {
             return Ok(Said::Usual);
         }
         Ok(match difference {
-            Difference::Identical(_) => Said::Usual,
-            Difference::LiveOnly(row) if self.live.whose(model, row)? == Whose::Chosen => Said::Usual,
-            Difference::LiveOnly(_) => Said::Nothing,
+            Difference::LiveOnly(row) if self.live.whose(model, row)? != Whose::Chosen => Said::Nothing,
             Difference::New(row) if self.was_or_becomes_anothers(model, row)? => Said::Moved,
-            Difference::New(_) => Said::Usual,
             Difference::Conflict { backup, .. } if self.was(model, backup)? != Whose::Chosen => Said::Stays,
             Difference::Conflict { backup, live, .. } if self.is_anothers(model, live)? || self.is_anothers(model, backup)? => Said::Moved,
-            Difference::Conflict { .. } => Said::Usual,
+            Difference::Identical(_) | Difference::LiveOnly(_) | Difference::New(_) | Difference::Conflict { .. } => Said::Usual,
         })
     }
 
@@ -151,16 +143,63 @@ impl Chosen {
     /// # Errors
     /// One would.
     pub fn must_be_theirs(&self, model: usize, name: &str, record: &Record) -> Result<()> {
-        if !record.is_touched() {
-            return Ok(());
-        }
-        for row in [record.live.as_ref(), record.result().as_ref()].into_iter().flatten() {
-            if self.is_anothers(model, row)? {
-                return Err(Error::Unsound { model: name.to_owned(), what: "a record of another tenant would be touched".into() });
-            }
+        if touches_anothers(&self.live, model, record)? {
+            return Err(Error::Unsound { model: name.to_owned(), what: "a record of another tenant would be touched".into() });
         }
         Ok(())
     }
+}
+
+/// A plan of tenants still touches nobody else's records. Each record's own columns are compared when it is written; that a level below, which
+/// tells whose it is, is another tenant's since the preview is seen here alone, in `lives`.
+///
+/// # Errors
+/// [`Error::Stale`] with those that are another's now; what reading met, and cancelling.
+pub fn still_theirs(plan: &Plan, spool: &mut SpoolReader<'_>, lives: &[&dyn Snapshot], progress: &mut Progress<'_>) -> Result<()> {
+    let Some((levels, tenants)) = named(&plan.request)? else { return Ok(()) };
+    let (here, mut count, mut records) = (Live::new(lives), 0, Vec::new());
+    let mut going = |model: &str, records| progress(Step { phase: "check", model, records, compared: None });
+    let tenancy = Tenancy::of(&here, (levels, tenants), &plan.references, &mut going)?;
+    for (model, relation) in plan.relations.iter().enumerate() {
+        // One that has other columns now stops the restore when it is written.
+        let now = here.relations().iter().position(|now| now.is_shaped_like(relation));
+        let Some(now) = now.filter(|now| tenancy.ways(*now).iter().any(|way| way.named != way.level)) else { continue };
+        spool.each(model, &mut |record| {
+            if touches_anothers(&tenancy, now, &record)? {
+                count += 1;
+                let row = record.live.as_ref().or(record.backup.as_ref());
+                let key = key_json(relation, row, &record.key);
+                records.extend((records.len() < 10).then(|| format!("{} {key} (another tenant's now)", relation.name)));
+            }
+            Ok(true)
+        })?;
+    }
+    if count == 0 { Ok(()) } else { Err(Error::Stale { count, records }) }
+}
+
+/// Whether a record would be touched that is another tenant's, or would become so.
+fn touches_anothers(tenancy: &Tenancy, model: usize, record: &Record) -> Result<bool> {
+    if !record.is_touched() {
+        return Ok(false);
+    }
+    for row in [record.live.as_ref(), record.result().as_ref()].into_iter().flatten() {
+        if tenancy.whose(model, row)? == Whose::Another {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The levels and the tenants that a request names; none where it names no tenants.
+fn named(request: &Request) -> Result<Option<(Levels, BTreeSet<Tenant>)>> {
+    let scope = &request.scope;
+    if scope.tenants.is_empty() {
+        return Ok(None);
+    }
+    let unfit = |error: crate::engine::Error| Error::Unknown { model: request.app.clone(), what: format!("such tenants: {error}") };
+    let levels = Levels::read(&scope.tenant_columns).map_err(unfit)?;
+    let tenants = scope.tenants.iter().map(|text| levels.tenant(text)).collect();
+    Ok(Some((levels, tenants)))
 }
 
 /// The columns by which rows of a backup's model are a tenant's, as the live one has them.
