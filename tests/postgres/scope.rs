@@ -32,7 +32,7 @@ const FIRMS: &str = "
 struct Firms {
     place: Place,
     database: Database,
-    _cluster: Cluster,
+    cluster: Cluster,
 }
 
 impl Firms {
@@ -45,14 +45,20 @@ impl Firms {
         let database = cluster.database("firms");
         database.psql(tables);
         let place = Place::protecting(&database.url());
+        let firms = Self { place, database, cluster };
+        firms.edit(columns, &[]);
+        firms
+    }
+
+    fn edit(&self, columns: &[&str], dispensable: &[&str]) {
         let request = AppRequest {
             name: "app".into(),
-            database: Some(database.url()),
+            database: Some(self.database.url()),
             tenant_columns: columns.iter().map(ToString::to_string).collect(),
+            dispensable: dispensable.iter().map(ToString::to_string).collect(),
             ..AppRequest::default()
         };
-        place.engine.edit_app(&place.engine.app(None).unwrap(), &request).unwrap();
-        Self { place, database, _cluster: cluster }
+        self.place.engine.edit_app(&self.app(), &request).unwrap();
     }
 
     fn app(&self) -> App {
@@ -87,6 +93,22 @@ fn schemas_and_djangos_apps_are_modules_that_a_backup_is_narrowed_to() {
     let made = firms.back_up(BackupType::Full, only(&["st*"]));
     assert_eq!(firms.held(&made.backup), ["stock.purchase 30"]);
     assert_eq!(firms.held(&firms.back_up(BackupType::Full, only(&["geo"])).backup), ["geo_country 2", "geo_region 2"]);
+}
+
+#[test]
+fn what_is_dispensable_stays_out_of_a_quick_backup_and_none_is_since_a_narrowed_one() {
+    let firms = Firms::new();
+    let whole = firms.back_up(BackupType::Full, Selection::default());
+    firms.edit(&["company_id"], &["setting"]);
+    firms.database.psql("UPDATE setting SET value = 'slow'; UPDATE geo_region SET name = 'west' WHERE id = 2");
+    let quick = firms.back_up(BackupType::Incremental, Selection { quick: true, ..Selection::default() });
+    assert!(!firms.held(&quick.backup).iter().any(|held| held.starts_with("setting")));
+    let next = firms.back_up(BackupType::Incremental, Selection::default());
+    let parent = |backup: &str| firms.place.engine.catalog().backup(backup).unwrap().parent.unwrap();
+    assert_eq!([parent(&quick.backup), parent(&next.backup)], [whole.backup.clone(), whole.backup]);
+    let copy = firms.cluster.database("copy");
+    firms.place.restore_to(copy.url()).unwrap();
+    assert_eq!(copy.psql("SELECT value FROM setting UNION ALL SELECT name FROM geo_region WHERE id = 2").trim(), "slow\nwest");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Copies of a database: of one with a rollback journal, so that its application writes on while we read, and of one whose
 //! application died in a transaction, so that SQLite rolls back in the copy and the application's own files stay as they are.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
+use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,11 @@ use crate::sources::{Error, Result};
 
 /// Where the pages stand, below a private folder.
 const NAME: &str = "database";
+
+/// So many processes copy at once, where there are cores for them: where memory has to be found for the copy, one alone waits for that.
+const HANDS: usize = 2;
+/// Bytes that each reads and writes at once.
+const BLOCK: u64 = 1 << 20;
 
 /// The pages of a private copy.
 #[derive(Clone)]
@@ -94,8 +101,10 @@ fn pages(from: &Connection, path: &Path, bytes: u64, scratch: &Path) -> Result<O
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&copy)?;
     let mut to = connect(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let readers = [connect(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?, connect(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?];
+    let hands = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(HANDS));
+    let outs = (0..hands).map(|_| OpenOptions::new().write(true).open(&copy)).collect::<Result<Vec<_>, _>>()?;
     drop(folder);
-    if !copied(path, &file, bytes) {
+    if !copied(path, outs, bytes) || file.metadata()?.len() != bytes {
         file.set_len(0)?;
         to.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
         if Backup::new(from, &mut to)?.step(-1)? != StepResult::Done {
@@ -109,13 +118,27 @@ fn pages(from: &Connection, path: &Path, bytes: u64, scratch: &Path) -> Result<O
     Ok(Some((readers, file)))
 }
 
-/// Copies the file as it is, which takes a third of what SQLite takes for it page by page; false where that did not work out.
+/// Copies the file as it is, a part into each of `outs`, which takes a third of what SQLite takes for it page by page; false where
+/// that did not work out.
 ///
-/// Another process does that: this one would give up its lock on the database with the first file of it that it closes.
-fn copied(path: &Path, to: &File, bytes: u64) -> bool {
-    let Ok(out) = to.try_clone() else { return false };
-    let copying = Command::new("cat").arg(path).stdin(Stdio::null()).stdout(out).stderr(Stdio::null()).status();
-    copying.is_ok_and(|status| status.success()) && to.metadata().is_ok_and(|copy| copy.len() == bytes)
+/// Other processes do that: this one would give up its lock on the database with the first file of it that it closes.
+fn copied(path: &Path, outs: Vec<File>, bytes: u64) -> bool {
+    let (blocks, hands) = (bytes.div_ceil(BLOCK), outs.len() as u64);
+    let parts = outs.into_iter().zip(0..).map(|(out, hand)| (out, blocks * hand / hands, blocks * (hand + 1) / hands));
+    // All are begun before one is waited for, and all are waited for whatever came of them.
+    let copying: Vec<_> = parts.filter(|(_, from, to)| from < to).map(|part| copying(path, part)).collect();
+    let copied = copying.into_iter().map(|child| child.and_then(|mut child| child.wait()).is_ok_and(|status| status.success()));
+    copied.fold(true, |all, part| all && part)
+}
+
+/// Begins to copy the blocks of a file from one to before another to where they are in it.
+fn copying(path: &Path, (mut out, from, to): (File, u64, u64)) -> std::io::Result<Child> {
+    out.seek(SeekFrom::Start(from * BLOCK))?;
+    let mut file = OsString::from("if=");
+    file.push(path);
+    // A file system may give less than was asked for: without a word a part of the block would be missing.
+    let how = [format!("bs={BLOCK}"), format!("skip={from}"), format!("count={}", to - from), "iflag=fullblock".to_owned()];
+    Command::new("dd").arg(file).args(how).stdin(Stdio::null()).stdout(out).stderr(Stdio::null()).spawn()
 }
 
 fn room(path: &Path, scratch: &Path, bytes: u64) -> Result<()> {
