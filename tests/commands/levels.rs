@@ -112,11 +112,12 @@ fn a_company_is_restored_with_what_its_departments_have_and_nobody_else_is_touch
         &place,
         "PRAGMA foreign_keys = off; UPDATE visit SET note = 'spoiled' WHERE id <= 6 OR id > 30; DELETE FROM visit WHERE id IN (10, 12);
          INSERT INTO visit VALUES (107, 1, 1, NULL, 'new'), (109, 3, 1, NULL, 'new'), (110, NULL, 1, NULL, 'new'), (111, 4, 1, NULL, 'new');
-         DELETE FROM guest WHERE id = 1",
+         DELETE FROM guest WHERE id = 1; DELETE FROM department WHERE id = 2",
     );
+    // What was of a department that is gone is nobody's now, and was the company's: it is compared like any.
     for backup in [&whole, &own] {
         let preview = preview(&place, backup, &["--tenant", "7"]);
-        assert_eq!((effect(&preview), &preview["safe_to_restore"]), ([2, 4, 0], &json!(true)), "{preview}");
+        assert_eq!((effect(&preview), &preview["safe_to_restore"]), ([3, 4, 0], &json!(true)), "{preview}");
         assert_eq!(preview["summary"]["live_only_records"], 1, "what is another's, or nobody's, is not spoken of");
     }
     let said = preview(&place, &whole, &["--tenant", "7"])["findings"].to_string();
@@ -124,7 +125,7 @@ fn a_company_is_restored_with_what_its_departments_have_and_nobody_else_is_touch
 
     let run = ["restore", "run", &whole, "--tenant", "7", "--strategy", "replace", "--exact", "--yes", "--confirm", "firms"];
     let done = place.json(&run);
-    assert_eq!(["records_created", "records_updated", "records_deleted"].map(|key| done[key].as_u64().unwrap()), [2, 4, 1]);
+    assert_eq!(["records_created", "records_updated", "records_deleted"].map(|key| done[key].as_u64().unwrap()), [3, 4, 1]);
     let notes = |note: &str| {
         let ids = format!("SELECT group_concat(id) FROM (SELECT id FROM visit WHERE note = '{note}' ORDER BY id)");
         ask::<String>(&place, "firms.db", &ids)
