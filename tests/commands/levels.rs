@@ -79,6 +79,8 @@ fn each_company_is_listed_and_backed_up_with_what_its_departments_have() {
     assert_eq!(place.json(&["app", "tenants", "firms"]), json!([{"id": "7"}, {"id": "9"}]));
     let departments = place.json(&["app", "tenants", "firms", "--level", "department_id"]);
     assert_eq!(departments.as_array().unwrap().len(), 5, "those that have a record of their own: {departments}");
+    let said = told(&place, 2, &["app", "tenants", "firms", "--level", "dept"]);
+    assert!(said.contains("“dept” is no level") && said.contains("company_id, division_id, department_id, room_id, team_id"), "{said}");
     place.json(&["config", "create", "each", "--app", "firms", "--type", "tenant", "--tenants", "all"]);
     let made = document(&place, 3, &["backup", "--config", "each"]);
     let records: Vec<&Value> = made["tenants"].as_array().unwrap().iter().map(|it| &it["records"]).collect();

@@ -93,6 +93,19 @@ impl Levels {
         self.0.get(level).map_or_else(|| format!("level {}", level + 1), |level| level.column.clone())
     }
 
+    /// The place of the level with this name, of the app with that one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn place(&self, name: &str, app: &str) -> Result<usize> {
+        self.0.iter().position(|level| level.column == name).ok_or_else(|| {
+            let names: Vec<&str> = self.0.iter().map(|level| level.column.as_str()).collect();
+            Error::Usage {
+                why: format!("“{name}” is no level of {app}'s tenants"), hint: format!("Its levels are: {}.", names.join(", "))
+            }
+        })
+    }
+
     /// The tenant that a text names.
     #[must_use]
     pub fn tenant(&self, text: &str) -> Tenant {
