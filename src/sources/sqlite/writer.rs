@@ -15,6 +15,7 @@ use super::aside;
 use super::encoding::Encoding;
 use super::functions;
 use super::open;
+use super::presence::Presence;
 use super::schema::{Schema, Table};
 use super::values::{Bound, Reading, all_of, cells, collation, equals, quoted, quoted_list};
 use crate::rows::{Column, KeyKind, Relation, Row, RowDigest, Value, row::compared_digest};
@@ -27,6 +28,8 @@ pub(super) struct SqliteWriter {
     path: PathBuf,
     wait: Duration,
     connection: Connection,
+    /// Behind the connection.
+    _presence: Presence,
     schema: Schema,
     relations: Vec<Relation>,
     before: BTreeMap<String, Option<Broken>>,
@@ -48,12 +51,14 @@ impl SqliteWriter {
         let real = &open::real(path)?;
         let owner = open::is_there(real)?.uid();
         open::may_open(real, owner)?;
+        let presence = Presence::with(real);
         let connection = begin(real, wait).map_err(|error| open::refused(real, owner, wait, &error))?;
         let said = |error| open::said(path, wait, &error);
         let schema = Schema::load(&connection).map_err(said)?;
         schema.encoding.register(&connection).map_err(said)?;
         let relations = schema.tables.iter().map(|table| table.relation.clone()).collect();
-        let mut writer = Self { path: path.into(), wait, connection, schema, relations, before: BTreeMap::new(), touched: HashSet::new() };
+        let (before, touched) = (BTreeMap::new(), HashSet::new());
+        let mut writer = Self { path: path.into(), wait, connection, _presence: presence, schema, relations, before, touched };
         writer.before = writer.broken(None)?;
         Ok(writer)
     }
