@@ -6,11 +6,12 @@ use crate::common::program::Place;
 use crate::tenants::{ask, document, effect, full, held, of_tenants, sql, with};
 use crate::{text, told};
 
-/// Companies 7 and 9, their divisions, and those divisions' departments: a visit says its department alone, a task its division. A
-/// division and a department are nobody's. What a team is stands nowhere, and a room says nothing of a company.
+/// Companies 7 and 9, their divisions, whose key is called as what refers to it, and those divisions' departments: a visit says its
+/// department alone, a task its division. A division and a department are nobody's. What a team is stands nowhere, and a room says
+/// nothing of a company.
 const FIRMS: &str = "
     CREATE TABLE company (id INTEGER PRIMARY KEY, name TEXT);
-    CREATE TABLE division (id INTEGER PRIMARY KEY, company_id INTEGER REFERENCES company, name TEXT);
+    CREATE TABLE division (division_id INTEGER PRIMARY KEY, company_id INTEGER REFERENCES company, name TEXT);
     CREATE TABLE department (id INTEGER PRIMARY KEY, division_id INTEGER REFERENCES division, name TEXT);
     CREATE TABLE guest (id INTEGER PRIMARY KEY, name TEXT);
     CREATE TABLE visit (id INTEGER PRIMARY KEY, department_id INTEGER REFERENCES department, guest_id INTEGER REFERENCES guest,
@@ -79,6 +80,10 @@ fn each_company_is_listed_and_backed_up_with_what_its_departments_have() {
     assert_eq!(place.json(&["app", "tenants", "firms"]), json!([{"id": "7"}, {"id": "9"}]));
     let departments = place.json(&["app", "tenants", "firms", "--level", "department_id"]);
     assert_eq!(departments.as_array().unwrap().len(), 5, "those that have a record of their own: {departments}");
+    // A division without a record of its own is none.
+    sql(&place, "PRAGMA foreign_keys = off; INSERT INTO task VALUES (4, 55, 'd')");
+    let divisions = place.json(&["app", "tenants", "firms", "--level", "division_id"]);
+    assert_eq!(divisions.as_array().unwrap().len(), 4, "{divisions}");
     let said = told(&place, 2, &["app", "tenants", "firms", "--level", "dept"]);
     assert!(said.contains("“dept” is no level") && said.contains("company_id, division_id, department_id, room_id, team_id"), "{said}");
     place.json(&["config", "create", "each", "--app", "firms", "--type", "tenant", "--tenants", "all"]);
