@@ -7,6 +7,7 @@ mod common;
 mod apps;
 mod backups;
 mod documents;
+mod levels;
 mod runs;
 mod scope;
 mod tenants;
