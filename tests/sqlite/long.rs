@@ -81,7 +81,7 @@ fn told(path: &Path) -> Vec<String> {
 
 #[test]
 fn long_values_of_every_kind_of_table_come_back_as_they_are() {
-    for (encoding, journal) in [("UTF-8", "delete"), ("UTF-16le", "wal"), ("UTF-16be", "delete")] {
+    for (encoding, journal) in [("UTF-8", "delete"), ("UTF-16le", "wal")] {
         let folder = Folder::new();
         let (path, target) = (database(&folder, encoding, journal), folder.path("copy.db"));
         assert_eq!(copy(&folder, &path, &target), Vec::<String>::new());
@@ -159,7 +159,7 @@ fn a_long_value_that_is_damaged_costs_its_own_row() {
     let (rows, unread) = rows(&folder.snapshot(&path), "t", &Looking);
     let ids: Vec<_> = rows.iter().map(|row| row.values[0].clone()).collect();
     assert!(matches!(ids[..], [Value::Integer(1), Value::Integer(2), Value::Integer(4), Value::Integer(5)]), "{ids:?}");
-    assert_eq!(unread.iter().map(|unread| unread.what.as_str()).collect::<Vec<_>>(), ["id 3 to 3"]);
+    assert_eq!(unread.iter().map(|unread| unread.what.as_str()).collect::<Vec<_>>(), ["rowid 3 to 3"]);
 }
 
 fn long(kept: &Kept, class: Class, seed: u8) -> Value {
