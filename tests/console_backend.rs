@@ -155,6 +155,28 @@ fn pages_follow_each_other_without_a_gap_and_the_filter_holds() {
 }
 
 #[test]
+fn a_backup_says_how_closely_its_files_and_its_database_belong_together() {
+    let shop = Shop::new();
+    let media = shop.folder.path().join("media");
+    fs::create_dir(&media).unwrap();
+    for name in ["cover.png", "draft.png"] {
+        fs::write(media.join(name), "a picture").unwrap();
+    }
+    // The clock of this shop stands still: one of them was there before it, the other comes after it.
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    fs::File::options().write(true).open(media.join("cover.png")).unwrap().set_modified(long_ago).unwrap();
+    let database = Some(format!("sqlite:{}", shop.folder.path().join("shop.db").display()));
+    shop.back_up();
+    let request = AppRequest { name: "shop".into(), database, files: vec![media.display().to_string()], ..AppRequest::default() };
+    shop.engine.edit_app(&shop.engine.app(None).unwrap(), &request).unwrap();
+    shop.back_up();
+    let backups = shop.list(ListKind::Backups, "");
+    let together = |backup: &Record| shop.detail(ListKind::Backups, backup.id()).together;
+    assert_eq!(together(&backups[0]), "all files were read within 0.0 s of the database's moment; 1 changed in between: media/draft.png");
+    assert_eq!(together(&backups[1]), "", "there are no files to belong to it");
+}
+
+#[test]
 fn a_configuration_is_made_run_edited_disabled_and_deleted() {
     let shop = Shop::new();
     let problem = shop.act(&Action::CreateConfiguration(Box::new(draft("every night")))).unwrap_err();

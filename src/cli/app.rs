@@ -76,7 +76,8 @@ pub struct Add {
     /// Models that a quick backup leaves out, by names or globs; may be repeated.
     #[arg(long, value_name = "MODEL|GLOB,…", value_delimiter = ',', requires = "database")]
     pub dispensable: Vec<String>,
-    /// A column that says whose a record is, in all models or in one; a second one is a level below the first; may be repeated.
+    /// A column that says whose a record is, a level each, the outermost first; MODEL=COL is what the column of the level before it is
+    /// called in one model; may be repeated.
     #[arg(long = "tenant-column", value_name = "[MODEL=]COL", requires = "database")]
     pub tenant_columns: Vec<String>,
     /// How many connections read its database at once (PostgreSQL; 2 unless given).
@@ -128,7 +129,8 @@ pub struct Edit {
     /// No model is dispensable.
     #[arg(long)]
     pub no_dispensable: bool,
-    /// The columns that say whose a record is, instead of those named before; may be repeated.
+    /// The columns that say whose a record is, a level each, the outermost first, instead of those named before; MODEL=COL is what the
+    /// column of the level before it is called in one model; may be repeated.
     #[arg(long = "tenant-column", value_name = "[MODEL=]COL", conflicts_with = "no_tenant_columns")]
     pub tenant_columns: Vec<String>,
     /// It has no tenants.

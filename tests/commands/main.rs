@@ -7,6 +7,8 @@ mod common;
 mod apps;
 mod backups;
 mod documents;
+mod levels;
+mod memory;
 mod runs;
 mod scope;
 mod tenants;

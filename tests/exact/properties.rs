@@ -367,7 +367,8 @@ impl Scene {
         let first = self.back_up(&app, BackupType::Full);
         let copied = self.copy(&app, &first);
         assert_eq!(cells(&copied, true), cells(&live, true));
-        // In a copy of text that is none in UTF-16, integrity_check misses rows in an index over lower(): why is not known yet.
+        // In UTF-16, SQLite itself puts other bytes into an index over lower() of a real when the row is inserted than its own check finds, and
+        // each version others: such databases are not sound before they are backed up. (Their copies are, to the SQLite that made them.)
         let is_sound = encoding == 0 || tables.iter().all(|table| table.index.is_none());
         let is_asked = number.is_multiple_of(4) && is_sound;
         let assert_told = |copy: &Path| is_asked.then(|| assert_same(&told(&live, What::All), &told(copy, What::All)));

@@ -54,7 +54,11 @@ impl Journey {
     }
 
     pub fn increment(&mut self) -> BTreeMap<String, u64> {
-        let made = self.place.back_up(BackupType::Incremental).unwrap();
+        self.back_up(BackupType::Incremental)
+    }
+
+    fn back_up(&mut self, kind: BackupType) -> BTreeMap<String, u64> {
+        let made = self.place.back_up(kind).unwrap();
         let now = dumped(&self.cluster, &self.database);
         self.copies += 1;
         let copy = self.cluster.database(&format!("copy{}", self.copies));
@@ -104,6 +108,18 @@ fn what_transactions_wrote_is_read_and_nothing_else() {
     assert_eq!(journey.after(there_and_back), all_but([("plain", 198)]));
     assert_eq!(journey.after("VACUUM; VACUUM FREEZE"), all_but([]));
     assert_eq!(journey.increment(), all_but([]));
+}
+
+#[test]
+fn a_differential_is_since_the_full_and_a_full_is_told_nothing() {
+    let mut journey = Journey::begin();
+    journey.after("UPDATE plain SET t = 'x' WHERE id <= 10; DELETE FROM parted WHERE id = 1");
+    journey.after("UPDATE plain SET t = 'y' WHERE id BETWEEN 6 AND 20");
+    journey.database.psql("INSERT INTO plain VALUES (2001, 'new')");
+    // The cache is the newest increment's: it serves where nothing happened since the full.
+    assert_eq!(journey.back_up(BackupType::Differential), told([("part3", 20), ("domains", 1)]));
+    assert_eq!(journey.back_up(BackupType::Full), told([]), "every row is read");
+    assert_eq!(journey.after("DELETE FROM plain WHERE id = 1"), all_but([("plain", 200), ("parted", 99)]));
 }
 
 #[test]

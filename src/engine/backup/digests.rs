@@ -6,7 +6,7 @@
 //! is good for every backup with the same rows: an unchanged table's cache is not written anew.
 //!
 //! Where the source tells pieces of its rows apart, the list of them stands behind the blocks ([`super::listing`]). Where it tells what
-//! changed, that alone is written beside the cache ([`changed`]).
+//! changed, that alone is written beside the cache (`changed`).
 //!
 //! ```text
 //! cache = block… [list] head length          block = length[4] sealed (see rows::cache)          head = sealed JSON          length = 4 bytes

@@ -8,8 +8,8 @@ use crate::engine::Engine;
 use crate::engine::apps::Parts;
 use crate::engine::error::{Error, Result};
 use crate::engine::selection::Selection;
-use crate::engine::tenants::closure::Live;
 use crate::engine::tenants::listing::{self, MOST};
+use crate::engine::tenants::side::Live;
 use crate::engine::tenants::{ALL, Levels, no_columns};
 
 /// What became of one tenant.
@@ -31,7 +31,7 @@ impl Engine {
     /// The tenants of an app as they are now, as they are written: of one level by its column, else of the first.
     ///
     /// # Errors
-    /// No column is named, there are too many, and what the sources say.
+    /// No column is named, the level is none, there are too many, and what the sources say.
     pub fn tenants(&self, app: &App, level: Option<&str>) -> Result<Vec<String>> {
         let levels = Levels::read(&app.tenant_columns)?;
         if levels.is_empty() {
@@ -39,8 +39,8 @@ impl Engine {
         }
         let sources = self.open_sources(app, Parts { database: true, files: false })?;
         let Some(database) = sources.first().map(AsRef::as_ref) else { return Err(no_columns(&app.name)) };
-        let level = level.map_or(0, |name| levels.tenant(&format!("{name}=")).level);
-        let found = listing::tenants(&Live(database), &levels, level, database.references())?;
+        let level = level.map_or(Ok(0), |name| levels.place(name, &app.name))?;
+        let found = listing::tenants(&Live::new(&[database]), &levels, level, database.references())?;
         if found.len() > MOST {
             let hint = "Name those that are meant: --tenants ID,…".to_owned();
             return Err(Error::Refused { why: format!("{} has more than {MOST} tenants", app.name), hint });

@@ -37,13 +37,14 @@ use super::apps::Parts;
 use super::error::{Error, Result};
 use super::jobs::{Asked, Finish, JobRequest, Run};
 use super::selection::{self, Decided, Selection};
+use super::tenants::NO_COLUMN;
 use basis::Basis;
 use closeness::{Watched, is_tree};
 use digests::Digests;
 pub use in_turn::fits;
 pub use request::{BackupRequest, BackupResult, TYPES};
 use source::Target;
-use tenant::{NO_COLUMN, OfTenants};
+use tenant::OfTenants;
 
 impl Engine {
     /// Makes a backup, here and now, as a job.
@@ -124,12 +125,13 @@ impl Backing<'_> {
         if let Some(still) = &still {
             self.take_over(still, &writer, &mut manifest)?;
         }
-        let (mut fresh, seen) = (Vec::new(), RefCell::new(Closeness::default()));
+        let (mut fresh, mut untold, seen) = (Vec::new(), Vec::new(), RefCell::new(Closeness::default()));
         // Each is let go as soon as it is read: an application's log cannot be emptied under a reader.
         for source in sources {
             let target = Target { vault: &vault, writer: &writer, digests: &digests };
             if self.request.kind == BackupType::Tenant {
-                let of = self.of_tenants(source.as_ref(), &mut manifest.scope)?;
+                let (of, without) = self.of_tenants(source.as_ref(), &decided, &mut manifest.scope)?;
+                untold.extend(without);
                 fresh.extend(self.source(&of, &decided, &mut basis, target, &mut manifest)?);
             } else if together && is_tree(source.as_ref()) {
                 let tree = Watched::new(source.as_ref(), taken, &seen);
@@ -149,7 +151,7 @@ impl Backing<'_> {
         // A cache that cannot be put in its place is noticed to be behind, and the vault is read: no reason for a backup to fail.
         // What a narrowed backup saw is compared with by none.
         fresh.into_iter().filter(|_| !manifest.scope.narrowed).for_each(|cache| drop(cache.keep()));
-        self.remember(&manifest, &committed, (started, taken))
+        self.remember(&manifest, &committed, &untold, (started, taken))
     }
 
     /// How closely files and database belong together, where the backup holds both.
@@ -205,19 +207,20 @@ impl Backing<'_> {
     }
 
     /// The records of the tenants that are asked for, and in `scope` and the log what is left out besides: no tree belongs to a tenant.
-    fn of_tenants<'s>(&self, source: &'s dyn Snapshot, scope: &mut Scope) -> Result<OfTenants<'s>> {
+    fn of_tenants<'s>(&self, source: &'s dyn Snapshot, decided: &Decided, scope: &mut Scope) -> Result<(OfTenants<'s>, Vec<LeftOut>)> {
         self.run.progress.phase("choosing records");
         let (columns, tenants) = (&self.app.tenant_columns.0, &self.request.selection.tenants);
-        let of = OfTenants::new(source, &self.app.name, (columns, tenants), &mut |_, _| !self.run.progress.is_cancelled())?;
+        let going = &mut |_: &str, _| !self.run.progress.is_cancelled();
+        let of = OfTenants::new(source, &self.app.name, (columns, tenants), &|relation| decided.takes(relation), going)?;
         let trees = self.app.files.iter().map(|root| root.label.clone());
         let trees = trees.map(|model| LeftOut { model, why: NO_COLUMN.to_owned() });
         let known: BTreeSet<String> = scope.left_out.iter().map(|out| out.model.clone()).collect();
-        let without: Vec<LeftOut> = of.left_out().chain(trees).filter(|out| !known.contains(&out.model)).collect();
+        let without: Vec<LeftOut> = of.without().iter().cloned().chain(trees).filter(|out| !known.contains(&out.model)).collect();
         for line in selection::reasons(&without) {
             self.run.log(Level::Warning, &line);
         }
-        scope.left_out.extend(without);
-        Ok(of)
+        scope.left_out.extend(without.iter().cloned());
+        Ok((of, without))
     }
 
     fn manifest(&self, decided: &Decided, started: Timestamp, taken: Timestamp) -> Manifest {
@@ -270,16 +273,14 @@ impl Backing<'_> {
         &self,
         manifest: &Manifest,
         committed: &Committed,
+        untold: &[LeftOut],
         (started, taken): (Timestamp, Timestamp),
     ) -> Result<Finish<BackupResult>> {
         let status = if manifest.outcome == Outcome::Partial { Status::Partial } else { Status::Completed };
         let duration_seconds = self.engine.clock().now().duration_since(started).as_secs_f64();
         let mut warnings: Vec<String> =
             manifest.errors.iter().map(|missed| format!("{}: {}: {}", missed.model, missed.what, missed.why)).collect();
-        let without: Vec<&str> = manifest.scope.left_out.iter().filter(|out| out.why == NO_COLUMN).map(|out| out.model.as_str()).collect();
-        if !without.is_empty() {
-            warnings.push(format!("left out for lack of a tenant column: {}", without.join(", ")));
-        }
+        warnings.extend(selection::reasons(untold));
         let mut copies = Vec::new();
         for (location, outcome) in &committed.locations {
             let state = if outcome.is_ok() { CopyState::Present } else { CopyState::Missing };

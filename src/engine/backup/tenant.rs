@@ -7,14 +7,11 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::engine::error::{Error, Result};
 use crate::engine::restore;
-use crate::engine::tenants::closure::Live;
-use crate::engine::tenants::{Closure, Levels, Tenant, no_columns};
+use crate::engine::tenants::side::Live;
+use crate::engine::tenants::{Closure, Levels, NO_COLUMN, Tenant, no_columns};
 use crate::rows::{Class, Digest, Large, Relation, RelationKind, Row, Value};
 use crate::sources::{self, Content, Definition, Identity, Reference, SchemaObject, Sequences, Snapshot, Unique, Unread};
 use crate::vault::LeftOut;
-
-/// Why a model is left out: nothing tells whose its records are, and none is referred to.
-pub const NO_COLUMN: &str = "no tenant column";
 
 /// Values of this size wait in memory for their row; larger ones in a file without a name.
 const IN_MEMORY: usize = 1 << 20;
@@ -24,10 +21,12 @@ pub struct OfTenants<'s> {
     snapshot: &'s dyn Snapshot,
     closure: Closure,
     relations: Vec<Relation>,
+    left_out: Vec<LeftOut>,
 }
 
 impl<'s> OfTenants<'s> {
-    /// Finds the records of `tenants`, as they are written, by the `columns` of the app's settings.
+    /// Finds the records of `tenants`, as they are written, by the `columns` of the app's settings; `taken` says which models the
+    /// backup is about.
     ///
     /// # Errors
     /// No column is named, a tenant has no record, and what reading met.
@@ -35,6 +34,7 @@ impl<'s> OfTenants<'s> {
         snapshot: &'s dyn Snapshot,
         app: &str,
         (columns, tenants): (&[String], &[String]),
+        taken: &dyn Fn(&Relation) -> bool,
         going: &mut dyn FnMut(&str, u64) -> bool,
     ) -> Result<Self> {
         let levels = Levels::read(columns)?;
@@ -42,24 +42,33 @@ impl<'s> OfTenants<'s> {
             return Err(no_columns(app));
         }
         let chosen: BTreeSet<Tenant> = tenants.iter().map(|text| levels.tenant(text)).collect();
-        let closure = Closure::of(&Live(snapshot), (levels, chosen), snapshot.references(), going)?;
+        let closure = Closure::of(&Live::new(&[snapshot]), (levels, chosen), snapshot.references(), going)?;
         if let Some(stranger) = closure.strangers().first() {
             let hint = format!("List them: backstop app tenants {app}");
             return Err(Error::Usage { why: format!("no record of {app} belongs to a tenant “{stranger}”"), hint });
         }
-        let mut relations = Vec::new();
-        for (model, relation) in snapshot.relations().iter().enumerate() {
-            if closure.tenancy().has_column(model) || closure.picked(model)? > 0 {
+        let (all, mut relations, mut left_out) = (snapshot.relations(), Vec::new(), Vec::new());
+        let untold = closure.tenancy().untold(all);
+        for (model, relation) in all.iter().enumerate() {
+            let mut leave = |why: String| left_out.push(LeftOut { model: relation.name.clone(), why });
+            // A restore asks the backup whose its records are: what tells that must be in it.
+            let through = closure.tenancy().through(model).into_iter().filter(|&own| taken(relation) && !taken(&all[own]));
+            let lacking: Vec<&str> = through.map(|own| all[own].name.as_str()).collect();
+            if !closure.tenancy().has_column(model) && closure.picked(model)? == 0 {
+                let why = untold.iter().find(|(_, models)| models.contains(&model));
+                leave(why.map_or(NO_COLUMN, |(why, _)| why).to_owned());
+            } else if lacking.is_empty() {
                 relations.push(relation.clone());
+            } else {
+                leave(format!("the backup is not about {}, which says whose its records are", lacking.join(" and ")));
             }
         }
-        Ok(Self { snapshot, closure, relations })
+        Ok(Self { snapshot, closure, relations, left_out })
     }
 
-    /// The models that are left out for lack of a tenant column.
-    pub fn left_out(&self) -> impl Iterator<Item = LeftOut> {
-        let known = |relation: &&Relation| self.relations.iter().all(|own| own.name != relation.name);
-        self.snapshot.relations().iter().filter(known).map(|relation| LeftOut { model: relation.name.clone(), why: NO_COLUMN.to_owned() })
+    /// The models that are left out, since nothing tells whose their records are.
+    pub fn without(&self) -> &[LeftOut] {
+        &self.left_out
     }
 }
 

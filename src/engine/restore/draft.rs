@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::rc::Rc;
 
 use serde_json::Value as Json;
 
@@ -12,12 +13,11 @@ use super::record::{Record, key_json};
 use super::scratch::Scratch;
 use super::spool::{Cipher, SpoolWriter};
 use super::strategy::State;
-use super::tenants::must_be_theirs;
+use super::tenants::Chosen;
 use super::{Error, Progress, Result, Step};
-use crate::engine::tenants::{Tenancy, Whose};
 use crate::numbers::counted;
 use crate::rows::difference::FieldKind;
-use crate::rows::{Key, Relation, RelationKind};
+use crate::rows::{Key, Relation, RelationKind, Row};
 use crate::sources::{Content, Glancing, Looking, Reference, Snapshot, Unique};
 
 /// Rounds in which holders and parents are taken into the plan; each can only make more of them.
@@ -35,8 +35,8 @@ pub(super) struct Draft<'l> {
     pub unfit: Vec<ModelPlan>,
     pub findings: Vec<Finding>,
     pub references: Vec<Reference>,
-    /// Whose records may be touched, where tenants were chosen.
-    pub tenancy: Option<Tenancy>,
+    /// The tenants whose records alone may be touched, where some were chosen.
+    pub chosen: Option<Rc<Chosen>>,
     pub(super) scratch: Scratch,
     pub(super) claims: Claims,
 }
@@ -58,7 +58,7 @@ impl<'l> Draft<'l> {
         let claims = Claims::new(&relations, &uniques, &references);
         let pulled = vec![0; relations.len()];
         let (unfit, findings, scratch) = (Vec::new(), Vec::new(), Scratch::new()?);
-        Ok(Self { request, lives, relations, sources, models, pulled, unfit, findings, references, tenancy: None, scratch, claims })
+        Ok(Self { request, lives, relations, sources, models, pulled, unfit, findings, references, chosen: None, scratch, claims })
     }
 
     pub fn place(&self, model: &Relation) -> Option<usize> {
@@ -138,14 +138,14 @@ impl<'l> Draft<'l> {
         }
         self.scratch.settle()?;
         let mut spool = SpoolWriter::new(&self.request.plan, to, seal);
-        let (mut found, tenancy) = (Vec::new(), self.tenancy.as_ref());
+        let (mut found, chosen) = (Vec::new(), self.chosen.as_ref());
         for model in 0..self.relations.len() {
             let mut taken_out =
                 BTreeMap::from([("collision", Named::default()), ("blocked", Named::default()), ("moved", Named::default())]);
             let (figures, relation) = (&mut self.models[model], &self.relations[model]);
             self.scratch.each(model, &mut |record| {
                 figures.count(&record);
-                tenancy.map_or(Ok(()), |tenancy| must_be_theirs(tenancy, model, &relation.name, &record))?;
+                chosen.map_or(Ok(()), |chosen| chosen.must_be_theirs(model, &relation.name, &record))?;
                 let set = [("collision", record.collision), ("blocked", record.blocked), ("moved", record.moved)];
                 for (name, _) in set.into_iter().filter(|(_, set)| *set) {
                     if let Some(Named { keys, holders }) = taken_out.get_mut(name).filter(|named| named.keys.len() < 5) {
@@ -199,13 +199,12 @@ impl<'l> Draft<'l> {
                 if seen % 1024 == 0 && !progress(Step { phase: "check", model: &relation.name, records: seen, compared: None }) {
                     return stop(&mut failure, Err(Error::Cancelled));
                 }
-                // Another tenant's record gives way to nobody.
-                let yields = self.tenancy.as_ref().is_none_or(|tenancy| tenancy.whose(model, &row) != Whose::Another);
-                let met = self.claims.meet(&self.scratch, (model, &relation), &row).map(|holds| {
-                    if holds && yields && self.request.collisions == OnCollision::Holder && holders.len() < 10_000 {
+                let met = self.claims.meet(&self.scratch, (model, &relation), &row).and_then(|holds| {
+                    let wanted = holds && self.request.collisions == OnCollision::Holder && holders.len() < 10_000;
+                    if wanted && self.yields(model, &row)? {
                         holders.push(row);
                     }
-                    true
+                    Ok(true)
                 });
                 stop(&mut failure, met)
             })?;
@@ -221,6 +220,11 @@ impl<'l> Draft<'l> {
         Ok(grown)
     }
 
+    /// Whether a live row that holds a value may go for it: another tenant's gives way to nobody.
+    pub(super) fn yields(&self, model: usize, row: &Row) -> Result<bool> {
+        self.chosen.as_ref().map_or(Ok(true), |chosen| Ok(!chosen.is_anothers(model, row)?))
+    }
+
     /// Takes missing parents from the backup, where that is asked for, and always the folders of files; true where there were any.
     fn adopt(&mut self, parents: &mut Parents<'_>) -> Result<bool> {
         let mut grown = false;
@@ -233,8 +237,11 @@ impl<'l> Draft<'l> {
                 continue;
             }
             for record in parents(model, &key)? {
-                let anothers = |row| self.tenancy.as_ref().is_some_and(|tenancy| tenancy.whose(model, row) == Whose::Another);
-                if self.scratch.has(model, &record.key)? || record.backup.as_ref().is_some_and(anothers) {
+                let anothers = match (&self.chosen, &record.backup) {
+                    (Some(chosen), Some(row)) => chosen.was_or_becomes_anothers(model, row)?,
+                    _ => false,
+                };
+                if anothers || self.scratch.has(model, &record.key)? {
                     break;
                 }
                 self.pulled[model] += 1;
@@ -280,7 +287,7 @@ fn refused(model: &ModelPlan, named: &mut BTreeMap<&str, Named>, request: &Reque
 }
 
 /// The record of a row that stands in the backup only.
-pub(super) fn newcomer(row: crate::rows::Row, effect: super::strategy::Effect) -> Record {
+pub(super) fn newcomer(row: Row, effect: super::strategy::Effect) -> Record {
     Record {
         key: row.key.clone(),
         state: State::New,

@@ -23,7 +23,7 @@ pub mod safety;
 pub mod scratch;
 pub mod spool;
 pub mod strategy;
-mod tenants;
+pub mod tenants;
 pub mod undo;
 
 use std::collections::BTreeSet;

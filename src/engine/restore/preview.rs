@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use super::checks::stop;
 use super::choices::Choices;
@@ -39,22 +40,24 @@ pub fn preview(
     let mut draft = Draft::new(request, lives)?;
     unknown_names(&draft.request, stored)?;
     another_source(&mut draft);
-    let (scope, mut met) = (draft.request.scope.clone(), BTreeSet::new());
-    let chosen = Chosen::of(&draft.request, stored, (&draft.relations, &draft.references), progress)?;
-    draft.tenancy = chosen.as_ref().map(|chosen| chosen.live.clone());
+    let (scope, mut met, mut passed) = (draft.request.scope.clone(), BTreeSet::new(), BTreeSet::new());
+    draft.chosen = Chosen::of(&draft.request, stored, (lives, &draft.references), progress)?.map(Rc::new);
+    let chosen = draft.chosen.clone();
     for (place, held) in stored.relations().iter().enumerate().filter(|(_, held)| scope.takes(&held.relation)) {
         if !chosen.as_ref().map_or(Ok(true), |chosen| chosen.concern(place, &held.relation))? {
+            passed.insert(place);
             continue;
         }
         let fit = draft.place(&held.relation).filter(|&model| fits(&mut draft, held, model));
         match fit {
             Some(model) => {
-                let side = Held { stored, held, place, chosen: chosen.as_ref() };
+                let side = Held { stored, held, place, chosen: chosen.as_deref() };
                 compare(&mut draft, &side, model, &mut met, progress)?;
             }
             None => cannot_be_put_back(&mut draft, held),
         }
     }
+    draft.findings.extend(chosen.iter().flat_map(|chosen| chosen.unspoken(stored, &passed)));
     if let Some(glob) = scope.files.iter().enumerate().find_map(|(place, glob)| (!met.contains(&place)).then(|| glob.clone())) {
         return Err(Error::NoFile { glob });
     }
@@ -216,7 +219,7 @@ fn compare(draft: &mut Draft<'_>, side: &Held<'_>, model: usize, met: &mut BTree
     let Held { stored, held, chosen, .. } = *side;
     let relation = draft.relations[model].clone();
     let choices = Choices::of(&draft.request, &relation)?;
-    if chosen.is_some_and(|chosen| !chosen.live.has_column(model)) && relation.kind == RelationKind::Table {
+    if chosen.is_some_and(|chosen| !chosen.has_column(model)) && relation.kind == RelationKind::Table {
         // What nobody owns is put back where it is missing, and never replaced.
         draft.models[model].strategy = Strategy::Skip;
     }
@@ -308,7 +311,7 @@ fn take(
     choices: &Choices,
     difference: Difference,
 ) -> Result<()> {
-    let said = side.chosen.map_or(Said::Usual, |chosen| chosen.said(model, relation, &difference));
+    let said = side.chosen.map_or(Ok(Said::Usual), |chosen| chosen.said(model, relation, &difference))?;
     if said == Said::Nothing {
         return Ok(());
     }

@@ -7,7 +7,6 @@ use super::record::{Record, key_json};
 use super::scratch::COLLISION;
 use super::strategy::Effect;
 use super::{Error, Progress, Result, Step, checks};
-use crate::engine::tenants::Whose;
 use crate::rows::{Key, RelationKind, Row};
 use crate::sources::Rival;
 
@@ -72,9 +71,7 @@ impl Draft<'_> {
         let mut kept = found.iter().filter(|clash| clash.row.is_some()).count();
         for Rival { given, holder, columns } in self.live(model).rivals(&self.relations[model], &rows)? {
             let Some(key) = keys.get(given).filter(|key| **key != holder.key) else { continue };
-            // Another tenant's record gives way to nobody.
-            let yields = self.tenancy.as_ref().is_none_or(|tenancy| tenancy.whose(model, &holder) != Whose::Another);
-            let taken = yields && self.request.collisions == OnCollision::Holder && kept < HOLDERS;
+            let taken = self.request.collisions == OnCollision::Holder && kept < HOLDERS && self.yields(model, &holder)?;
             kept += usize::from(taken);
             let shown = key_json(&self.relations[model], Some(&holder), &holder.key).to_string();
             found.push(Clash { key: key.clone(), holder: holder.key.clone(), shown, columns, row: taken.then_some(holder) });

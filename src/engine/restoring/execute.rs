@@ -18,7 +18,7 @@ use crate::engine::restore::run::{self, Point};
 use crate::engine::restore::safety::{Images, Safety};
 use crate::engine::restore::spool::SpoolReader;
 use crate::engine::restore::strategy::Strategy;
-use crate::engine::restore::{Progress, Step, undo};
+use crate::engine::restore::{Progress, Step, tenants, undo};
 use crate::rows::RelationKind;
 use crate::sources::database::Database;
 use crate::sources::{Snapshot, files};
@@ -213,6 +213,8 @@ impl Executing<'_> {
         self.engine.with_spool(self.plan, self.vault, |spool| {
             self.job.progress.phase("safety record");
             let mut lives = self.lives()?;
+            let seen: Vec<&dyn Snapshot> = lives.values().map(AsRef::as_ref).collect();
+            tenants::still_theirs(self.plan, spool, &seen, progress)?;
             let safety = self.keep_safety(restore, spool, &lives)?;
             // The live snapshot ends here: the application's write lock is taken after.
             lives.retain(|source, _| self.is_tree(*source));

@@ -8,84 +8,20 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
+use super::side::{Going, Side, pass};
 use super::whose::{Tenancy, Whose};
 use super::{Levels, Tenant};
-use crate::engine::restore::checks::{mark_of, stop};
+use crate::engine::restore::Result;
+use crate::engine::restore::checks::mark_of;
 use crate::engine::restore::scratch::{self, place};
-use crate::engine::restore::{Error, Result, Stored};
-use crate::rows::{Fold, Key, KeyKind, Relation, Row};
-use crate::sources::{Content, Glancing, Looking, Reference, Snapshot};
+use crate::rows::{Fold, Key, Relation, Row};
+use crate::sources::Reference;
 
 const TABLES: &str = "
     CREATE TABLE wanted(target INTEGER, mark BLOB, round INTEGER, met INTEGER DEFAULT 0, PRIMARY KEY(target, mark)) WITHOUT ROWID;
     CREATE INDEX pending ON wanted(met, target) WHERE met = 0;
     CREATE TABLE picked(model INTEGER, key BLOB, PRIMARY KEY(model, key)) WITHOUT ROWID;
     BEGIN;";
-
-/// Rows between two questions whether to go on.
-const BEAT: u64 = 1024;
-
-/// Shows a row; answers false to end.
-type Each<'e> = dyn FnMut(&Row) -> Result<bool> + 'e;
-
-/// Records that can be read model by model: a backup's, or the live ones.
-pub trait Side {
-    /// Its models.
-    fn relations(&self) -> &[Relation];
-    /// Shows the rows of the model at this place.
-    ///
-    /// # Errors
-    /// What reading met, and what `each` says.
-    fn rows(&self, model: usize, each: &mut Each<'_>) -> Result<()>;
-}
-
-/// The live records.
-pub struct Live<'s>(pub &'s dyn Snapshot);
-
-impl Side for Live<'_> {
-    fn relations(&self) -> &[Relation] {
-        self.0.relations()
-    }
-
-    fn rows(&self, model: usize, each: &mut Each<'_>) -> Result<()> {
-        let relation = &self.relations()[model];
-        // A row without a key is named by all of its contents; else large ones need not be read.
-        let content: &dyn Content = if relation.key == KeyKind::WholeRow { &Looking } else { &Glancing };
-        let mut failure = None;
-        // What cannot be read here cannot be read later either, which is told then.
-        self.0.scan(relation, content, &mut |row| stop(&mut failure, each(&row)))?;
-        failure.map_or(Ok(()), Err)
-    }
-}
-
-/// The records of a backup.
-pub struct Kept<'s> {
-    stored: &'s dyn Stored,
-    relations: Vec<Relation>,
-}
-
-impl<'s> Kept<'s> {
-    /// All that `stored` holds.
-    #[must_use]
-    pub fn new(stored: &'s dyn Stored) -> Self {
-        Self { stored, relations: stored.relations().iter().map(|held| held.relation.clone()).collect() }
-    }
-}
-
-impl Side for Kept<'_> {
-    fn relations(&self) -> &[Relation] {
-        &self.relations
-    }
-
-    fn rows(&self, model: usize, each: &mut Each<'_>) -> Result<()> {
-        for row in self.stored.rows(&self.relations[model].name)? {
-            if !each(&row?)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
 
 /// What a reference leads to: columns of a model.
 struct Target {
@@ -113,21 +49,16 @@ impl Closure {
     /// Finds what is meant on `side`; `going` is asked now and then, with the model at work, whether to go on.
     ///
     /// # Errors
-    /// What reading or the scratch space met, and [`Error::Cancelled`].
-    pub fn of(
-        side: &dyn Side,
-        (levels, tenants): (Levels, BTreeSet<Tenant>),
-        references: &[Reference],
-        going: &mut dyn FnMut(&str, u64) -> bool,
-    ) -> Result<Self> {
+    /// What reading or the scratch space met, and that it was cancelled.
+    pub fn of(side: &dyn Side, chosen: (Levels, BTreeSet<Tenant>), references: &[Reference], going: &mut Going<'_>) -> Result<Self> {
         let relations = side.relations();
-        let tenancy = Tenancy::new(levels, tenants, relations, references);
-        let (targets, links) = ways(relations, references);
+        let tenancy = Tenancy::of(side, chosen, references, going)?;
+        let (targets, links) = ends(relations, references);
         let mut closure = Self { tenancy, targets, links, db: scratch::open(TABLES)?, found: BTreeSet::new() };
         for model in (0..relations.len()).filter(|&model| closure.tenancy.has_column(model)).collect::<Vec<_>>() {
-            closure.pass(side, model, going, &mut |closure, row| {
-                if closure.tenancy.whose(model, row) == Whose::Chosen {
-                    closure.found.extend(closure.tenancy.named(model, row).filter(|tenant| closure.tenancy.tenants().contains(tenant)));
+            pass(side, model, going, &mut |row| {
+                if closure.tenancy.whose(model, row)? == Whose::Chosen {
+                    closure.found.extend(closure.tenancy.named(model, row));
                     closure.need(model, row, 0)?;
                 }
                 Ok(())
@@ -158,7 +89,7 @@ impl Closure {
     /// # Errors
     /// What the scratch space met.
     pub fn takes(&self, model: usize, row: &Row) -> Result<bool> {
-        Ok(self.tenancy.whose(model, row) == Whose::Chosen || self.is_picked(model, &row.key)?)
+        Ok(self.tenancy.whose(model, row)? == Whose::Chosen || self.is_picked(model, &row.key)?)
     }
 
     /// How many rows of the model at this place are meant because others refer to them.
@@ -193,19 +124,19 @@ impl Closure {
     }
 
     /// Looks for the rows of a target that were referred to before this round; a row that is not there is none.
-    fn meet(&mut self, side: &dyn Side, target: usize, round: i64, going: &mut dyn FnMut(&str, u64) -> bool) -> Result<()> {
+    fn meet(&self, side: &dyn Side, target: usize, round: i64, going: &mut Going<'_>) -> Result<()> {
         let model = self.targets[target].model;
-        self.pass(side, model, going, &mut |closure, row| {
-            let Some(mark) = mark_of(row, &closure.targets[target].columns) else { return Ok(()) };
+        pass(side, model, going, &mut |row| {
+            let Some(mark) = mark_of(row, &self.targets[target].columns) else { return Ok(()) };
             let sql = "SELECT 1 FROM wanted WHERE target = ?1 AND mark = ?2";
-            let wanted = closure.db.prepare_cached(sql)?.exists(params![place(target), mark])?;
+            let wanted = self.db.prepare_cached(sql)?.exists(params![place(target), mark])?;
             // A tenant's own rows are meant anyway, and what they refer to is noted.
-            if !wanted || closure.tenancy.whose(model, row) == Whose::Chosen {
+            if !wanted || self.tenancy.whose(model, row)? == Whose::Chosen {
                 return Ok(());
             }
-            let mut insert = closure.db.prepare_cached("INSERT OR IGNORE INTO picked VALUES (?1, ?2)")?;
+            let mut insert = self.db.prepare_cached("INSERT OR IGNORE INTO picked VALUES (?1, ?2)")?;
             if insert.execute(params![place(model), row.key.as_bytes()])? == 1 {
-                closure.need(model, row, round)?;
+                self.need(model, row, round)?;
             }
             Ok(())
         })?;
@@ -213,28 +144,10 @@ impl Closure {
         done.execute(params![place(target), round])?;
         Ok(())
     }
-
-    fn pass(
-        &mut self,
-        side: &dyn Side,
-        model: usize,
-        going: &mut dyn FnMut(&str, u64) -> bool,
-        each: &mut dyn FnMut(&mut Self, &Row) -> Result<()>,
-    ) -> Result<()> {
-        let name = &side.relations()[model].name;
-        let mut seen = 0;
-        side.rows(model, &mut |row| {
-            seen += 1;
-            if seen % BEAT == 0 && !going(name, seen) {
-                return Err(Error::Cancelled);
-            }
-            each(self, row).map(|()| true)
-        })
-    }
 }
 
 /// What the references lead from and to, where both ends are among `relations`.
-fn ways(relations: &[Relation], references: &[Reference]) -> (Vec<Target>, Vec<Link>) {
+fn ends(relations: &[Relation], references: &[Reference]) -> (Vec<Target>, Vec<Link>) {
     let (mut targets, mut links) = (Vec::<Target>::new(), Vec::new());
     for reference in references {
         let end = |model: &str, names: &[String]| {

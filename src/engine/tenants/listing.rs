@@ -2,8 +2,8 @@
 
 use rusqlite::params;
 
-use super::closure::Side;
-use super::whose::Columns;
+use super::side::Side;
+use super::ways::Columns;
 use super::{Levels, Tenant, id_of};
 use crate::engine::restore::{Result, scratch};
 use crate::sources::Reference;
@@ -16,7 +16,7 @@ pub const MOST: usize = 10_000;
 /// # Errors
 /// What reading or the scratch space met.
 pub fn tenants(side: &dyn Side, levels: &Levels, level: usize, references: &[Reference]) -> Result<Vec<Tenant>> {
-    let Columns { named, own } = Columns::of(levels, side.relations(), references);
+    let Columns { named, own, .. } = Columns::of(levels, side.relations(), references);
     let is_of = |columns: &[(usize, usize)]| columns.iter().any(|(_, of)| *of == level);
     let by = if own.iter().any(|columns| is_of(columns)) { own } else { named };
     let db = scratch::open("CREATE TABLE tenant(id TEXT PRIMARY KEY) WITHOUT ROWID; BEGIN;")?;

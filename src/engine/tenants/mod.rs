@@ -2,10 +2,13 @@
 //!
 //! Settings are `COLUMN` or `MODEL=COLUMN`. Each `COLUMN` is a level, the outermost first (`company_id`, `department_id`): every
 //! model that has the column is a tenant's at that level. `MODEL=COLUMN` is the name that the column has in one model, at the level
-//! named before it. A tenant is written `ID`, of the first level, or `LEVEL=ID`.
+//! named before it. A tenant is written `ID`, of the first level, or `LEVEL=ID`. Levels nest: what has a `department_id` alone is the
+//! company's to which the department's own record says it belongs.
 
 pub mod closure;
 pub mod listing;
+pub mod side;
+pub mod ways;
 pub mod whose;
 
 use std::collections::BTreeMap;
@@ -16,6 +19,7 @@ use crate::rows::{Relation, RelationKind, Value};
 use super::error::{Error, Result};
 
 pub use closure::Closure;
+pub use ways::NO_COLUMN;
 pub use whose::{Tenancy, Whose};
 
 /// The word for every tenant of a level.
@@ -24,8 +28,8 @@ pub const ALL: &str = "all";
 /// One level: a company, a department.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Level {
-    /// The column in every model that has it; its name is the level's. None where only models were named.
-    column: Option<String>,
+    /// The column in every model that has it; its name is the level's.
+    column: String,
     /// The column in models where it has another name.
     own: BTreeMap<String, String>,
 }
@@ -47,7 +51,7 @@ impl Levels {
     /// Reads the settings.
     ///
     /// # Errors
-    /// A text that names no column.
+    /// A text that names no column, and a model's before any level.
     pub fn read(texts: &[String]) -> Result<Self> {
         let mut levels: Vec<Level> = Vec::new();
         for text in texts {
@@ -58,15 +62,14 @@ impl Levels {
             match text.split_once('=') {
                 Some((model, column)) if model.is_empty() || column.is_empty() => return Err(unfit()),
                 Some((model, column)) => {
-                    if levels.is_empty() {
-                        levels.push(Level { column: None, own: BTreeMap::new() });
-                    }
-                    if let Some(level) = levels.last_mut() {
-                        level.own.insert(model.to_owned(), column.to_owned());
-                    }
+                    let level = levels.last_mut().ok_or_else(|| Error::Usage {
+                        why: format!("“{text}” names the column of one model, and no level stands before it"),
+                        hint: format!("Name the column that says it in other models first: --tenant-column COLUMN --tenant-column {text}."),
+                    })?;
+                    level.own.insert(model.to_owned(), column.to_owned());
                 }
                 None if text.is_empty() => return Err(unfit()),
-                None => levels.push(Level { column: Some(text.clone()), own: BTreeMap::new() }),
+                None => levels.push(Level { column: text.clone(), own: BTreeMap::new() }),
             }
         }
         Ok(Self(levels))
@@ -78,17 +81,35 @@ impl Levels {
         self.0.is_empty()
     }
 
-    /// The name of a level; its place where it has none.
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The name of a level; its place where there is no such level.
     #[must_use]
     pub fn name(&self, level: usize) -> String {
-        self.0.get(level).and_then(|level| level.column.clone()).unwrap_or_else(|| format!("level {}", level + 1))
+        self.0.get(level).map_or_else(|| format!("level {}", level + 1), |level| level.column.clone())
+    }
+
+    /// The place of the level with this name, of the app with that one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn place(&self, name: &str, app: &str) -> Result<usize> {
+        self.0.iter().position(|level| level.column == name).ok_or_else(|| {
+            let names: Vec<&str> = self.0.iter().map(|level| level.column.as_str()).collect();
+            Error::Usage {
+                why: format!("“{name}” is no level of {app}'s tenants"), hint: format!("Its levels are: {}.", names.join(", "))
+            }
+        })
     }
 
     /// The tenant that a text names.
     #[must_use]
     pub fn tenant(&self, text: &str) -> Tenant {
-        let named =
-            text.split_once('=').and_then(|(name, id)| Some((self.0.iter().position(|level| level.column.as_deref() == Some(name))?, id)));
+        let named = text.split_once('=').and_then(|(name, id)| Some((self.0.iter().position(|level| level.column == name)?, id)));
         let (level, id) = named.unwrap_or((0, text));
         Tenant { level, id: id.to_owned() }
     }
@@ -105,7 +126,7 @@ impl Levels {
         if relation.kind != RelationKind::Table {
             return Vec::new();
         }
-        let column = |level: &Level| relation.column(level.own.get(&relation.name).or(level.column.as_ref())?);
+        let column = |level: &Level| relation.column(level.own.get(&relation.name).unwrap_or(&level.column));
         self.0.iter().enumerate().filter_map(|(place, level)| Some((column(level)?, place))).collect()
     }
 
@@ -119,8 +140,8 @@ impl Levels {
         let names = |relation: &&&Relation| relation.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
         for level in &self.0 {
             let known: Vec<String> = tables().flat_map(|relation| names(&relation)).collect();
-            if let Some(column) = level.column.as_ref().filter(|column| !known.contains(column)) {
-                return Err(no_column(column, "no model has", &known, &list));
+            if !known.contains(&level.column) {
+                return Err(no_column(&level.column, "no model has", &known, &list));
             }
             for (model, column) in &level.own {
                 let models = || tables().map(|relation| relation.name.as_str());
@@ -175,7 +196,7 @@ mod tests {
         assert_eq!(levels.tenant("department_id=3"), Tenant { level: 1, id: "3".into() });
         assert_eq!(levels.tenant("a=b"), Tenant { level: 0, id: "a=b".into() });
         assert_eq!(["7", "department_id=3"].map(|text| levels.written(&levels.tenant(text))), ["7", "department_id=3"]);
-        assert!(["=a", "a=", ""].iter().all(|text| Levels::read(&[(*text).to_owned()]).is_err()));
+        assert!(["=a", "a=", "", "a=b"].iter().all(|text| Levels::read(&[(*text).to_owned()]).is_err()));
     }
 
     #[test]

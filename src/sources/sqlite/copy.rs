@@ -2,9 +2,10 @@
 //! application died in a transaction, so that SQLite rolls back in the copy and the application's own files stay as they are.
 
 use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,20 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::open::{Opened, begin, beside, connect, is_full, said};
+use super::presence::Presence;
 use super::salvage::is_damage;
 use crate::sources::private::Private;
 use crate::sources::{Error, Result};
 
 /// Where the pages stand, below a private folder.
 const NAME: &str = "database";
+
+/// So many threads copy at once, where there are cores for them.
+const HANDS: usize = 2;
+/// Bytes that one asks the kernel for at once.
+const AT_ONCE: usize = 64 << 20;
+/// Bytes that one holds where the kernel cannot copy by itself.
+const BLOCK: usize = 1 << 20;
 
 /// The pages of a private copy.
 #[derive(Clone)]
@@ -53,9 +62,10 @@ pub fn let_go(opened: Opened, path: &Path, wait: Duration, scratch: &Path) -> Re
     let number = |pragma: &str| opened.connection.query_row(&format!("PRAGMA main.{pragma}"), [], |row| row.get::<_, u64>(0));
     let bytes = number("page_count").and_then(|pages| Ok(pages * number("page_size")?)).map_err(failed)?;
     room(path, scratch, bytes)?;
-    match pages(&opened.connection, path, bytes, scratch) {
+    match pages(&opened, path, bytes, scratch) {
         Ok(Some(([connection, another], file))) => {
-            Ok(Opened { connection, another: Some(another), pages: Some(Copied(Some(Arc::new(file)))), copy: None, trace: None })
+            let presence = Presence::of_nobody();
+            Ok(Opened { connection, another: Some(another), pages: Some(Copied(Some(Arc::new(file)))), copy: None, presence, trace: None })
         }
         Ok(None) => Err(Error::Locked { what: path.display().to_string(), waited: wait.as_secs() }),
         Err(Stopped::Sqlite(error)) if is_full(&error) => {
@@ -69,7 +79,7 @@ pub fn let_go(opened: Opened, path: &Path, wait: Duration, scratch: &Path) -> Re
 
 enum Stopped {
     Sqlite(rusqlite::Error),
-    Io(std::io::Error),
+    Io(io::Error),
 }
 
 impl From<rusqlite::Error> for Stopped {
@@ -78,8 +88,8 @@ impl From<rusqlite::Error> for Stopped {
     }
 }
 
-impl From<std::io::Error> for Stopped {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
@@ -88,17 +98,17 @@ impl From<std::io::Error> for Stopped {
 /// the copy, and so may whoever looks at its pages.
 ///
 /// The copy has no name any more before the first page is in it: whoever dies from then on leaves nothing behind.
-fn pages(from: &Connection, path: &Path, bytes: u64, scratch: &Path) -> Result<Option<([Connection; 2], File)>, Stopped> {
+fn pages(from: &Opened, path: &Path, bytes: u64, scratch: &Path) -> Result<Option<([Connection; 2], File)>, Stopped> {
     let folder = Private::new(scratch)?;
     let copy = folder.path().join(NAME);
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&copy)?;
     let mut to = connect(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let readers = [connect(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?, connect(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?];
     drop(folder);
-    if !copied(path, &file, bytes) {
+    if !copied(from, path, &file, bytes) {
         file.set_len(0)?;
         to.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
-        if Backup::new(from, &mut to)?.step(-1)? != StepResult::Done {
+        if Backup::new(&from.connection, &mut to)?.step(-1)? != StepResult::Done {
             return Ok(None);
         }
     }
@@ -111,11 +121,49 @@ fn pages(from: &Connection, path: &Path, bytes: u64, scratch: &Path) -> Result<O
 
 /// Copies the file as it is, which takes a third of what SQLite takes for it page by page; false where that did not work out.
 ///
-/// Another process does that: this one would give up its lock on the database with the first file of it that it closes.
-fn copied(path: &Path, to: &File, bytes: u64) -> bool {
-    let Ok(out) = to.try_clone() else { return false };
-    let copying = Command::new("cat").arg(path).stdin(Stdio::null()).stdout(out).stderr(Stdio::null()).status();
-    copying.is_ok_and(|status| status.success()) && to.metadata().is_ok_and(|copy| copy.len() == bytes)
+/// Several threads do it: memory has to be found for the copy, which one alone waits for.
+fn copied(opened: &Opened, path: &Path, to: &File, bytes: u64) -> bool {
+    let hands = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(HANDS) as u64);
+    let part = bytes.div_ceil(hands).next_multiple_of(BLOCK as u64);
+    let parts = (0..hands).map(|hand| (part * hand).min(bytes)..(part * (hand + 1)).min(bytes));
+    let all = opened.presence.read(path, |from| {
+        std::thread::scope(|scope| {
+            let hand = || std::thread::Builder::new().name("copying".into());
+            let copying: Vec<_> = parts.map(|part| hand().spawn_scoped(scope, || copy_part(from, to, part))).collect();
+            // All are waited for, whatever came of one.
+            let done: Vec<_> =
+                copying.into_iter().map(|thread| thread?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect();
+            done.into_iter().collect::<io::Result<()>>()
+        })
+    });
+    all.is_ok() && to.metadata().is_ok_and(|copy| copy.len() == bytes)
+}
+
+/// Copies a part of a file to where it is in it: by the kernel alone, where it can between these file systems.
+fn copy_part(from: &File, to: &File, part: Range<u64>) -> io::Result<()> {
+    let (mut at, mut there) = (part.start, part.start);
+    while at < part.end {
+        let left = usize::try_from(part.end - at).unwrap_or(usize::MAX).min(AT_ONCE);
+        match rustix::fs::copy_file_range(from, Some(&mut at), to, Some(&mut there), left) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(_) => return copy_through(from, to, at..part.end),
+        }
+    }
+    Ok(())
+}
+
+/// The same through memory of ours.
+fn copy_through(from: &File, to: &File, part: Range<u64>) -> io::Result<()> {
+    let mut block = vec![0; BLOCK];
+    let mut at = part.start;
+    while at < part.end {
+        let length = usize::try_from(part.end - at).unwrap_or(BLOCK).min(BLOCK);
+        from.read_exact_at(&mut block[..length], at)?;
+        to.write_all_at(&block[..length], at)?;
+        at += length as u64;
+    }
+    Ok(())
 }
 
 fn room(path: &Path, scratch: &Path, bytes: u64) -> Result<()> {
@@ -145,8 +193,8 @@ pub fn recovered(path: &Path, wait: Duration, scratch: &Path, why: &rusqlite::Er
     let folder = Private::new(scratch).map_err(|source| Error::Io { what: scratch.display().to_string(), source })?;
     let copy = folder.path().join(NAME);
     for (suffix, seen) in files.into_iter().zip(before.0) {
-        match seen.map(|_| fs::copy(beside(path, suffix), beside(&copy, suffix))) {
-            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        match seen.map(|_| copy_of(&beside(path, suffix), &beside(&copy, suffix))) {
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Some(Err(error)) => return Err(failed(error)),
             _ => {}
         }
@@ -157,7 +205,13 @@ pub fn recovered(path: &Path, wait: Duration, scratch: &Path, why: &rusqlite::Er
     let connection = connect(&copy, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let begun = connection.and_then(|connection| begin(&connection, wait).map(|()| connection));
     let connection = begun.map_err(|error| said(path, wait, &error))?;
-    Ok(Some(Opened { connection, another: None, pages: None, copy: Some(folder), trace: None }))
+    Ok(Some(Opened { connection, another: None, pages: None, copy: Some(folder), presence: Presence::of_nobody(), trace: None }))
+}
+
+/// Copies a file of a database that others of this process may have open.
+fn copy_of(path: &Path, to: &Path) -> io::Result<()> {
+    let to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    Presence::with(path).read(path, |from| copy_part(from, &to, 0..from.metadata()?.len()))
 }
 
 /// Size and modification time.
@@ -165,9 +219,9 @@ type Seen = (u64, i64, i64);
 
 /// What changes when somebody writes the database or takes its journal away: times and sizes of the database, its journal and
 /// its log, and the change counter.
-fn moment(path: &Path) -> std::io::Result<([Option<Seen>; 3], [u8; 4])> {
+fn moment(path: &Path) -> io::Result<([Option<Seen>; 3], [u8; 4])> {
     let mut counter = [0; 4];
-    File::open(path)?.read_exact_at(&mut counter, 24)?;
+    Presence::with(path).read(path, |file| file.read_exact_at(&mut counter, 24))?;
     let seen = |suffix: &str| fs::metadata(beside(path, suffix)).ok().map(|file| (file.len(), file.mtime(), file.mtime_nsec()));
     Ok((["", "-journal", "-wal"].map(seen), counter))
 }

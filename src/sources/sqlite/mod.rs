@@ -1,8 +1,8 @@
 //! SQLite databases: read without a trace, written in one transaction, made anew.
 //!
 //! The application's file is opened read-only, never checkpointed, and read in one transaction. Values move through
-//! the typed interface only. Two connections of one process to one file share POSIX locks: nothing here opens and
-//! closes the file beside SQLite while a connection of ours may be open.
+//! the typed interface only. Two connections of one process to one file share POSIX locks: what opens the file beside SQLite does so
+//! through `presence`, which does not close it while a connection of ours is open.
 
 mod affinity;
 mod aside;
@@ -22,6 +22,7 @@ mod pass;
 mod pieced;
 mod plan;
 mod pouring;
+mod presence;
 mod reader;
 mod rivals;
 mod salvage;

@@ -1,6 +1,6 @@
 //! Opening a database that belongs to an application: read-only, without a trace, and with words for what stands in the way.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::copy::{self, Copied};
+use super::presence::Presence;
 use crate::sources::private::Private;
 use crate::sources::{Error, Result};
 
@@ -38,6 +39,8 @@ pub struct Opened {
     /// Holds the copy that a hot journal was rolled back in.
     pub copy: Option<Private>,
     /// Dropped after the connections.
+    pub presence: Presence,
+    /// Dropped after the connections, too.
     pub trace: Option<Trace>,
 }
 
@@ -58,6 +61,7 @@ impl Drop for Trace {
         if !fs::metadata(beside(&self.0, "-wal")).is_ok_and(|log| log.len() == 0) {
             return;
         }
+        let _presence = Presence::with(&self.0);
         let Ok(last) = connect(&self.0, OpenFlags::SQLITE_OPEN_READ_WRITE) else { return };
         // What cannot be taken away stays: it is in nobody's way.
         let _ = last.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
@@ -131,17 +135,17 @@ pub fn may_open(path: &Path, owner: u32) -> Result<()> {
     Err(not_ours(path, owner, "it is in WAL mode, and files made by another user beside it would lock its application out"))
 }
 
-/// Reads the header. Closing the file gives up every lock that this process holds on it (POSIX), so this is done only
-/// where no connection of ours can be open: for another user's file, and after SQLite refused it.
+/// Reads the header.
 fn header(path: &Path, owner: u32) -> Result<Header> {
-    let failed = |source| Error::Io { what: path.display().to_string(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let read = Presence::with(path).read(path, |file| {
+        let mut bytes = Vec::with_capacity(100);
+        file.take(100).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let bytes = match read {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Err(not_ours(path, owner, "it may not be read")),
-        Err(source) => return Err(failed(source)),
+        Err(source) => return Err(Error::Io { what: path.display().to_string(), source }),
     };
-    let mut bytes = Vec::with_capacity(100);
-    file.take(100).read_to_end(&mut bytes).map_err(failed)?;
     match bytes.len() {
         _ if !bytes.starts_with(&MAGIC[..bytes.len().min(16)]) => {
             Err(not_a(path, "it does not begin like one; it is encrypted or something else"))
@@ -199,9 +203,10 @@ pub fn read_only(path: &Path, wait: Duration, scratch: &Path) -> Result<Opened> 
     may_open(path, owner)?;
     for _ in 0..RECOVERIES {
         let trace = Trace::new(path);
+        let presence = Presence::with(path);
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
         match connection.and_then(|connection| begin(&connection, wait).map(|()| connection)) {
-            Ok(connection) => return Ok(Opened { connection, another: None, pages: None, copy: None, trace }),
+            Ok(connection) => return Ok(Opened { connection, another: None, pages: None, copy: None, presence, trace }),
             Err(error) if is_hot(&error) || lacks_index(path, owner, &error) => {
                 if let Some(opened) = copy::recovered(path, wait, scratch, &error)? {
                     return Ok(opened);

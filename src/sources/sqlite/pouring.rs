@@ -12,7 +12,7 @@ use super::huge::HUGE;
 use super::schema::Table;
 use super::values::{Bound, Reading, quoted};
 use crate::rows::{Cell, Class, Large, Relation};
-use crate::sources::{Resolve, Result};
+use crate::sources::{Definition, Resolve, Result};
 
 /// Which columns of a table take their blobs in pieces.
 pub struct Pouring(Vec<bool>);
@@ -56,13 +56,11 @@ impl Pouring {
     ///
     /// # Errors
     /// As [`Pouring::of`].
-    pub fn of_live(connection: &Connection, table: &Table, sql: Option<&str>) -> rusqlite::Result<Self> {
-        let checks = sql.is_none_or(|sql| sql.to_ascii_uppercase().contains("CHECK"));
-        if checks || table.rowid.is_none() {
-            Ok(Self(vec![false; table.relation.columns.len()]))
-        } else {
-            Self::of(connection, &table.relation)
-        }
+    pub fn of_live(connection: &Connection, table: &Table, definition: &Definition) -> rusqlite::Result<Self> {
+        let relation = &table.relation;
+        let made = definition.objects.iter().find(|object| object.kind == "table" && object.name == relation.name);
+        let checks = made.is_none_or(|made| made.sql.to_ascii_uppercase().contains("CHECK"));
+        if checks || table.rowid.is_none() { Ok(Self(vec![false; relation.columns.len()])) } else { Self::of(connection, relation) }
     }
 
     /// The values of these columns, given as their row has them: of what can be poured, zeros.

@@ -17,6 +17,7 @@ use super::huge::look;
 use super::open::{self, Opened, Trace};
 use super::options;
 use super::pass::Pass;
+use super::presence::Presence;
 use super::rivals::{Ask, Judge, Judges};
 use super::schema::{Schema, Table};
 use super::seen::{Seen, second};
@@ -34,6 +35,7 @@ pub struct SqliteSnapshot {
     /// The pages that the rows lie in, where nobody else can write to them. Behind the connections: it lets go last.
     pub(super) pages: Option<Copied>,
     _copy: Option<Private>,
+    _presence: Presence,
     _trace: Option<Trace>,
     /// What fixed the moment: of the database itself, wherever its pages are read.
     consistency: serde_json::Value,
@@ -98,6 +100,7 @@ impl SqliteSnapshot {
             another: Slot::new(opened.another),
             pages: opened.pages,
             _copy: opened.copy,
+            _presence: opened.presence,
             _trace: opened.trace,
             consistency,
             schema,
@@ -187,7 +190,8 @@ impl Snapshot for SqliteSnapshot {
 
     fn another(&self) -> Option<Box<dyn Snapshot + Send>> {
         let (connection, pages) = (self.another.take()?, self.pages.clone());
-        let opened = Opened { connection, another: None, pages, copy: None, trace: None };
+        let presence = if pages.is_some() { Presence::of_nobody() } else { Presence::with(&self.path) };
+        let opened = Opened { connection, another: None, pages, copy: None, presence, trace: None };
         let another = Self::of(&self.path, self.wait, opened, self.consistency.clone()).ok()?;
         Some(Box::new(another))
     }

@@ -17,6 +17,7 @@ use super::functions;
 use super::huge::{HUGE, look};
 use super::open;
 use super::pouring::{Poured, Pouring, Values, rowid_of};
+use super::presence::Presence;
 use super::schema::{Schema, Table};
 use super::values::{Bound, all_of, collation, equals, quoted, quoted_list};
 use crate::rows::{Column, KeyKind, Relation, Row, RowDigest, Value, row::compared_digest};
@@ -29,6 +30,8 @@ pub(super) struct SqliteWriter {
     path: PathBuf,
     wait: Duration,
     connection: Connection,
+    /// Behind the connection.
+    _presence: Presence,
     schema: Schema,
     relations: Vec<Relation>,
     before: BTreeMap<String, Option<Broken>>,
@@ -50,12 +53,14 @@ impl SqliteWriter {
         let real = &open::real(path)?;
         let owner = open::is_there(real)?.uid();
         open::may_open(real, owner)?;
+        let presence = Presence::with(real);
         let connection = begin(real, wait).map_err(|error| open::refused(real, owner, wait, &error))?;
         let said = |error| open::said(path, wait, &error);
         let schema = Schema::load(&connection).map_err(said)?;
         schema.encoding.register(&connection).map_err(said)?;
         let relations = schema.tables.iter().map(|table| table.relation.clone()).collect();
-        let mut writer = Self { path: path.into(), wait, connection, schema, relations, before: BTreeMap::new(), touched: HashSet::new() };
+        let (before, touched) = (BTreeMap::new(), HashSet::new());
+        let mut writer = Self { path: path.into(), wait, connection, _presence: presence, schema, relations, before, touched };
         writer.before = writer.broken(None)?;
         Ok(writer)
     }
@@ -180,9 +185,7 @@ impl SqliteWriter {
         if !columns.iter().any(|&column| is_long(&row.values[column])) {
             return self.bound(relation, row, columns, content).map(|bound| (bound, Vec::new()));
         }
-        let table = self.table(relation)?;
-        let made = self.schema.definition.objects.iter().find(|object| object.kind == "table" && object.name == relation.name);
-        let pouring = Pouring::of_live(&self.connection, table, made.map(|made| made.sql.as_str()));
+        let pouring = Pouring::of_live(&self.connection, self.table(relation)?, &self.schema.definition);
         let pouring = pouring.map_err(|error| self.said(&relation.name, &error))?;
         let cells: Vec<_> = row.values.iter().map(Value::cell).collect();
         pouring.values((relation, self.schema.encoding), &cells, columns, content)
@@ -196,9 +199,8 @@ impl SqliteWriter {
     }
 
     fn pour(&self, relation: &Relation, poured: &[Poured], rowid: i64, content: &dyn Resolve) -> Result<()> {
-        let model = &relation.name;
-        let each = |blob: &Poured| blob.write(&self.connection, model, rowid, content);
-        poured.iter().try_for_each(each).map_err(|error| error.about(model, |error| self.said(model, error)))
+        let each = |blob: &Poured| blob.write(&self.connection, &relation.name, rowid, content);
+        poured.iter().try_for_each(each).map_err(|error| error.about(&relation.name, |error| self.said(&relation.name, error)))
     }
 
     /// The values of these columns, for a statement.
