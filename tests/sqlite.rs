@@ -14,6 +14,9 @@ use backstop::sources::sqlite::{Sqlite, SqliteSnapshot};
 use backstop::sources::{Content, Creator, Error, Looking, Resolve, Snapshot, Unread, Writer};
 use rusqlite::Connection;
 
+#[path = "sqlite/long.rs"]
+mod long;
+
 const NOW: Duration = Duration::from_millis(0);
 
 /// Keeps large values in memory, as a vault would.

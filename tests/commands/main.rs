@@ -8,6 +8,7 @@ mod apps;
 mod backups;
 mod documents;
 mod levels;
+mod memory;
 mod runs;
 mod scope;
 mod tenants;

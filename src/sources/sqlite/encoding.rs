@@ -4,6 +4,7 @@
 //! is stored in, behind a mark that no blob has, and goes back by a CAST. In a row it stands as UTF-8 with each half encoded like a
 //! character (WTF-8), which no other text of a UTF-16 database is.
 
+use std::io::{self, BufRead, Read};
 use std::sync::OnceLock;
 
 use rusqlite::Connection;
@@ -37,7 +38,13 @@ impl Encoding {
     /// The expression that reads a column exactly.
     #[must_use]
     pub fn reads(self, column: &str) -> String {
-        let column = quoted(column);
+        self.reads_of("", column)
+    }
+
+    /// The same, of the table that `of` names (with its dot).
+    #[must_use]
+    pub fn reads_of(self, of: &str, column: &str) -> String {
+        let column = format!("{of}{}", quoted(column));
         match self {
             Self::Utf8 => column,
             _ => format!(
@@ -61,6 +68,12 @@ impl Encoding {
         }
         let units = units_of(text)?;
         is_odd(units.iter().copied()).then(|| units.iter().flat_map(|unit| self.bytes_of(*unit)).collect())
+    }
+
+    /// A text as a row holds it, from the bytes that the database stores.
+    #[must_use]
+    pub fn decoding(self, stored: &mut dyn BufRead) -> Decoding<'_> {
+        Decoding { encoding: self, stored, begun: Vec::new(), decoded: Vec::new(), taken: 0 }
     }
 
     fn bytes_of(self, unit: u16) -> [u8; 2] {
@@ -92,8 +105,61 @@ impl Encoding {
     }
 }
 
+/// A text that is decoded while it is read.
+pub struct Decoding<'s> {
+    encoding: Encoding,
+    stored: &'s mut dyn BufRead,
+    /// What cannot be decoded without what follows: a part of a unit, or the first half of a pair.
+    begun: Vec<u8>,
+    decoded: Vec<u8>,
+    /// So much of that was taken.
+    taken: usize,
+}
+
+impl Decoding<'_> {
+    /// Decodes the next piece; false at the end.
+    fn next(&mut self) -> io::Result<bool> {
+        let piece = self.stored.fill_buf()?;
+        let (read, mut stored) = (piece.len(), std::mem::take(&mut self.begun));
+        stored.extend_from_slice(piece);
+        self.stored.consume(read);
+        if read == 0 && stored.is_empty() {
+            return Ok(false);
+        }
+        let mut whole = stored.len() - stored.len() % 2;
+        let waits = |unit: u16| (0xD800..0xDC00).contains(&unit);
+        if read > 0 && self.encoding.units(&stored[..whole]).last().is_some_and(waits) {
+            whole -= 2;
+        }
+        self.decoded = encoded(self.encoding.units(&stored[..whole]));
+        self.taken = 0;
+        if read > 0 {
+            // At the end, half a unit is none.
+            self.begun = stored.split_off(whole);
+        }
+        Ok(true)
+    }
+}
+
+impl Read for Decoding<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.encoding == Encoding::Utf8 {
+            return self.stored.read(to);
+        }
+        while self.taken == self.decoded.len() {
+            if !self.next()? {
+                return Ok(0);
+            }
+        }
+        let count = to.len().min(self.decoded.len() - self.taken);
+        to[..count].copy_from_slice(&self.decoded[self.taken..self.taken + count]);
+        self.taken += count;
+        Ok(count)
+    }
+}
+
 /// What an odd text stands behind; made at random once, so that no blob of any database begins with it.
-fn mark() -> Option<&'static [u8]> {
+pub fn mark() -> Option<&'static [u8]> {
     static MARK: OnceLock<Option<[u8; 24]>> = OnceLock::new();
     let made = MARK.get_or_init(|| {
         let mut mark = [0; 24];
@@ -153,6 +219,8 @@ fn units_of(text: &[u8]) -> Option<Vec<u16>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufReader;
+
     use super::*;
 
     #[test]
@@ -173,5 +241,21 @@ mod tests {
         }
         assert_eq!(Encoding::Utf16Le.stored(&[0xED, 0xFF]), None);
         assert_eq!(Encoding::Utf8.stored("\u{ffff}".as_bytes()), None);
+    }
+
+    #[test]
+    fn a_text_is_the_same_in_whatever_pieces_it_comes() {
+        let units = [0xD800, 0x41, 0xD83E, 0xDD80, 0xDC00, 0x42, 0xFFFE, 0xE9, 0xDBFF, 0xD83E, 0xDD80, 0x43, 0xD83E];
+        for encoding in [Encoding::Utf16Le, Encoding::Utf16Be] {
+            let stored: Vec<u8> = units.iter().flat_map(|unit| encoding.bytes_of(*unit)).collect();
+            for end in [0, 1, 2, 3] {
+                let stored = &stored[..stored.len() - end];
+                for size in 1..8 {
+                    let mut text = Vec::new();
+                    encoding.decoding(&mut BufReader::with_capacity(size, stored)).read_to_end(&mut text).unwrap();
+                    assert_eq!(text, encoded(encoding.units(stored)), "{size} {end}");
+                }
+            }
+        }
     }
 }

@@ -9,8 +9,10 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, params
 
 use super::affinity::Affinity;
 use super::encoding::Encoding;
+use super::huge::HUGE;
 use super::loose::loosened;
 use super::open::{is_full, words};
+use super::pouring::Pouring;
 use super::values::{Bound, quoted, quoted_list};
 use crate::numbers::counted;
 use crate::rows::{Batch, Cell, Relation};
@@ -18,9 +20,9 @@ use crate::sources::{Error, Resolve, Result};
 
 /// KiB of pages that are held: for keys that come in any order, and for indexes that are made.
 pub const CACHE: u32 = 48 << 10;
-/// As long as a row is written with a value that is longer than [`HUGE`]: SQLite holds it and the row made of it.
+/// As long as a row is written with a value of more than [`BESIDE_NOTHING`] bytes: SQLite may hold it and the row made of it.
 const CACHE_BESIDE_HUGE: u32 = 4 << 10;
-const HUGE: u64 = 16 << 20;
+const BESIDE_NOTHING: u64 = 16 << 20;
 
 /// The new database.
 #[derive(Clone, Copy)]
@@ -78,23 +80,46 @@ impl Filling {
         let model = &relation.name;
         let said = |error: rusqlite::Error| new.said(model, &error);
         let mut plain = new.connection.prepare_cached(&insert(relation, &vec!["?"; relation.columns.len()])).map_err(said)?;
+        let (mut pouring, all) = (None, (0..relation.columns.len()).collect::<Vec<_>>());
         for row in batch.rows() {
-            let huge = row.cells().any(|cell| matches!(cell, Cell::Large(large) if large.length > HUGE));
+            let length = |cell| if let Cell::Large(large) = cell { large.length } else { 0 };
+            let longest = row.cells().map(length).max().unwrap_or(0);
+            let huge = longest > BESIDE_NOTHING;
             if huge {
                 new.cache(CACHE_BESIDE_HUGE).map_err(said)?;
                 new.connection.cache_flush().and_then(|()| new.connection.release_memory()).map_err(said)?;
             }
-            let values = || row.cells().map(|cell| Bound::new(cell, new.encoding, model, content)).collect::<Result<Vec<_>>>();
-            let bound = values()?;
+            if longest > u64::from(HUGE) && pouring.is_none() {
+                pouring = Some(Pouring::of(new.connection, relation).map_err(said)?);
+            }
+            let values = || match &pouring {
+                Some(pouring) => pouring.values((relation, new.encoding), &row.cells().collect::<Vec<_>>(), &all, content),
+                None => {
+                    let bound = row.cells().map(|cell| Bound::new(cell, new.encoding, model, content)).collect::<Result<Vec<_>>>();
+                    bound.map(|bound| (bound, Vec::new()))
+                }
+            };
+            let (bound, mut poured) = values()?;
             let kept = matches!(self.described, Described::Loosely(_)) || self.keeps(&bound) || self.loosen(new, model).map_err(said)?;
             match new.write(&mut plain, relation, bound) {
                 Ok(()) => self.changed += u64::from(!kept),
                 Err(error) if !is_about_the_row(&error) => return Err(said(error)),
                 Err(error) => {
-                    let again =
-                        if self.loosen(new, model).map_err(said)? { new.write(&mut plain, relation, values()?) } else { Err(error) };
+                    poured.clear();
+                    let again = if self.loosen(new, model).map_err(said)? {
+                        let (bound, again) = values()?;
+                        let written = new.write(&mut plain, relation, bound);
+                        poured.extend(again.into_iter().filter(|_| written.is_ok()));
+                        written
+                    } else {
+                        Err(error)
+                    };
                     self.refuse(again).map_err(said)?;
                 }
+            }
+            let rowid = new.connection.last_insert_rowid();
+            for blob in poured {
+                blob.write(new.connection, model, rowid, content).map_err(|error| error.about(model, |error| new.said(model, error)))?;
             }
             if huge {
                 new.cache(CACHE).map_err(said)?;

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 
-use super::encoding::odd_text;
+use super::encoding::{mark, odd_text};
 use super::schema::{Table, is_own};
 use super::values::read;
 use crate::rows::{Class, Column, Digest, Fold, Key, KeyKind, Large, Relation, RelationKind, Role, Value, row::compared_digest};
@@ -167,7 +167,28 @@ fn content(context: &Context<'_>) -> rusqlite::Result<Option<Vec<u8>>> {
 }
 
 fn arguments(context: &Context<'_>, from: usize) -> rusqlite::Result<Vec<Value>> {
-    (from..context.len())
-        .map(|index| read(context.get_raw(index), &Looking).map_err(|error| rusqlite::Error::UserFunctionError(Box::new(error))))
-        .collect()
+    (from..context.len()).map(|index| argument(context.get_raw(index))).collect()
+}
+
+/// What stands before a long value that was digested, behind the mark: no text begins so.
+const DIGESTED: u8 = 0xFE;
+
+/// A long value that was digested, as an argument of these functions.
+///
+/// # Errors
+/// No random bytes.
+pub fn digested(large: &Large) -> rusqlite::Result<Vec<u8>> {
+    let pack = pack(&[Value::Large(large.clone())])?;
+    Ok([mark().unwrap_or_default(), &[DIGESTED], &pack].concat())
+}
+
+fn argument(cell: ValueRef<'_>) -> rusqlite::Result<Value> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| rusqlite::Error::UserFunctionError(error);
+    if let ValueRef::Blob(bytes) = cell
+        && let Some([DIGESTED, pack @ ..]) = odd_text(bytes)
+    {
+        let mut pack: Vec<Packed> = serde_json::from_slice(pack).map_err(|error| failed(error.into()))?;
+        return pack.pop().map(Packed::value).ok_or_else(|| failed("no value is packed".into()));
+    }
+    read(cell, &Looking).map_err(|error| failed(error.into()))
 }

@@ -6,8 +6,9 @@ use std::io;
 use std::ops::ControlFlow;
 
 use super::leaves::Pages;
+use super::pass::{Pass, Stopped};
 use super::plan;
-use super::reader::{Pass, SqliteSnapshot, Stopped};
+use super::reader::SqliteSnapshot;
 use crate::rows::{Batch, Digest, Piece, Relation};
 use crate::sources::{Content, Pieced, Result};
 use rusqlite::Statement;
@@ -43,7 +44,7 @@ impl SqliteSnapshot {
         give: &mut dyn FnMut(Pieced<'_>) -> ControlFlow<()>,
     ) -> Result<Option<()>> {
         let (table, layout) = (self.table(&relation.name)?, self.layout(relation));
-        let (Some(layout), Some(sql)) = (layout, plan::between(table, self.schema.encoding)) else { return Ok(None) };
+        let (Some(layout), Some(sql)) = (layout, plan::between(table, self.schema.encoding, None)) else { return Ok(None) };
         let stopped = |error| self.stopped(&relation.name, &error);
         let give = RefCell::new(give);
         let mut give_rows = |batch: &mut Batch| (give.borrow_mut())(Pieced::Rows(batch));
@@ -83,23 +84,32 @@ impl SqliteSnapshot {
                 Ok(Some(()))
             }
             Ok(()) | Err(Stopped::Damage(_)) => Ok(None),
-            Err(Stopped::Failed(error)) => Err(error),
+            Err(stopped) => Err(stopped.failed(&relation.name)),
         }
     }
 
     /// Reads what lies behind `after` up to `last`: as many rows as the leaves there have, else something is damaged.
-    fn stretch(
-        &self,
-        statement: &mut Statement<'_>,
+    fn stretch<'p>(
+        &'p self,
+        statement: &mut Statement<'p>,
         (after, last): (Option<i64>, i64),
         rows: u64,
-        pass: &mut Pass<'_>,
+        pass: &mut Pass<'p>,
     ) -> Result<(), Stopped> {
         if rows == 0 {
             return Ok(());
         }
         let (first, before) = (after.map_or(i64::MIN, |after| after.saturating_add(1)), pass.seen);
-        self.rows(statement, [first, last], pass)?;
+        match self.rows(statement, [first, last], pass) {
+            Err(Stopped::TooLong) => {
+                self.met_long(pass, true)?;
+                let sql = plan::between(pass.table, self.schema.encoding, pass.apart()).unwrap_or_default();
+                *statement = self.connection.prepare(&sql).map_err(|error| self.stopped(&pass.table.relation.name, &error))?;
+                let behind = pass.behind().map_or(i64::MIN, |last| last.saturating_add(1));
+                self.rows(statement, [first.max(behind), last], pass)?;
+            }
+            read => read?,
+        }
         if !pass.broken_off && pass.seen - before != rows {
             return Err(Stopped::Damage(io::Error::from(io::ErrorKind::InvalidData).to_string()));
         }

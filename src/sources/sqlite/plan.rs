@@ -2,50 +2,65 @@
 
 use super::encoding::Encoding;
 use super::functions;
+use super::huge::Apart;
 use super::salvage::Readable;
 use super::schema::{Table, UniqueIndex};
 use super::values::{all_of, collation, quoted};
-use crate::rows::{Fold, KeyKind, LARGE, Relation};
+use crate::rows::{Column, Fold, KeyKind, LARGE, Relation};
 
 /// The statements of a pass.
 pub struct Plan {
     /// The rows without a usable key: they come first.
     pub unkeyed: Option<String>,
+    /// The same in no order, where long values of theirs decide it and are to be digested before.
+    pub deciding: Option<String>,
     /// Those with one.
     pub keyed: Option<String>,
 }
 
 impl Plan {
     /// In the order of `index` where one is given; else in the table's own order or a sorted one. An index gives no value but
-    /// the rowids: what a damaged one says of a row is not believed.
+    /// the rowids: what a damaged one says of a row is not believed. Where long values are read `apart`, marks stand for them. Where the
+    /// key is the rowid, what stands up to `behind` is not read.
     #[must_use]
-    pub fn new(table: &Table, encoding: Encoding, from: &Readable, index: Option<&UniqueIndex>) -> Self {
+    pub fn new(
+        table: &Table,
+        encoding: Encoding,
+        from: &Readable,
+        index: Option<&UniqueIndex>,
+        (apart, behind): (Option<&Apart<'_>>, Option<i64>),
+    ) -> Self {
         let relation = &table.relation;
         let columns: Vec<String> = relation.columns.iter().map(|column| quoted(&column.name)).collect();
         let from = match from {
             Readable::All => unindexed(table),
             Readable::Ranges(_) => from.source(&quoted(&relation.name), &columns, table.rowid.as_deref()),
         };
-        let columns = encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
-        let select = |condition: &str, order: &str| format!("SELECT {columns} FROM {from} WHERE {condition} ORDER BY {order}");
-        let whole = whole_row_order(table, encoding);
+        let columns = all_columns(relation, encoding, apart);
+        let select_all = |condition: &str| format!("SELECT {columns} FROM {from} WHERE {condition}");
+        let select = |condition: &str, order: &str| format!("{} ORDER BY {order}", select_all(condition));
+        let deciding = |condition: &str| apart.map(|_| select_all(condition));
+        let whole = whole_row_order(table, encoding, apart);
         match &relation.key {
-            KeyKind::WholeRow => Self { unkeyed: Some(select("1", &whole)), keyed: None },
+            KeyKind::WholeRow => Self { unkeyed: Some(select("1", &whole)), deciding: deciding("1"), keyed: None },
             KeyKind::Columns(parts) if table.rowid_is_key => {
-                Self { unkeyed: None, keyed: Some(select("1", &quoted(&relation.columns[parts[0]].name))) }
+                let key = quoted(&relation.columns[parts[0]].name);
+                let condition = behind.map_or_else(|| "1".to_owned(), |last| format!("{key} > {last}"));
+                Self { unkeyed: None, deciding: None, keyed: Some(select(&condition, &key)) }
             }
             KeyKind::Columns(parts) => {
                 let (usable, order) =
                     if encoding == Encoding::Utf8 && !parts.iter().any(|&part| relation.columns[part].fold == Fold::Nocase) {
                         own_order(relation, parts)
                     } else {
-                        computed_order(relation, parts, encoding)
+                        computed_order(relation, parts, encoding, apart)
                     };
                 let keyed = match (index, table.rowid.as_deref()) {
-                    (Some(index), Some(rowid)) => by_index(relation, parts, index, rowid),
+                    (Some(index), Some(rowid)) => by_index(relation, parts, index, (rowid, apart)),
                     _ => select(&usable, &order),
                 };
-                Self { unkeyed: Some(select(&format!("({usable}) IS NOT TRUE"), &whole)), keyed: Some(keyed) }
+                let unusable = format!("({usable}) IS NOT TRUE");
+                Self { unkeyed: Some(select(&unusable, &whole)), deciding: deciding(&unusable), keyed: Some(keyed) }
             }
         }
     }
@@ -53,11 +68,20 @@ impl Plan {
 
 /// The rows of a table whose rowid is the key, from one to another.
 #[must_use]
-pub fn between(table: &Table, encoding: Encoding) -> Option<String> {
+pub fn between(table: &Table, encoding: Encoding, apart: Option<&Apart<'_>>) -> Option<String> {
     let (relation, from) = (&table.relation, unindexed(table));
     let key = quoted(&relation.columns[*relation.key_columns().first().filter(|_| table.rowid_is_key)?].name);
-    let columns = encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
+    let columns = all_columns(relation, encoding, apart);
     Some(format!("SELECT {columns} FROM {from} WHERE {key} BETWEEN ? AND ? ORDER BY {key}"))
+}
+
+/// What a statement gives of a row.
+#[must_use]
+pub fn all_columns(relation: &Relation, encoding: Encoding, apart: Option<&Apart<'_>>) -> String {
+    match apart {
+        Some(apart) => apart.reads(relation, ""),
+        None => encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str())),
+    }
 }
 
 /// A table by its rows and not by an index that covers it. (Without rowids, the rows stand in the primary key's.)
@@ -71,8 +95,9 @@ fn unindexed(table: &Table) -> String {
 }
 
 /// The rowids in the order of the index, and with each the row itself.
-fn by_index(relation: &Relation, parts: &[usize], index: &UniqueIndex, rowid: &str) -> String {
-    let columns = relation.columns.iter().map(|column| format!("row_.{}", quoted(&column.name))).collect::<Vec<_>>().join(", ");
+fn by_index(relation: &Relation, parts: &[usize], index: &UniqueIndex, (rowid, apart): (&str, Option<&Apart<'_>>)) -> String {
+    let plain = || relation.columns.iter().map(|column| format!("row_.{}", quoted(&column.name))).collect::<Vec<_>>().join(", ");
+    let columns = apart.map_or_else(plain, |apart| apart.reads(relation, "row_."));
     let order = parts.iter().map(|&part| {
         let column = &relation.columns[part];
         format!("at_.{} COLLATE {}", quoted(&column.name), collation(column.fold))
@@ -87,10 +112,10 @@ fn by_index(relation: &Relation, parts: &[usize], index: &UniqueIndex, rowid: &s
 }
 
 /// Identical rows stand in the order of their rowids, so that their ordinals stay.
-fn whole_row_order(table: &Table, encoding: Encoding) -> String {
-    let visible: Vec<String> = table.relation.visible().map(|column| encoding.reads(&table.relation.columns[column].name)).collect();
+fn whole_row_order(table: &Table, encoding: Encoding, apart: Option<&Apart<'_>>) -> String {
+    let visible = || table.relation.visible().map(|column| encoding.reads(&table.relation.columns[column].name)).collect::<Vec<_>>();
     let hidden = table.relation.columns.iter().find(|column| column.is_hidden());
-    let row = functions::row(&visible);
+    let row = apart.map_or_else(|| functions::row(&visible()), |apart| apart.row(&table.relation));
     hidden.map_or(row.clone(), |hidden| format!("{row}, {}", quoted(&hidden.name)))
 }
 
@@ -108,9 +133,10 @@ fn usable(of: &str, relation: &Relation, parts: &[usize]) -> String {
     all_of(each.collect())
 }
 
-fn computed_order(relation: &Relation, parts: &[usize], encoding: Encoding) -> (String, String) {
+fn computed_order(relation: &Relation, parts: &[usize], encoding: Encoding, apart: Option<&Apart<'_>>) -> (String, String) {
     let columns = || parts.iter().map(|&part| &relation.columns[part]);
     let folds = functions::folds(columns().map(|column| column.fold));
-    let key = format!("backstop_key('{folds}', {})", encoding.reads_all(columns().map(|column| column.name.as_str())));
+    let read = |column: &Column| apart.map_or_else(|| encoding.reads(&column.name), |apart| apart.reads_key(&column.name));
+    let key = format!("backstop_key('{folds}', {})", columns().map(read).collect::<Vec<_>>().join(", "));
     (format!("{key} IS NOT NULL"), key)
 }

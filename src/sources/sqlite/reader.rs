@@ -8,22 +8,19 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, Params, Statement};
 
 use super::copy::{self, Copied};
-use super::encoding::Encoding;
-use super::functions::{self, StandIns};
+use super::functions;
 use super::open::{self, Opened, Trace};
 use super::options;
-use super::plan::Plan;
+use super::pass::Pass;
 use super::presence::Presence;
 use super::rivals::{Judge, Judges};
-use super::salvage::{self, Readable};
-use super::schema::{Schema, Table, UniqueIndex};
+use super::schema::{Schema, Table};
 use super::seen::{Seen, second};
-use super::values::{quoted, quoted_list, read_into};
-use crate::rows::{Batch, Digest, Fold, Piece, Relation, Row, RowDigest};
+use crate::rows::{Batch, Digest, Piece, Relation, Row};
 use crate::sources::private::Private;
 use crate::sources::{
     Content, Definition, Error, Identity, Judging, Origin, Pieced, Reference, Result, Rival, SchemaObject, Snapshot, Unique, Unread,
@@ -47,30 +44,6 @@ pub struct SqliteSnapshot {
     relations: Vec<Relation>,
     uniques: Vec<Unique>,
     judges: RefCell<Judges>,
-}
-
-/// Why a pass over a table ended early.
-pub(super) enum Stopped {
-    Damage(String),
-    Failed(Error),
-}
-
-/// One pass: where it stands, so that a second one goes on behind it.
-pub(super) struct Pass<'p> {
-    table: &'p Table,
-    content: &'p dyn Content,
-    give: &'p mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
-    pub(super) batch: Batch,
-    /// Whether a row with a large value is given at once: who holds such values back holds those of one row only.
-    one_by_one: bool,
-    /// The last key, of a row that was given or stands in the batch; none is empty.
-    last: Vec<u8>,
-    pub(super) unread: Vec<Unread>,
-    pub(super) broken_off: bool,
-    /// Rows that the statements gave.
-    pub(super) seen: u64,
-    /// True for the second pass, which sees again what the first one gave.
-    again: bool,
 }
 
 impl SqliteSnapshot {
@@ -159,171 +132,6 @@ impl SqliteSnapshot {
             Error::Database { what, why } => Error::Database { what: format!("{what}: {model}"), why },
             other => other,
         }
-    }
-
-    /// All rows: in one pass, or where there is damage in two.
-    fn passes(&self, mut pass: Pass<'_>) -> Result<Vec<Unread>> {
-        let _standing = StandIns::of(&self.connection, pass.table).map_err(|error| self.said(&pass.table.relation.name, &error))?;
-        match self.pass(&mut pass, &Readable::All) {
-            Ok(()) => {}
-            Err(Stopped::Damage(why)) => self.salvage(&mut pass, &why)?,
-            Err(Stopped::Failed(error)) => return Err(error),
-        }
-        if !pass.broken_off && !pass.batch.is_empty() {
-            let _ = (pass.give)(&mut pass.batch);
-        }
-        Ok(pass.unread)
-    }
-
-    /// The rows without a usable key, then those with one: the order of their keys.
-    fn pass(&self, pass: &mut Pass<'_>, from: &Readable) -> Result<(), Stopped> {
-        let index = if matches!(from, Readable::All) { self.index(pass)? } else { None };
-        let plan = Plan::new(pass.table, self.schema.encoding, from, index.as_ref().map(|(index, _)| *index));
-        for sql in plan.unkeyed.iter().chain(&plan.keyed) {
-            if !pass.broken_off {
-                let mut statement = self.connection.prepare(sql).map_err(|error| self.stopped(&pass.table.relation.name, &error))?;
-                self.rows(&mut statement, [], pass)?;
-            }
-        }
-        if let Some((index, rows)) = index.filter(|(_, rows)| !pass.broken_off && pass.seen != *rows) {
-            pass.note(format!("the index {} is damaged: it led to {} of {rows} records", index.name, pass.seen));
-        }
-        Ok(())
-    }
-
-    /// The index in whose order the rows come, and how many there are. A damaged one that lacks rows would lose them without a
-    /// word: both are counted first, which reads the pages that are read next anyway, and the table is read without it then.
-    fn index<'t>(&self, pass: &mut Pass<'t>) -> Result<Option<(&'t UniqueIndex, u64)>, Stopped> {
-        let table = pass.table;
-        let computed = table.relation.key_columns().iter().any(|&part| table.relation.columns[part].fold == Fold::Nocase);
-        let own_order =
-            self.schema.encoding == Encoding::Utf8 && !computed && !table.rowid_is_key && !table.is_virtual && table.rowid.is_some();
-        let Some(index) = table.key_index().filter(|_| own_order) else { return Ok(None) };
-        let name = &table.relation.name;
-        let count = |how: &str| {
-            let counted =
-                self.connection.query_row(&format!("SELECT count(*) FROM {} {how}", quoted(name)), [], |row| row.get::<_, u64>(0));
-            counted.map_err(|error| self.stopped(name, &error))
-        };
-        let (rows, entries) = (count("NOT INDEXED")?, count(&format!("INDEXED BY {}", quoted(&index.name)))?);
-        if rows == entries {
-            return Ok(Some((index, rows)));
-        }
-        pass.note(format!("the index {} is damaged: it has {entries} of {rows} records; the table was read without it", index.name));
-        Ok(None)
-    }
-
-    pub(super) fn stopped(&self, model: &str, error: &rusqlite::Error) -> Stopped {
-        if salvage::is_damage(error) { Stopped::Damage(error.to_string()) } else { Stopped::Failed(self.said(model, error)) }
-    }
-
-    /// The rows that a statement gives.
-    pub(super) fn rows(&self, statement: &mut Statement<'_>, parameters: impl Params, pass: &mut Pass<'_>) -> Result<(), Stopped> {
-        let (table, content) = (pass.table, pass.content);
-        let model = &table.relation.name;
-        let stopped = |error: rusqlite::Error| self.stopped(model, &error);
-        let width = table.relation.columns.len();
-        let mut rows = statement.query(parameters).map_err(stopped)?;
-        // Rows without a usable key are counted where they are equal.
-        let mut before: Option<(RowDigest, u32)> = None;
-        while let Some(row) = rows.next().map_err(stopped)? {
-            pass.seen += 1;
-            pass.batch.begin();
-            for column in 0..width {
-                let cell = row.get_ref(column).map_err(stopped)?;
-                let read = read_into(&mut pass.batch, cell, content);
-                read.map_err(|source| Stopped::Failed(Error::Io { what: model.clone(), source }))?;
-            }
-            let ended = pass.batch.end(&table.relation, |digest| {
-                let ordinal = before.filter(|(last, _)| *last == digest).map_or(0, |(_, ordinal)| ordinal + 1);
-                before = Some((digest, ordinal));
-                ordinal
-            });
-            ended.map_err(|damage| Stopped::Failed(damage.into()))?;
-            if pass.added().map_err(Stopped::Failed)?.is_break() {
-                pass.broken_off = true;
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// After damage: finds what can be read, goes on behind the last row given, and names what is lost.
-    fn salvage(&self, pass: &mut Pass<'_>, why: &str) -> Result<()> {
-        let model = pass.table.relation.name.clone();
-        let unread = |what: String, why: &str| Unread { model: model.clone(), what, why: why.into() };
-        let Some(rowid) = pass.table.rowid.as_deref().filter(|_| !pass.table.is_virtual) else {
-            pass.unread.push(unread(String::new(), &format!("{why}; the records behind the damage were not read")));
-            return Ok(());
-        };
-        let columns = quoted_list(pass.table.relation.columns.iter().map(|column| column.name.as_str()));
-        let found = salvage::find(&self.connection, &model, &columns, rowid).map_err(|error| self.said(&model, &error))?;
-        for (first, last) in &found.lost {
-            pass.unread.push(unread(salvage::between(rowid, *first, *last), why));
-        }
-        if found.lost.is_empty() {
-            pass.unread.push(unread(String::new(), &format!("{why}; an index is damaged, its table was read without it")));
-        }
-        pass.again = true;
-        match self.pass(pass, &Readable::Ranges(found.ranges)) {
-            Ok(()) => Ok(()),
-            Err(Stopped::Damage(why)) => {
-                pass.unread.push(unread(String::new(), &why));
-                Ok(())
-            }
-            Err(Stopped::Failed(error)) => Err(error),
-        }
-    }
-}
-
-impl<'p> Pass<'p> {
-    pub(super) fn new(
-        table: &'p Table,
-        content: &'p dyn Content,
-        one_by_one: bool,
-        give: &'p mut dyn FnMut(&mut Batch) -> ControlFlow<()>,
-    ) -> Self {
-        let (batch, last, unread) = (Batch::default(), Vec::new(), Vec::new());
-        Self { table, content, give, batch, one_by_one, last, unread, broken_off: false, seen: 0, again: false }
-    }
-
-    /// Something about the whole model that makes it not whole.
-    fn note(&mut self, why: String) {
-        self.unread.push(Unread { model: self.table.relation.name.clone(), what: String::new(), why });
-    }
-
-    /// The last row of the batch came from the database: it stands behind the one before, or it goes.
-    fn added(&mut self) -> Result<ControlFlow<()>> {
-        let key = self.batch.last_key().unwrap_or_default();
-        if *key <= *self.last {
-            let equal = *key == *self.last;
-            self.batch.pop();
-            return self.out_of_order(equal).map(ControlFlow::Continue);
-        }
-        self.last.clear();
-        self.last.extend_from_slice(key);
-        Ok(if self.batch.is_full() || (self.one_by_one && self.batch.has_large()) {
-            (self.give)(&mut self.batch)
-        } else {
-            ControlFlow::Continue(())
-        })
-    }
-
-    /// A second pass passes over what was given; otherwise equal keys are a broken unique index, and a smaller one is no order at all.
-    fn out_of_order(&mut self, equal: bool) -> Result<()> {
-        if self.again {
-            return Ok(());
-        }
-        let model = self.table.relation.name.clone();
-        if !equal {
-            let why = "its rows do not come in the order of their keys; check the database (PRAGMA integrity_check)";
-            return Err(Error::Database { what: model, why: why.into() });
-        }
-        if self.unread.is_empty() {
-            let why = "two records have one key; check the database (PRAGMA integrity_check)";
-            self.unread.push(Unread { model, what: String::new(), why: why.into() });
-        }
-        Ok(())
     }
 }
 

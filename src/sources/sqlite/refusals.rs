@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, params_from_iter};
 use super::encoding::Encoding;
 use super::open::words;
 use super::reader::SqliteSnapshot;
-use super::values::{Bound, cells, quoted, quoted_list};
+use super::values::{Bound, quoted, quoted_list, read};
 use crate::rows::{Relation, Row, Value};
 use crate::sources::{Judging, Looking, Origin, Result, Written};
 
@@ -77,7 +77,8 @@ impl Trial {
         let names = quoted_list(self.data.iter().map(|&column| self.relation.columns[column].name.as_str()));
         let sql = format!("SELECT {names} FROM {}", quoted(&self.relation.name));
         self.memory.prepare_cached(&sql)?.query_row([], |found| {
-            let kept = cells(found, self.data.len(), &Looking).unwrap_or_default();
+            let cell = |place| found.get_ref(place).ok().and_then(|cell| read(cell, &Looking).ok());
+            let kept: Vec<Value> = (0..self.data.len()).map_while(cell).collect();
             let differs = |(column, kept): &(&usize, &Value)| row.columns.contains(column) && !kept.same(&row.after.values[**column]);
             Ok(self.data.iter().zip(&kept).find(differs).map(|(column, _)| *column))
         })

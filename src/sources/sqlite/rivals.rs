@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params_from_iter, types::Value as Found};
 
 use super::encoding::Encoding;
+use super::huge::look;
 use super::reader::SqliteSnapshot;
 use super::schema::Table;
-use super::values::{Bound, Reading, cells, quoted, quoted_list};
+use super::values::{Bound, quoted, quoted_list};
 use super::words::{Word, words};
 use crate::rows::{Relation, Row, Value};
-use crate::sources::{Error, Looking, Result, Rival};
+use crate::sources::{Result, Rival};
 
 /// A unique index that more than the values of columns decide.
 struct Constraint {
@@ -146,23 +147,18 @@ fn term(sql: &str, words: &[Word]) -> Option<String> {
 impl SqliteSnapshot {
     /// The rows that stand in the way of these.
     pub(super) fn in_the_way(&self, relation: &Relation, rows: &[Row]) -> Result<Vec<Rival>> {
-        let said = |error: rusqlite::Error| self.said(&relation.name, &error);
-        let read = self.schema.encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
         self.judged(&relation.name, |table, judge| {
             let (Some(judge), mut found) = (judge, Vec::new()) else { return Ok(Vec::new()) };
             for (given, row) in rows.iter().enumerate() {
                 // What cannot be computed for this row is told when it is written.
                 for Ask { columns, condition, values } in judge.asks(table, row).unwrap_or_default() {
-                    let sql = format!("SELECT {read} FROM main.{} WHERE {condition}", quoted(&relation.name));
-                    let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
-                    let mut holders = statement.query(params_from_iter(values)).map_err(said)?;
-                    while let Some(holder) = holders.next().map_err(said)? {
-                        let values = cells(holder, relation.columns.len(), &Looking).map_err(|error| match error {
-                            Reading::Sqlite(error) => said(error),
-                            Reading::Content(source) => Error::Io { what: relation.name.clone(), source },
-                        })?;
-                        found.push(Rival { given, holder: Row::new(&table.relation, values, 0), columns: columns.to_vec() });
-                    }
+                    let (mut holders, whose) = (Vec::new(), (&self.connection, table, self.schema.encoding));
+                    look(whose, &format!("WHERE {condition}"), &values, &mut |values| match values {
+                        Some(values) => holders.push(Row::new(&table.relation, values, 0)),
+                        None => holders.clear(),
+                    })
+                    .map_err(|error| error.about(&relation.name, |error| self.said(&relation.name, error)))?;
+                    found.extend(holders.into_iter().map(|holder| Rival { given, holder, columns: columns.to_vec() }));
                 }
             }
             Ok(found)

@@ -50,17 +50,22 @@ pub fn read(cell: ValueRef<'_>, content: &dyn Content) -> std::io::Result<Value>
     })
 }
 
-/// What reading a cell met.
+/// What reading or writing a cell met.
 pub enum Reading {
     /// SQLite's words.
     Sqlite(rusqlite::Error),
-    /// What keeping a large one met.
+    /// What keeping or fetching a large one met.
     Content(std::io::Error),
 }
 
-/// The first `width` cells of a row.
-pub fn cells(row: &rusqlite::Row<'_>, width: usize, content: &dyn Content) -> Result<Vec<Value>, Reading> {
-    (0..width).map(|index| read(row.get_ref(index).map_err(Reading::Sqlite)?, content).map_err(Reading::Content)).collect()
+impl Reading {
+    /// As an error about a model; `said` puts SQLite's words into one.
+    pub fn about(self, model: &str, said: impl FnOnce(&rusqlite::Error) -> Error) -> Error {
+        match self {
+            Self::Sqlite(error) => said(&error),
+            Self::Content(source) => Error::Io { what: model.into(), source },
+        }
+    }
 }
 
 /// Adds a cell to the row that is being added to a batch.
@@ -92,6 +97,8 @@ pub enum Bound<'v> {
     Fetched(Class, Vec<u8>),
     /// A text as the bytes that the database stores, since SQLite would not convert it into them.
     Stored(Vec<u8>),
+    /// So many zeros, which are written over later.
+    Zeros(i32),
 }
 
 impl<'v> Bound<'v> {
@@ -136,6 +143,7 @@ fn fetch(large: &Large, content: &dyn Resolve) -> std::io::Result<Vec<u8>> {
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
+            Self::Zeros(length) => return Ok(ToSqlOutput::ZeroBlob(*length)),
             Self::Inline(Cell::Integer(number)) => ValueRef::Integer(*number),
             Self::Inline(Cell::Real(number)) => ValueRef::Real(*number),
             Self::Inline(Cell::Text(bytes)) => ValueRef::Text(bytes),

@@ -9,17 +9,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 
 use super::aside;
 use super::encoding::Encoding;
 use super::functions;
+use super::huge::{HUGE, look};
 use super::open;
+use super::pouring::{Poured, Pouring, Values, rowid_of};
 use super::presence::Presence;
 use super::schema::{Schema, Table};
-use super::values::{Bound, Reading, all_of, cells, collation, equals, quoted, quoted_list};
+use super::values::{Bound, all_of, collation, equals, quoted, quoted_list};
 use crate::rows::{Column, KeyKind, Relation, Row, RowDigest, Value, row::compared_digest};
-use crate::sources::{Error, Looking, Resolve, Result, Violation, Writer};
+use crate::sources::{Error, Resolve, Result, Violation, Writer};
 
 /// Above this many violations from before, they are only counted: 1 M numbers take about 20 MiB.
 const MOST_REMEMBERED: usize = 1_000_000;
@@ -98,18 +100,14 @@ impl SqliteWriter {
     }
 
     fn select(&self, relation: &Relation, place: &Place<'_>) -> Result<Option<Row>> {
-        let columns = self.schema.encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
-        let sql = format!("SELECT {columns} FROM {} WHERE {} LIMIT 1", quoted(&relation.name), place.condition);
-        let said = |error: rusqlite::Error| self.said(&relation.name, &error);
-        let mut statement = self.connection.prepare_cached(&sql).map_err(said)?;
-        let width = relation.columns.len();
-        let found = statement.query_row(params_from_iter(place.bound()), |row| Ok(cells(row, width, &Looking)));
-        match found.optional().map_err(said)? {
-            None => Ok(None),
-            Some(Ok(values)) => Ok(Some(Row::new(relation, values, 0))),
-            Some(Err(Reading::Sqlite(error))) => Err(said(error)),
-            Some(Err(Reading::Content(source))) => Err(Error::Io { what: relation.name.clone(), source }),
-        }
+        let mut found = None;
+        self.look(relation, &format!("WHERE {} LIMIT 1", place.condition), &place.values, &mut |values| found = values)?;
+        Ok(found.map(|values| Row::new(relation, values, 0)))
+    }
+
+    fn look(&self, relation: &Relation, behind: &str, values: &[Bound<'_>], take: &mut dyn FnMut(Option<Vec<Value>>)) -> Result<()> {
+        let seen = look((&self.connection, self.table(relation)?, self.schema.encoding), behind, values, take);
+        seen.map_err(|error| error.about(&relation.name, |error| self.said(&relation.name, error)))
     }
 
     /// The live row that `like` names: by its key; without one, where its rowid still holds the same values: an equal row elsewhere
@@ -179,6 +177,30 @@ impl SqliteWriter {
             1 => Ok(()),
             rows => Err(not_one(relation, rows)),
         }
+    }
+
+    /// The values of these columns, for a statement, and what is to be written into the row then.
+    fn values<'v>(&self, relation: &Relation, row: &'v Row, columns: &[usize], content: &dyn Resolve) -> Result<Values<'v>> {
+        let is_long = |value: &Value| matches!(value, Value::Large(large) if large.length > u64::from(HUGE));
+        if !columns.iter().any(|&column| is_long(&row.values[column])) {
+            return self.bound(relation, row, columns, content).map(|bound| (bound, Vec::new()));
+        }
+        let pouring = Pouring::of_live(&self.connection, self.table(relation)?, &self.schema.definition);
+        let pouring = pouring.map_err(|error| self.said(&relation.name, &error))?;
+        let cells: Vec<_> = row.values.iter().map(Value::cell).collect();
+        pouring.values((relation, self.schema.encoding), &cells, columns, content)
+    }
+
+    fn rowid(&self, relation: &Relation, like: &Row) -> Result<i64> {
+        let (live, table) = (self.find(relation, like)?.ok_or_else(|| not_one(relation, 0))?, self.table(relation)?);
+        let place = Place::by_key(self.schema.encoding, table, relation, &live).or_else(|| Place::by_rowid(relation, &live));
+        let place = place.ok_or_else(|| not_one(relation, 0))?;
+        rowid_of(&self.connection, table, &place.condition, &place.values).map_err(|error| self.said(&relation.name, &error))
+    }
+
+    fn pour(&self, relation: &Relation, poured: &[Poured], rowid: i64, content: &dyn Resolve) -> Result<()> {
+        let each = |blob: &Poured| blob.write(&self.connection, &relation.name, rowid, content);
+        poured.iter().try_for_each(each).map_err(|error| error.about(&relation.name, |error| self.said(&relation.name, error)))
     }
 
     /// The values of these columns, for a statement.
@@ -330,43 +352,41 @@ impl Writer for SqliteWriter {
     }
 
     fn count(&mut self, relation: &Relation, found: &mut HashMap<RowDigest, u64>) -> Result<()> {
-        let columns = self.schema.encoding.reads_all(relation.columns.iter().map(|column| column.name.as_str()));
-        let said = |error: rusqlite::Error| self.said(&relation.name, &error);
-        let mut statement = self.connection.prepare(&format!("SELECT {columns} FROM {}", quoted(&relation.name))).map_err(said)?;
-        let mut rows = statement.query(()).map_err(said)?;
-        while let Some(row) = rows.next().map_err(said)? {
-            let values = cells(row, relation.columns.len(), &Looking).map_err(|error| match error {
-                Reading::Sqlite(error) => said(error),
-                Reading::Content(source) => Error::Io { what: relation.name.clone(), source },
-            })?;
-            if let Some(count) = found.get_mut(&compared_digest(relation, &values)) {
-                *count += 1;
+        let before = found.clone();
+        self.look(relation, "", &[], &mut |values| match values {
+            Some(values) => {
+                if let Some(count) = found.get_mut(&compared_digest(relation, &values)) {
+                    *count += 1;
+                }
             }
-        }
-        Ok(())
+            None => found.clone_from(&before),
+        })
     }
 
     fn insert(&mut self, relation: &Relation, row: &Row, content: &dyn Resolve) -> Result<()> {
         let columns = self.insertable(relation, row)?;
         let names = quoted_list(columns.iter().map(|&column| relation.columns[column].name.as_str()));
-        let values = self.bound(relation, row, &columns, content)?;
+        let (values, poured) = self.values(relation, row, &columns, content)?;
         let places = values.iter().map(Bound::place).collect::<Vec<_>>().join(", ");
         let sql = format!("INSERT OR ABORT INTO {}({names}) VALUES ({places})", quoted(&relation.name));
         let added = self.connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(params_from_iter(values)));
         self.touched.insert(relation.name.clone());
         let rows = added.map_err(|error| self.said(&relation.name, &error))?;
-        one_inserted(relation, rows)
+        one_inserted(relation, rows)?;
+        self.pour(relation, &poured, self.connection.last_insert_rowid(), content)
     }
 
     fn update(&mut self, relation: &Relation, like: &Row, row: &Row, columns: &[usize], content: &dyn Resolve) -> Result<()> {
         if columns.is_empty() {
             return Ok(());
         }
-        let values = self.bound(relation, row, columns, content)?;
+        let (values, poured) = self.values(relation, row, columns, content)?;
         let set =
             columns.iter().zip(&values).map(|(&column, value)| format!("{} = {}", quoted(&relation.columns[column].name), value.place()));
         let set = set.collect::<Vec<_>>().join(", ");
-        self.on_one(relation, like, &format!("UPDATE OR ABORT {} SET {set}", quoted(&relation.name)), values)
+        let rowid = if poured.is_empty() { None } else { Some(self.rowid(relation, like)?) };
+        self.on_one(relation, like, &format!("UPDATE OR ABORT {} SET {set}", quoted(&relation.name)), values)?;
+        rowid.map_or(Ok(()), |rowid| self.pour(relation, &poured, rowid, content))
     }
 
     fn put_aside(&mut self, relation: &Relation, like: &Row) -> Result<()> {
