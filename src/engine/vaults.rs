@@ -55,6 +55,12 @@ impl Engine {
         Ok(vault)
     }
 
+    /// Whether the vault with this name is yet to be opened, with a passphrase that is at hand: deriving its key takes a while.
+    #[must_use]
+    pub fn will_derive(&self, name: &str) -> bool {
+        !lock(&self.inner.vaults).contains_key(name) && self.inner.passphrases.at_hand(name).is_some()
+    }
+
     /// The vault with this name where it is open already, or can be opened without asking anybody.
     ///
     /// # Errors

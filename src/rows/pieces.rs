@@ -86,35 +86,48 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Piece>, Damage> {
     Ok(pieces)
 }
 
-/// Digests of inputs of one size, a multiple of 1024 bytes: BLAKE3 of the hashes of their pieces of 1024 bytes. Those of several go
-/// through the processor's registers together, which takes half the time that BLAKE3's own tree takes for one.
+/// Digests of many inputs at once, each put together from parts: BLAKE3 of the parts and the zeros that fill its last block. That takes
+/// half the time that BLAKE3's own tree takes for one. Who reads the parts must see where the last one ends.
 #[derive(Debug)]
-pub struct Fixed {
+pub struct Digesting {
     hashing: Hashing,
-    hashes: Vec<[u8; 32]>,
+    bytes: Vec<u8>,
+    /// Where each input ends, padded.
+    ends: Vec<usize>,
 }
 
-impl Default for Fixed {
+impl Default for Digesting {
     fn default() -> Self {
-        Self { hashing: Hashing::plain(), hashes: Vec::new() }
+        Self { hashing: Hashing::plain(), bytes: Vec::new(), ends: Vec::new() }
     }
 }
 
-impl Fixed {
-    /// The size of what is hashed at once.
-    pub const PART: usize = 1024;
+impl Digesting {
+    /// Adds a part to the input that was begun.
+    pub fn push(&mut self, part: &[u8]) {
+        self.bytes.extend_from_slice(part);
+    }
 
-    /// Gives the digest of each input of `size` bytes that `bytes` consists of, in their order.
-    pub fn digests(&mut self, bytes: &[u8], size: usize) -> Vec<RowDigest> {
-        let (parts, each) = (bytes.as_chunks::<{ Self::PART }>().0, size / Self::PART);
-        let hashes = &mut self.hashes;
-        hashes.resize(parts.len(), [0; 32]);
-        self.hashing.many(parts.len(), |place| &parts[place], |place, hash| hashes[place] = *hash);
-        let inputs = hashes.as_flattened().chunks_exact(each * 32);
-        // What is hashed is padded to whole blocks.
-        let padded: Vec<Vec<u8>> = inputs.map(|input| [input, &vec![0; padded(input.len()) - input.len()]].concat()).collect();
-        let mut digests = vec![RowDigest([0; 16]); padded.len()];
-        self.hashing.many(padded.len(), |place| &padded[place], |place, hash| digests[place] = RowDigest::cut(hash));
+    /// Bytes of the input that was begun.
+    #[must_use]
+    pub fn begun(&self) -> usize {
+        self.bytes.len() - self.ends.last().copied().unwrap_or_default()
+    }
+
+    /// Ends the input that was begun.
+    pub fn end(&mut self) {
+        self.bytes.resize(padded(self.bytes.len()), 0);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Gives the digests of all inputs that were ended, in their order, and forgets them.
+    pub fn digests(&mut self) -> Vec<RowDigest> {
+        let mut digests = vec![RowDigest([0; 16]); self.ends.len()];
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        let input = |place: usize| &bytes[place.checked_sub(1).map_or(0, |before| ends[before])..ends[place]];
+        self.hashing.many(ends.len(), input, |place, hash| digests[place] = RowDigest::cut(hash));
+        self.bytes.clear();
+        self.ends.clear();
         digests
     }
 }
@@ -144,18 +157,21 @@ mod tests {
 
     #[test]
     fn digests_of_many_are_those_of_each_and_every_byte_counts() {
-        let bytes: Vec<u8> = (0..4096 * 21_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        for size in [1024, 2048, 4096] {
-            let mut fixed = Fixed::default();
-            let all = fixed.digests(&bytes, size);
-            assert_eq!(all.len(), bytes.len() / size);
-            let each: Vec<RowDigest> = bytes.chunks(size).flat_map(|input| fixed.digests(input, size)).collect();
-            assert_eq!(all, each);
-            for at in [0, size / 2 + 1, size - 1] {
-                let mut changed = bytes[..size].to_vec();
-                changed[at] ^= 1;
-                assert_ne!(fixed.digests(&changed, size)[0], all[0]);
+        let bytes: Vec<u8> = (0..9000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let mut digesting = Digesting::default();
+        for _ in 0..2 {
+            let mut wanted = Vec::new();
+            for length in [1, 63, 64, 65, 700, 1024, 1025, 5000, 64] {
+                digesting.push(&bytes[..length / 2]);
+                digesting.push(&bytes[length / 2..length]);
+                assert_eq!(digesting.begun(), length);
+                digesting.end();
+                let mut input = bytes[..length].to_vec();
+                input.resize(length.next_multiple_of(64), 0);
+                wanted.push(RowDigest::cut(blake3::hash(&input).as_bytes()));
             }
+            assert_eq!(digesting.digests(), wanted);
+            assert_eq!((digesting.digests(), digesting.begun()), (vec![], 0));
         }
     }
 }

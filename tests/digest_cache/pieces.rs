@@ -1,4 +1,4 @@
-//! Rows in pages that are as they were are not read; all others are, whatever was done to the table.
+//! Rows in pieces of pages that are as they were are not read; all others are, whatever was done to the table.
 
 use std::fs;
 
@@ -24,27 +24,27 @@ fn a_list_of_pieces_that_is_damaged_is_not_believed() {
 }
 
 #[test]
-fn rows_in_pages_that_are_as_they_were_are_not_read_and_all_others_are() {
+fn rows_in_pieces_that_are_as_they_were_are_not_read_and_all_others_are() {
     let place = Place::new();
     let path = place.cache("shop", "item");
     let mut since = place.anew();
     // With each how many rows are not read: at least, and at most.
     let changes = [
-        ("UPDATE item SET name = 'x' WHERE id % 997 = 3; DELETE FROM item WHERE id % 2501 = 8", 6000, 8500),
-        ("UPDATE item SET price = price + 1 WHERE id = 4000", 8000, 8999),
-        ("DELETE FROM item WHERE id BETWEEN 2000 AND 6000", 4000, 4900),
-        ("INSERT INTO item(id, name) VALUES (-5, 'first'), (-9223372036854775807 - 1, 'least'), (3000, 'between')", 4000, 4900),
-        ("INSERT INTO item(id, name) VALUES (4000, replace(hex(zeroblob(30000)), '0', 'long')), (4001, hex(zeroblob(3000)))", 4000, 4990),
-        ("UPDATE item SET name = substr(name, 1, 239999) || 'x' WHERE id = 4000", 4000, 4990),
-        ("UPDATE item SET name = 'x' || substr(name, 2) WHERE id = 4001", 4000, 4990),
-        ("DELETE FROM item WHERE id < 1000; VACUUM", 0, 4000),
+        ("UPDATE item SET name = 'x' WHERE id % 997 = 3; DELETE FROM item WHERE id % 2501 = 8", 8700, 8910),
+        ("UPDATE item SET price = price + 1 WHERE id = 4000", 8950, 8992),
+        ("DELETE FROM item WHERE id BETWEEN 2000 AND 6000", 4900, 4999),
+        ("INSERT INTO item(id, name) VALUES (-5, 'first'), (-9223372036854775807 - 1, 'least'), (3000, 'between')", 4900, 4999),
+        ("INSERT INTO item(id, name) VALUES (4000, replace(hex(zeroblob(30000)), '0', 'long')), (4001, hex(zeroblob(3000)))", 4900, 5001),
+        ("UPDATE item SET name = substr(name, 1, 239999) || 'x' WHERE id = 4000", 4900, 5001),
+        ("UPDATE item SET name = 'x' || substr(name, 2) WHERE id = 4001", 4900, 5001),
+        ("DELETE FROM item WHERE id < 1000; VACUUM", 3500, 4002),
         ("UPDATE item SET name = name WHERE id = 7000", 4002, 4002),
-        ("UPDATE item SET price = -price WHERE id = 7000", 3700, 3999),
+        ("UPDATE item SET price = -price WHERE id = 7000", 3950, 3999),
         ("UPDATE item SET name = name || '.'", 0, 0),
         ("DELETE FROM item WHERE id > 0", 0, 0),
         ("INSERT INTO item SELECT * FROM twin", 0, 0),
         ("DELETE FROM item WHERE id % 2 = 1 OR id > 8000", 0, 0),
-        ("INSERT OR REPLACE INTO item SELECT * FROM twin WHERE id BETWEEN 5000 AND 5100", 3000, 3990),
+        ("INSERT OR REPLACE INTO item SELECT * FROM twin WHERE id BETWEEN 5000 AND 5100", 3700, 3990),
     ];
     for (change, least, most) in changes {
         place.sql(change);

@@ -253,7 +253,10 @@ fn a_connection_that_is_ended_by_the_server_leaves_the_target_empty_and_nothing_
         let gated = Gated::new(sql);
         let before = number(&gated.copy);
         let child = gated.at_the_gate();
-        gated.server().psql(&WAITING.replace("count(*)", "pg_terminate_backend(pid)"));
+        // While the server looks for deadlocks, it says of nobody that he waits.
+        while !gated.server().psql(&WAITING.replace("count(*)", "pg_terminate_backend(pid)")).contains('t') {
+            std::thread::yield_now();
+        }
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", said(&output));
         assert!(is_empty(&gated.copy));

@@ -17,7 +17,7 @@ pub struct Basis {
 }
 
 /// The types of backup that hold whole relations.
-const SERVING: [BackupType; 6] = [
+pub(super) const SERVING: [BackupType; 6] = [
     BackupType::Full,
     BackupType::Differential,
     BackupType::Incremental,

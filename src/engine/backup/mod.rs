@@ -8,6 +8,7 @@ pub mod basis;
 pub mod closeness;
 pub mod definition;
 pub mod digests;
+mod early;
 pub mod in_turn;
 pub mod listing;
 mod pieced;
@@ -98,22 +99,27 @@ struct Backing<'a> {
 impl Backing<'_> {
     fn make(&self, parts: Parts) -> Result<Finish<BackupResult>> {
         self.run.progress.phase("opening");
-        let vault = self.engine.vault(&self.app.vault)?;
-        let started = self.engine.clock().now();
+        let begun = self.engine.clock().now();
+        let (vault, early) = self.opened(parts)?;
+        // Somebody may have been asked for a passphrase until now.
+        let started = if early.is_some() { begun } else { self.engine.clock().now() };
         for id in self.engine.take_in_unnoted(self.app, &vault)? {
             self.run.log(Level::Info, &format!("{id} stood in the vault, and the catalog did not know it: it does now"));
         }
         let mut basis = self.basis(&vault)?;
         let writer = vault.writer()?;
-        let still = self.still(&mut basis, parts)?;
+        let still = if early.is_some() { None } else { self.still(&mut basis, parts)? };
         // What is lost is read and stored again.
         let still = match still {
             Some(still) if still.is_held(&writer)? => Some(still),
             _ => None,
         };
-        let sources = self.engine.open_sources(self.app, Parts { database: parts.database && still.is_none(), ..parts })?;
+        let rest = Parts { database: parts.database && still.is_none() && early.is_none(), ..parts };
+        let (mut sources, moment) = early.map_or_else(|| (Vec::new(), None), |early| (early.sources, Some(early.moment)));
+        sources.extend(self.engine.open_sources(self.app, rest)?);
         // Every snapshot stands by now. A moment before a wait for a lock would be one that the backup does not hold, unless nothing was written since.
-        let taken = still.as_ref().map_or_else(|| self.engine.clock().now(), |still| still.moment);
+        let moment = moment.or(still.as_ref().map(|still| still.moment));
+        let taken = moment.unwrap_or_else(|| self.engine.clock().now());
         let all: Vec<&dyn Snapshot> = still.iter().map(|still| still.source.as_ref()).chain(sources.iter().map(AsRef::as_ref)).collect();
         let decided = self.decide(&all)?;
         self.expect(&all, &decided, &mut basis);

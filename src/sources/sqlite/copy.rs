@@ -21,11 +21,9 @@ use crate::sources::{Error, Result};
 /// Where the pages stand, below a private folder.
 const NAME: &str = "database";
 
-/// So many threads copy at once, where there are cores for them.
-const HANDS: usize = 2;
-/// Bytes that one asks the kernel for at once.
+/// Bytes that the kernel is asked for at once.
 const AT_ONCE: usize = 64 << 20;
-/// Bytes that one holds where the kernel cannot copy by itself.
+/// Bytes that are held where it cannot copy by itself.
 const BLOCK: usize = 1 << 20;
 
 /// The pages of a private copy.
@@ -120,23 +118,8 @@ fn pages(from: &Opened, path: &Path, bytes: u64, scratch: &Path) -> Result<Optio
 }
 
 /// Copies the file as it is, which takes a third of what SQLite takes for it page by page; false where that did not work out.
-///
-/// Several threads do it: memory has to be found for the copy, which one alone waits for.
 fn copied(opened: &Opened, path: &Path, to: &File, bytes: u64) -> bool {
-    let hands = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(HANDS) as u64);
-    let part = bytes.div_ceil(hands).next_multiple_of(BLOCK as u64);
-    let parts = (0..hands).map(|hand| (part * hand).min(bytes)..(part * (hand + 1)).min(bytes));
-    let all = opened.presence.read(path, |from| {
-        std::thread::scope(|scope| {
-            let hand = || std::thread::Builder::new().name("copying".into());
-            let copying: Vec<_> = parts.map(|part| hand().spawn_scoped(scope, || copy_part(from, to, part))).collect();
-            // All are waited for, whatever came of one.
-            let done: Vec<_> =
-                copying.into_iter().map(|thread| thread?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect();
-            done.into_iter().collect::<io::Result<()>>()
-        })
-    });
-    all.is_ok() && to.metadata().is_ok_and(|copy| copy.len() == bytes)
+    opened.presence.read(path, |from| copy_part(from, to, 0..bytes)).is_ok() && to.metadata().is_ok_and(|copy| copy.len() == bytes)
 }
 
 /// Copies a part of a file to where it is in it: by the kernel alone, where it can between these file systems.

@@ -31,7 +31,8 @@ impl SqliteSnapshot {
         let pages = Pages::of(self.pages.as_ref()?.file()?)?;
         let of = "SELECT rootpage, sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?";
         let (root, sql): (u32, String) = self.connection.query_row(of, [&relation.name], |row| Ok((row.get(0)?, row.get(1)?))).ok()?;
-        let decides = serde_json::json!([sql, format!("{:?}", self.schema.encoding), pages.form(), rusqlite::version()]);
+        // What a piece is, too: where it ends, and what of it is digested.
+        let decides = serde_json::json!(["eight rows", sql, format!("{:?}", self.schema.encoding), pages.form(), rusqlite::version()]);
         Some(Layout { pages, root, digest: Digest::of(decides.to_string().as_bytes()) })
     }
 
