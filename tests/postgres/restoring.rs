@@ -332,39 +332,23 @@ fn a_key_may_be_of_any_type_that_the_database_can_order() {
 fn what_referred_to_a_new_record_refers_elsewhere_again_before_that_goes() {
     let cluster = Cluster::start();
     for (number, action) in ["CASCADE", "SET NULL", "RESTRICT", "NO ACTION"].into_iter().enumerate() {
-        let database = cluster.database(&format!("elsewhere{number}"));
-        database.psql(&format!(
+        let schema = format!(
             "CREATE TABLE p (id int PRIMARY KEY, up int REFERENCES p ON DELETE {action}); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p ON DELETE {action});
              INSERT INTO p VALUES (1, NULL), (3, 1); INSERT INTO c VALUES (1, 1)"
-        ));
-        let place = Place::backed_up(&database);
-        let before = dumped(&cluster, &database);
-        database.psql("INSERT INTO p VALUES (2, NULL); UPDATE c SET p = 2; UPDATE p SET up = 2 WHERE id = 3");
-        let spoiled = dumped(&cluster, &database);
-        let restore = place.restore_exactly().unwrap();
-        assert_equal(&before, &dumped(&cluster, &database));
-        place.undo(&restore).unwrap();
-        assert_equal(&spoiled, &dumped(&cluster, &database));
+        );
+        let spoil = "INSERT INTO p VALUES (2, NULL); UPDATE c SET p = 2; UPDATE p SET up = 2 WHERE id = 3";
+        comes_back_and_is_undone(&cluster, &format!("elsewhere{number}"), &schema, spoil);
     }
 }
 
 #[test]
 fn records_go_from_tables_that_refer_to_each_other_in_a_row() {
     let cluster = Cluster::start();
-    let database = cluster.database("three");
-    database.psql(
-        "CREATE TABLE c (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, c int REFERENCES c); CREATE TABLE a (id int PRIMARY KEY, b int REFERENCES b);
-         INSERT INTO c VALUES (1)",
-    );
-    let place = Place::backed_up(&database);
-    let before = dumped(&cluster, &database);
-    database
-        .psql("INSERT INTO b VALUES (1, NULL); INSERT INTO a VALUES (1, 1); INSERT INTO c VALUES (2); INSERT INTO b VALUES (2, 2), (3, 1)");
-    let spoiled = dumped(&cluster, &database);
-    let restore = place.restore_exactly().unwrap();
-    assert_equal(&before, &dumped(&cluster, &database));
-    place.undo(&restore).unwrap();
-    assert_equal(&spoiled, &dumped(&cluster, &database));
+    let schema = "CREATE TABLE c (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, c int REFERENCES c);
+         CREATE TABLE a (id int PRIMARY KEY, b int REFERENCES b); INSERT INTO c VALUES (1)";
+    let spoil =
+        "INSERT INTO b VALUES (1, NULL); INSERT INTO a VALUES (1, 1); INSERT INTO c VALUES (2); INSERT INTO b VALUES (2, 2), (3, 1)";
+    comes_back_and_is_undone(&cluster, "three", schema, spoil);
 }
 
 /// The database is spoiled, restored and spoiled again by undoing.
