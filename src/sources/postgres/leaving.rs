@@ -36,12 +36,12 @@ impl Leaving {
 impl PostgresWriter {
     /// Whether the server would act on what refers to the rows of a model that are deleted.
     pub(super) fn acts_on_delete(&self, model: &str) -> bool {
-        !self.acting(model).is_empty()
+        self.acting(model).next().is_some()
     }
 
-    fn acting(&self, model: &str) -> Vec<ForeignKey> {
+    fn acting(&self, model: &str) -> impl Iterator<Item = &ForeignKey> {
         let keys = self.known.get(model).and_then(|known| known.keys.as_ref());
-        keys.into_iter().flatten().filter(|key| key.is_parent && key.acts_on_delete).cloned().collect()
+        keys.into_iter().flatten().filter(|key| key.is_parent && key.acts_on_delete)
     }
 
     /// Puts the rows on the list.
@@ -59,8 +59,9 @@ impl PostgresWriter {
                         &LIST[8..]
                     ))?;
                 }
-                for key in self.acting(model).iter().filter(|key| !key.is_own()) {
-                    self.session.run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", key.child))?;
+                let children: Vec<String> = self.acting(model).filter(|key| !key.is_own()).map(|key| key.child.clone()).collect();
+                for child in children {
+                    self.session.run(&format!("LOCK TABLE {child} IN SHARE ROW EXCLUSIVE MODE"))?;
                 }
                 self.leaving.models.push(model.clone());
                 self.leaving.models.len() - 1
@@ -173,7 +174,7 @@ impl PostgresWriter {
 
     /// The keys that act on the models of the list.
     fn all_acting(&self) -> Vec<ForeignKey> {
-        self.leaving.models.iter().flat_map(|model| self.acting(model)).collect()
+        self.leaving.models.iter().flat_map(|model| self.acting(model)).cloned().collect()
     }
 
     /// Deletes all rows of the list to which nothing refers but others of them; how many.
@@ -257,7 +258,7 @@ impl PostgresWriter {
     fn why_they_stay(&mut self) -> Result<Option<Error>> {
         self.session.run(&format!("UPDATE {LIST} SET stays = false"))?;
         for model in self.leaving.models.clone() {
-            for key in self.acting(&model) {
+            for key in self.acting(&model).cloned().collect::<Vec<_>>() {
                 let count = self.number(&format!("SELECT count(*) FROM {LIST} AS g, {}", self.held(&key)))?;
                 if count > 0 {
                     let child = self.catalog.tables.iter().find(|table| table.name == key.child);

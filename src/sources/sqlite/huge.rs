@@ -203,14 +203,19 @@ struct Pieces<'b> {
 
 impl Read for Pieces<'_> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        self.blob.read(to).map_err(|error| match error.downcast::<rusqlite::Error>() {
-            Ok(error) => {
-                let words = error.to_string();
-                *self.met.borrow_mut() = Some(error);
-                io::Error::other(words)
-            }
-            Err(other) => other,
-        })
+        self.blob.read(to).map_err(|error| noted(self.met, error))
+    }
+}
+
+/// Notes what SQLite itself says in an error of a stream, and gives its words on.
+pub fn noted(met: &RefCell<Option<rusqlite::Error>>, error: io::Error) -> io::Error {
+    match error.downcast::<rusqlite::Error>() {
+        Ok(error) => {
+            let words = error.to_string();
+            *met.borrow_mut() = Some(error);
+            io::Error::other(words)
+        }
+        Err(other) => other,
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::blob::Blob;
 use rusqlite::{Connection, MAIN_DB};
 
 use super::encoding::Encoding;
-use super::huge::HUGE;
+use super::huge::{HUGE, noted};
 use super::schema::Table;
 use super::values::{Bound, Reading, quoted};
 use crate::rows::{Cell, Class, Large, Relation};
@@ -144,14 +144,7 @@ struct Zeros<'b> {
 
 impl Write for Zeros<'_> {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        let written = self.blob.write(from).map_err(|error| match error.downcast::<rusqlite::Error>() {
-            Ok(error) => {
-                let words = error.to_string();
-                *self.met.borrow_mut() = Some(error);
-                io::Error::other(words)
-            }
-            Err(other) => other,
-        })?;
+        let written = self.blob.write(from).map_err(|error| noted(self.met, error))?;
         self.left -= written as u64;
         Ok(written)
     }
